@@ -1,0 +1,39 @@
+/** What passes between an adapter and the inbox: a head and a way to read the body go in, an answer comes out. */
+
+import type { DeliveryHead } from "../model/delivery.ts";
+
+export type BodyRead =
+  | {
+      readonly kind: "read";
+      readonly bytes: Uint8Array;
+      /** True when the exact bytes are gone and these were rebuilt from what a parser left. */
+      readonly reconstructed: boolean;
+    }
+  /** Longer than allowed. */
+  | { readonly kind: "too_large" }
+  /** Did not arrive in time. */
+  | { readonly kind: "too_slow" }
+  /** The sender went away, or sent less than it announced. */
+  | { readonly kind: "aborted" }
+  /** A parser consumed it and kept nothing. */
+  | { readonly kind: "consumed" };
+
+export interface BodySource {
+  /** Reads the whole body as it is on the wire, at most `bytesMax`. Never rejects. Called once at most. */
+  read(bytesMax: number): Promise<BodyRead>;
+}
+
+export interface Answer {
+  readonly status: number;
+  /** Complete, but for `content-length` and `date`. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** The side of an inbox that adapters use. */
+export interface Door {
+  /** Announces that deliveries may come: the inbox starts on the next turn of the event loop. */
+  mount(): void;
+  /** The answer to a request; undefined when its path is not the inbox's. Never rejects. */
+  receive(head: DeliveryHead, body: BodySource): Promise<Answer> | undefined;
+}

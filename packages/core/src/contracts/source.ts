@@ -1,0 +1,41 @@
+/** A source: one configured place to receive from one provider, as users make it and as the inbox resolves it. */
+
+import type { Provider } from "./provider.ts";
+import type { EventMap, Schema } from "./schema.ts";
+import type { Verifier } from "./verifier.ts";
+
+/** One configured place to receive from one provider. Made by a provider's function, such as `audata({ … })`. */
+export interface Source<Events extends EventMap = EventMap> {
+  readonly provider: Provider;
+  /** Schemas by event type: the provider's and the user's own. */
+  readonly events: Readonly<Record<string, Schema>>;
+  /** The options as given; `createInbox` checks them. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Carries the event map for inference; never set. */
+  readonly "~events"?: Events;
+}
+
+/** Sources by name. The name is the path segment, and part of every event's key. */
+export type Sources = Readonly<Record<string, Source>>;
+
+/** Event map of a source. */
+export type EventsOf<Of extends Source> = Of extends Source<infer Events> ? Events : never;
+
+/** A source whose options have been checked: what receiving and working need of it. */
+export interface ConfiguredSource {
+  readonly name: string;
+  readonly provider: Provider;
+  readonly events: Readonly<Record<string, Schema>>;
+  /**
+   * `required`: the verifiers decide. `none`: anybody may send. `loopback`: no credential is set, and this is not
+   * production, so only requests straight from this machine are taken.
+   */
+  readonly credential: "required" | "none" | "loopback";
+  /** Whether a token stands in the URL. */
+  readonly hasToken: boolean;
+  readonly headVerifiers: readonly Verifier[];
+  readonly bodyVerifiers: readonly Verifier[];
+  /** Lower-case names of headers that carry a credential. */
+  readonly secretHeaders: ReadonlySet<string>;
+  readonly bodyBytesMax: number;
+}

@@ -1,0 +1,27 @@
+/** What proves who sent a delivery. */
+
+import type { Verdict } from "../model/verdict.ts";
+
+/** What a verifier may look at. */
+export interface Evidence {
+  /** Header lines as they came, flat: name, value, name, value. */
+  readonly headers: readonly string[];
+  /** The token from the URL, undecoded; undefined when there is none. */
+  readonly token: string | undefined;
+  /** The exact body; empty for a verifier that needs only the head. */
+  readonly body: Uint8Array;
+  /** The receiver's time, in milliseconds since 1970. */
+  readonly now: number;
+}
+
+/**
+ * A verifier MUST be total: it returns a verdict for every sequence of bytes and throws for none. It MUST take the same
+ * time whichever of its secrets matches, and however much of a secret was guessed right.
+ */
+export interface Verifier {
+  /** Whether the verdict depends on the body. One that does not is asked before the body is read. */
+  readonly covers: "head" | "body";
+  /** Lower-case names of the headers that carry its credential: refused when repeated, never stored. */
+  readonly headers: readonly string[];
+  verify(evidence: Evidence): Verdict;
+}

@@ -1,0 +1,61 @@
+/**
+ * What `webhooks()` means when little or nothing is said: the three providers, a SQLite file in the working directory,
+ * credentials from the environment. Adapters resolve their argument here.
+ *
+ * @module @webhook-inbox/core/defaults
+ */
+
+import type { Sources } from "./contracts/source.ts";
+import type { Store } from "./contracts/store.ts";
+import { WebhookInboxError } from "./errors.ts";
+import { createInbox, type Inbox } from "./inbox.ts";
+import type { InboxOptions } from "./options.ts";
+import { audata } from "./providers/audata.ts";
+import { captainData } from "./providers/captain-data.ts";
+import { socialData } from "./providers/socialdata.ts";
+import { sqlite } from "./stores/sqlite/sqlite.ts";
+
+/** Sources of an inbox that names none. */
+export type DefaultSources = {
+  readonly socialdata: ReturnType<typeof socialData<{}>>;
+  readonly audata: ReturnType<typeof audata<{}>>;
+  readonly "captain-data": ReturnType<typeof captainData<{}>>;
+};
+
+/** `createInbox`'s options, none of which is needed. */
+export type WebhooksOptions<Of extends Sources = DefaultSources> = Omit<
+  InboxOptions<Of>,
+  "store" | "sources"
+> & {
+  /** Default: what `WEBHOOK_INBOX_STORE` names, else the SQLite file `./webhooks.sqlite`. */
+  readonly store?: Store;
+  /** Default: SocialData, Audata and Captain Data, with the credentials of the environment. */
+  readonly sources?: Of;
+};
+
+/** The inbox that an adapter was given, or a new one from its options. Throws as `createInbox` does. */
+export function inboxFrom<const Of extends Sources = DefaultSources>(
+  given: Inbox<Of> | WebhooksOptions<Of> = {},
+): Inbox<Of> {
+  if ("receive" in given) return given;
+  const sources = given.sources ?? (defaultSources() as unknown as Of);
+  const store = given.store ?? storeFromUrl(process.env["WEBHOOK_INBOX_STORE"] ?? defaultStoreUrl);
+  return createInbox<Of>({ ...given, store, sources });
+}
+
+const defaultStoreUrl = "sqlite:./webhooks.sqlite";
+
+function defaultSources(): DefaultSources {
+  return { socialdata: socialData(), audata: audata(), "captain-data": captainData() };
+}
+
+function storeFromUrl(url: string): Store {
+  const filename = /^sqlite:(?:\/\/)?([^?#]+)$/.exec(url)?.[1];
+  if (filename !== undefined) return sqlite(filename);
+  const scheme = /^[a-z0-9+.-]+(?=:)/i.exec(url)?.[0] ?? "";
+  throw new WebhookInboxError(
+    "OPTION_INVALID",
+    `WEBHOOK_INBOX_STORE has a URL that starts with "${scheme}:" or carries options; it can be sqlite:<path of a file>, ` +
+      "such as sqlite:./webhooks.sqlite.",
+  );
+}

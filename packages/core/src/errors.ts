@@ -1,0 +1,37 @@
+/** The one error class of the inbox. A refusal of a delivery is no error: it is a `Receipt`. */
+
+/**
+ * - `OPTION_INVALID`: an option is unknown or has a value it cannot have.
+ * - `CREDENTIAL_INVALID`: a secret is undefined, empty, or looks like an unset variable.
+ * - `CREDENTIAL_MISSING`: a source has no credential, in production.
+ * - `HANDLER_INVALID`: a handler is registered twice, too late, or for a type that does not exist.
+ * - `STORE_LOSSY`: the store would lose acknowledged events.
+ * - `STORE_UNAVAILABLE`: the store cannot be reached, opened or written just now.
+ * - `STORE_INCOMPATIBLE`: the store holds data of a version this one does not know.
+ * - `INBOX_CLOSED`: the inbox was closed.
+ */
+export type ErrorCode =
+  | "OPTION_INVALID"
+  | "CREDENTIAL_INVALID"
+  | "CREDENTIAL_MISSING"
+  | "HANDLER_INVALID"
+  | "STORE_LOSSY"
+  | "STORE_UNAVAILABLE"
+  | "STORE_INCOMPATIBLE"
+  | "INBOX_CLOSED";
+
+/** Every error that the inbox throws. Branch on `code`: it is stable, the message is not. */
+export class WebhookInboxError extends Error {
+  override readonly name = "WebhookInboxError";
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
+    super(`[webhook-inbox] ${message}`, options);
+    this.code = code;
+  }
+}
+
+/** Whether an error is one of ours, also when two copies of the package are installed. */
+export function isWebhookInboxError(error: unknown): error is WebhookInboxError {
+  return error instanceof Error && error.name === "WebhookInboxError" && "code" in error;
+}

@@ -1,0 +1,224 @@
+/** The inbox: the one place where receiving, working and the store meet. */
+
+import type { Answer, BodySource, Door } from "./contracts/door.ts";
+import type { EventMap } from "./contracts/schema.ts";
+import type { ConfiguredSource, EventsOf, Sources } from "./contracts/source.ts";
+import type { ListAnswer, ListQuery } from "./contracts/store.ts";
+import { WebhookInboxError } from "./errors.ts";
+import type { Delivery, DeliveryHead } from "./model/delivery.ts";
+import type { EventRecord } from "./model/event.ts";
+import { logTo } from "./observe/logger.ts";
+import { summaryOf } from "./observe/redact.ts";
+import type { Emit, SourceSummary } from "./observe/signals.ts";
+import { settingsOf, type InboxOptions, type Settings } from "./options.ts";
+import { createAdmission } from "./receive/admission.ts";
+import { createCustody, type Custody } from "./receive/custody.ts";
+import { receive, type Receiving } from "./receive/receive.ts";
+import {
+  createRegistry,
+  type Handler,
+  type HandlerOptions,
+  type Registry,
+  type TypeOf,
+} from "./work/handlers.ts";
+import { Worker } from "./work/worker.ts";
+
+/** The object a user owns. Made by `createInbox`; nothing opens or runs before it is mounted or started. */
+export interface Inbox<Of extends Sources = Sources> extends Door {
+  /**
+   * Registers a handler for a type of a source, or for all its types (`"*"`). Throws `HANDLER_INVALID` for an unknown
+   * source or type, for a second handler of the same name, and after the start.
+   */
+  on<Name extends keyof Of & string, Type extends TypeOf<Of[Name]>>(
+    source: Name,
+    type: Type,
+    handler: Handler<Type, DataOf<EventsOf<Of[Name]>, Type>>,
+  ): this;
+  on<Name extends keyof Of & string, Type extends TypeOf<Of[Name]>>(
+    source: Name,
+    type: Type,
+    options: HandlerOptions,
+    handler: Handler<Type, DataOf<EventsOf<Of[Name]>, Type>>,
+  ): this;
+  on(source: keyof Of & string, type: "*", handler: Handler): this;
+  on(source: keyof Of & string, type: "*", options: HandlerOptions, handler: Handler): this;
+
+  /** Opens the store and begins to work. May be called again; rejects with what keeps the store from opening. */
+  start(): Promise<void>;
+
+  /** Resolves when this instance has nothing in hand and nothing is due: for tests. Starts the inbox if need be. */
+  idle(): Promise<void>;
+
+  /**
+   * Takes up no more work, tells running handlers by their signal, waits for them up to 25 s, and closes the store.
+   * Deliveries are kept until then, and answered 503 afterwards. May be called twice, and before a start.
+   */
+  close(): Promise<void>;
+
+  /** An event with its delivery; undefined when there is none of that key. */
+  get(
+    key: string,
+  ): Promise<{ readonly event: EventRecord; readonly delivery: Delivery } | undefined>;
+
+  /** Events without their deliveries, newest first, at most 100 a page. */
+  list(query?: ListQuery): Promise<ListAnswer>;
+}
+
+type DataOf<Events extends EventMap, Type extends string> = Events[Type & keyof Events];
+
+/**
+ * Makes an inbox. Checks the options at once: throws `WebhookInboxError` with `OPTION_INVALID`, `CREDENTIAL_INVALID`,
+ * `CREDENTIAL_MISSING` (in production, for a source without a credential), `STORE_LOSSY` or `HANDLER_INVALID`.
+ */
+export function createInbox<const Of extends Sources>(options: InboxOptions<Of>): Inbox<Of> {
+  const inbox = new InboxOfSources(settingsOf(options, process.env));
+  for (const [source, handlers] of Object.entries(options.handlers ?? {})) {
+    for (const [type, handler] of Object.entries(handlers ?? {})) {
+      inbox.on(source, type, handler as Handler);
+    }
+  }
+  return inbox as unknown as Inbox<Of>;
+}
+
+const drainMs = 25_000;
+const startRetryMs = 1000;
+
+class InboxOfSources {
+  readonly #settings: Settings;
+  readonly #emit: Emit;
+  readonly #registry: Registry;
+  readonly #worker: Worker;
+  readonly #custody: Custody;
+  readonly #receiving: Receiving;
+  #hasStarted = false;
+  #opening: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  #cancelRetry: () => void = () => undefined;
+
+  constructor(settings: Settings) {
+    const { store, sources, path, clock, logger } = settings;
+    this.#settings = settings;
+    this.#emit = logger === undefined ? () => undefined : logTo(logger);
+    this.#registry = createRegistry(sources);
+    const worker = new Worker({
+      ...settings,
+      registry: this.#registry,
+      policy: { delaysMs: settings.delaysMs, random: Math.random },
+      owner: crypto.randomUUID(),
+      emit: this.#emit,
+    });
+    this.#worker = worker;
+    this.#custody = createCustody({
+      store,
+      terms: () => worker.reserve(),
+      begin: (claims, ask, left) => worker.begin(claims, ask, left),
+    });
+    this.#receiving = {
+      path,
+      sources,
+      clock,
+      admission: createAdmission(settings.inFlightBytesMax),
+      custody: this.#custody,
+      random: Math.random,
+      emit: this.#emit,
+      ready: () => this.start(),
+    };
+  }
+
+  on(source: string, type: string, ...rest: readonly (HandlerOptions | Handler)[]): this {
+    if (this.#hasStarted) {
+      throw new WebhookInboxError(
+        "HANDLER_INVALID",
+        `the handler of ${source}/${type} comes too late: the inbox has started, and events may have gone unhandled. ` +
+          "Register handlers before the inbox is mounted, or in the same turn of the event loop.",
+      );
+    }
+    const [first, second] = rest;
+    const options = typeof first === "object" ? first : {};
+    this.#registry.add(
+      source,
+      type,
+      options,
+      (typeof first === "object" ? second : first) as Handler,
+    );
+    return this;
+  }
+
+  mount(): void {
+    setImmediate(() => this.#startUntilOpen());
+  }
+
+  /** After a failed start there may be nobody to try again: events that wait in the store would wait for a delivery. */
+  #startUntilOpen(): void {
+    if (this.#closing !== undefined) return;
+    this.start().catch(() => {
+      this.#cancelRetry = this.#settings.clock.after(startRetryMs, () => this.#startUntilOpen());
+    });
+  }
+
+  start(): Promise<void> {
+    if (this.#closing !== undefined) {
+      return Promise.reject(new WebhookInboxError("INBOX_CLOSED", "the inbox was closed."));
+    }
+    this.#hasStarted = true;
+    this.#opening ??= this.#open();
+    return this.#opening;
+  }
+
+  async #open(): Promise<void> {
+    const { store, clock, sources } = this.#settings;
+    try {
+      await store.open({ clock });
+    } catch (error) {
+      this.#opening = undefined;
+      this.#emit({ kind: "start_failed", error: summaryOf(error) });
+      throw error;
+    }
+    if (store.supports.durability === "none") this.#emit({ kind: "store_volatile" });
+    this.#emit({
+      kind: "started",
+      sources: [...sources.values()].map((one) => this.#summary(one)),
+    });
+    this.#worker.start();
+  }
+
+  #summary({ name, provider, credential, hasToken }: ConfiguredSource): SourceSummary {
+    const path = `${this.#settings.path}/${name}${hasToken ? "/***" : ""}`;
+    return { name, path, methods: provider.methods, credential };
+  }
+
+  receive(head: DeliveryHead, body: BodySource): Promise<Answer> | undefined {
+    return receive(this.#receiving, head, body);
+  }
+
+  async idle(): Promise<void> {
+    await this.start();
+    await this.#custody.flushed();
+    await this.#worker.idle();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#cancelRetry();
+    await this.#opening?.catch(() => undefined);
+    await this.#worker.close(drainMs);
+    await this.#custody.flushed();
+    await this.#settings.store.close();
+  }
+
+  async get(
+    key: string,
+  ): Promise<{ readonly event: EventRecord; readonly delivery: Delivery } | undefined> {
+    await this.start();
+    return await this.#settings.store.get(key);
+  }
+
+  async list(query: ListQuery = {}): Promise<ListAnswer> {
+    await this.start();
+    return await this.#settings.store.list(query);
+  }
+}

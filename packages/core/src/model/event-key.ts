@@ -1,0 +1,52 @@
+/** Event keys: 16 bytes of SHA-256 over source and id, written as 26 characters of base32. */
+
+import { createHash } from "node:crypto";
+
+/** Crockford's alphabet: no I, L, O or U, so that a key can be read aloud. */
+const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+const keyBytesLength = 16;
+const keyLength = 26;
+
+/** The key of the event that `source` knows as `id`. A source name never holds a NUL, so no two pairs meet. */
+export function eventKey(source: string, id: string): string {
+  const hash = createHash("sha256").update(source).update("\0").update(id).digest();
+  return encodeKey(hash.subarray(0, keyBytesLength));
+}
+
+/** Writes 16 bytes as 26 characters. */
+export function encodeKey(bytes: Uint8Array): string {
+  let text = "";
+  let bits = 0;
+  let held = 0;
+  for (const byte of bytes) {
+    held = (held << 8) | byte;
+    bits += 8;
+    while (bits >= 5) {
+      bits -= 5;
+      text += alphabet[(held >>> bits) & 31];
+    }
+    held &= (1 << bits) - 1;
+  }
+  return text + alphabet[(held << (5 - bits)) & 31];
+}
+
+/** Reads 26 characters back into 16 bytes; undefined for anything that is not a key. */
+export function decodeKey(key: string): Uint8Array | undefined {
+  if (key.length !== keyLength) return undefined;
+  const bytes = new Uint8Array(keyBytesLength);
+  let bits = 0;
+  let held = 0;
+  let next = 0;
+  for (const letter of key) {
+    const value = alphabet.indexOf(letter);
+    if (value === -1) return undefined;
+    held = (held << 5) | value;
+    bits += 5;
+    if (bits >= 8 && next < keyBytesLength) {
+      bits -= 8;
+      bytes[next++] = (held >>> bits) & 255;
+      held &= (1 << bits) - 1;
+    }
+  }
+  return bytes;
+}

@@ -1,0 +1,62 @@
+/** Everything observable about an inbox, as one union. Logging consumes it; no signal holds a secret or a payload. */
+
+import type { Outcome } from "../model/settlement.ts";
+import type { Receipt } from "../model/receipt.ts";
+
+/** An event, as signals name it. */
+export interface EventName {
+  readonly source: string;
+  readonly type: string;
+  readonly key: string;
+}
+
+export type Signal =
+  /** The store is open and work has begun. */
+  | { readonly kind: "started"; readonly sources: readonly SourceSummary[] }
+  /** The store cannot be opened; deliveries are answered 503 until it can. */
+  | { readonly kind: "start_failed"; readonly error: ErrorSummary }
+  /** The store keeps nothing when the process ends, and its owner accepts that. */
+  | { readonly kind: "store_volatile" }
+  /** A delivery was answered. */
+  | { readonly kind: "received"; readonly source: string; readonly receipt: Receipt }
+  /** A body parser ran first. `lost`: not even a reconstruction could be taken, and the delivery was answered 500. */
+  | { readonly kind: "body_consumed"; readonly source: string; readonly lost: boolean }
+  /** An attempt ended. */
+  | {
+      readonly kind: "settled";
+      readonly event: EventName;
+      readonly attempt: number;
+      readonly outcome: Outcome;
+      readonly failures: readonly FailureSummary[];
+    }
+  /** Another worker had claimed the event meanwhile: what this one found was discarded. */
+  | { readonly kind: "fenced"; readonly event: EventName }
+  /** A verb of the store failed. */
+  | { readonly kind: "store_failed"; readonly verb: string; readonly error: ErrorSummary }
+  /** A delivery met a bug of the inbox, and was answered 500. */
+  | { readonly kind: "receive_failed"; readonly source: string; readonly error: ErrorSummary };
+
+/** Gets every signal, at once. Must not throw. */
+export type Emit = (signal: Signal) => void;
+
+export interface SourceSummary {
+  readonly name: string;
+  /** Path below the mount point, with `***` for the token. */
+  readonly path: string;
+  readonly methods: readonly string[];
+  readonly credential: "required" | "none" | "loopback";
+}
+
+/** An error without its message, which may quote what must not be logged. */
+export interface ErrorSummary {
+  readonly name: string;
+  readonly code: string | undefined;
+  /** Our own messages hold no payload and say what to do. */
+  readonly message: string | undefined;
+  /** Where it was thrown: the first line of its stack. */
+  readonly at: string | undefined;
+}
+
+export interface FailureSummary extends ErrorSummary {
+  readonly handler: string;
+}

@@ -1,0 +1,258 @@
+/** The options of an inbox: their types, and the check that turns them into settings or says what to write instead. */
+
+import { systemClock, type Clock } from "./contracts/clock.ts";
+import type { CredentialKind, Credentials } from "./contracts/provider.ts";
+import type { ConfiguredSource, Source, Sources } from "./contracts/source.ts";
+import type { Store } from "./contracts/store.ts";
+import { isWebhookInboxError, WebhookInboxError } from "./errors.ts";
+import { consoleLogger, type Logger } from "./observe/logger.ts";
+import { credentialKinds, verifiersOf } from "./verify/credentials.ts";
+import { defaultDelaysMs } from "./work/backoff.ts";
+import type { HandlersOf } from "./work/handlers.ts";
+
+export interface InboxOptions<Of extends Sources> {
+  /** Where events are kept, such as `sqlite("webhooks.sqlite")`. */
+  readonly store: Store;
+  /** Where to receive from, by name. The name is a segment of the URL and part of every event's key: keep it. */
+  readonly sources: Of;
+  /** Handlers by source and type; further ones are registered with `on`. */
+  readonly handlers?: HandlersOf<NoInfer<Of>>;
+  /** Where the inbox begins, below the adapter's mount point; `"/"` is the mount point itself. Default: `/webhooks`. */
+  readonly path?: string;
+  /** Which events this instance works on. Default: `true`, those of all its sources; `false`: it only receives. */
+  readonly work?: boolean | WorkOptions<NoInfer<Of>>;
+  readonly retry?: {
+    /**
+     * Delays after the first, second, … failed attempt, in milliseconds, each spread by 20 %; after the last one the
+     * event is dead. Default: 5 s, 30 s, 2 min, 10 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h.
+     */
+    readonly delaysMs?: readonly number[];
+  };
+  readonly limits?: {
+    /** Largest body taken, in bytes; a larger one is answered 413. Default: 1,048,576 (1 MiB). */
+    readonly bodyBytesMax?: number;
+    /** Bytes that deliveries may hold in memory together; beyond it they are answered 503. Default: 67,108,864 (64 MiB). */
+    readonly inFlightBytesMax?: number;
+    /** Events whose handlers run at the same time. Default: 64. */
+    readonly handlersMax?: number;
+  };
+  /** Anything shaped like pino; `false` for none. Default: one line each on the console, without debugging. */
+  readonly logger?: Logger | false;
+  /** Time, for tests. Default: the machine's. */
+  readonly clock?: Clock;
+}
+
+export interface WorkOptions<Of extends Sources> {
+  /** Default: all. */
+  readonly sources?: readonly (keyof Of & string)[];
+  /** How long a claim holds without a sign of life, in milliseconds. Default: 30,000. */
+  readonly leaseMs?: number;
+}
+
+/** Options that have been checked and completed. */
+export interface Settings {
+  readonly store: Store;
+  readonly sources: ReadonlyMap<string, ConfiguredSource>;
+  /** Without a slash at its end; empty for the mount point itself. */
+  readonly path: string;
+  readonly worked: readonly string[];
+  readonly leaseMs: number;
+  readonly delaysMs: readonly number[];
+  readonly inFlightBytesMax: number;
+  readonly handlersMax: number;
+  readonly logger: Logger | undefined;
+  readonly clock: Clock;
+}
+
+/** The environment that options are completed from. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const known = {
+  options: ["store", "sources", "handlers", "path", "work", "retry", "limits", "logger", "clock"],
+  work: ["sources", "leaseMs"],
+  retry: ["delaysMs"],
+  limits: ["bodyBytesMax", "inFlightBytesMax", "handlersMax"],
+  source: ["auth", "events", "bodyBytesMax"],
+};
+const bodyBytesMaxDefault = 1_048_576;
+const sourceNamePattern = /^[a-z0-9][a-z0-9._-]{0,62}$/i;
+const pathPattern = /^(?:\/[A-Za-z0-9._~-]+)+$/;
+
+/** Throws `WebhookInboxError` for the first thing that is wrong. */
+export function settingsOf<Of extends Sources>(
+  options: InboxOptions<Of>,
+  environment: Environment,
+): Settings {
+  refuseUnknown("createInbox", options, known.options);
+  const { store, limits = {}, retry = {}, logger = consoleLogger, path = "/webhooks" } = options;
+  refuseUnknown("limits", limits, known.limits);
+  refuseUnknown("retry", retry, known.retry);
+  if (typeof store?.take !== "function") {
+    throw invalid('store is missing. Give one, such as sqlite("webhooks.sqlite").');
+  }
+  if (path !== "/" && !pathPattern.test(path)) {
+    throw invalid(`path must look like "/webhooks" (or "/"), and is ${JSON.stringify(path)}.`);
+  }
+  const bodyBytesMax = wholeNumber("limits.bodyBytesMax", limits.bodyBytesMax, bodyBytesMaxDefault);
+  const sources = sourcesOf(options.sources, bodyBytesMax, environment);
+  refuseLoss(store, sources);
+  return {
+    store,
+    sources,
+    path: path === "/" ? "" : path,
+    ...workOf(options.work ?? true, sources),
+    delaysMs: delaysOf(retry.delaysMs ?? defaultDelaysMs),
+    inFlightBytesMax: wholeNumber("limits.inFlightBytesMax", limits.inFlightBytesMax, 67_108_864),
+    handlersMax: wholeNumber("limits.handlersMax", limits.handlersMax, 64),
+    logger: logger === false ? undefined : logger,
+    clock: options.clock ?? systemClock,
+  };
+}
+
+function sourcesOf(
+  sources: Sources,
+  bodyBytesMax: number,
+  environment: Environment,
+): ReadonlyMap<string, ConfiguredSource> {
+  const entries = Object.entries(sources ?? {});
+  if (entries.length === 0) {
+    throw invalid("sources names none. Give at least one, such as { audata: audata({ token }) }.");
+  }
+  return new Map(
+    entries.map(([name, source]) => [name, configured(name, source, bodyBytesMax, environment)]),
+  );
+}
+
+function configured(
+  name: string,
+  { provider, events, options }: Source,
+  bodyBytesMax: number,
+  environment: Environment,
+): ConfiguredSource {
+  const where = `source "${name}"`;
+  if (!sourceNamePattern.test(name)) {
+    throw invalid(
+      `${where}: a source's name is a segment of its URL: letters, digits, ".", "_" and "-".`,
+    );
+  }
+  refuseUnknown(where, options, [...known.source, ...provider.auth]);
+  const auth = options["auth"];
+  if (auth !== undefined && auth !== "none") throw invalid(`${where}: auth can only be "none".`);
+  const credentials = credentialsOf(where, name, provider.auth, options, environment);
+  const verifiers = naming(where, () => verifiersOf(provider, credentials));
+  if (auth === "none" && verifiers.length > 0) {
+    throw invalid(`${where}: has auth: "none" and a credential. Leave one of them out.`);
+  }
+  if (verifiers.length === 0 && auth !== "none" && environment["NODE_ENV"] === "production") {
+    throw new WebhookInboxError("CREDENTIAL_MISSING", `${where}: ${missing(name, provider.auth)}`);
+  }
+  return {
+    name,
+    provider,
+    events,
+    credential: verifiers.length > 0 ? "required" : auth === "none" ? "none" : "loopback",
+    hasToken: "token" in credentials,
+    headVerifiers: verifiers.filter(({ covers }) => covers === "head"),
+    bodyVerifiers: verifiers.filter(({ covers }) => covers === "body"),
+    secretHeaders: new Set(verifiers.flatMap(({ headers }) => headers)),
+    bodyBytesMax: wholeNumber(
+      `${where}: bodyBytesMax`,
+      options["bodyBytesMax"] as number | undefined,
+      bodyBytesMax,
+    ),
+  };
+}
+
+/** The credentials of the options; without any, that of the environment. */
+function credentialsOf(
+  where: string,
+  name: string,
+  auth: readonly CredentialKind[],
+  options: Readonly<Record<string, unknown>>,
+  environment: Environment,
+): Credentials {
+  const given = Object.fromEntries(
+    credentialKinds.filter((kind) => kind in options).map((kind) => [kind, options[kind]]),
+  );
+  if (Object.keys(given).length > 0 || options["auth"] === "none") return given;
+  const kind = auth.find((one) => one === "token" || one === "bearer");
+  const variable = [variableOf(name), "WEBHOOK_INBOX_TOKEN"].find(
+    (one) => environment[one] !== undefined,
+  );
+  if (kind === undefined || variable === undefined) return {};
+  const secrets = (environment[variable] ?? "").split(",").map((secret) => secret.trim());
+  if (secrets.includes(""))
+    throw invalid(`${where}: the environment's ${variable} holds an empty secret.`);
+  return { [kind]: secrets };
+}
+
+function variableOf(name: string): string {
+  return `WEBHOOK_INBOX_TOKEN_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}`;
+}
+
+function missing(name: string, auth: readonly CredentialKind[]): string {
+  return (
+    `has no credential, so anybody could send to it. Give it one of ${auth.join(", ")}, or set ${variableOf(name)} in ` +
+    'the environment, or write auth: "none" to take deliveries from anybody.'
+  );
+}
+
+/** Puts the source's name before what a check of its options throws. */
+function naming<T>(where: string, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!isWebhookInboxError(error)) throw error;
+    const message = error.message.replace("[webhook-inbox] ", "");
+    throw new WebhookInboxError(error.code, `${where}: ${message}`);
+  }
+}
+
+function refuseLoss(store: Store, sources: ReadonlyMap<string, ConfiguredSource>): void {
+  if (store.supports.durability === "commit" || store.acceptsLoss === true) return;
+  for (const { name, provider } of sources.values()) {
+    if (provider.habits.redelivers === "automatic") continue;
+    throw new WebhookInboxError(
+      "STORE_LOSSY",
+      `this store loses what it holds when the process ends, and ${provider.name} (source "${name}") does not send again ` +
+        'by itself. Use a durable store, such as sqlite("webhooks.sqlite"), or say that losing events is fine: ' +
+        "memory({ acceptLoss: true }).",
+    );
+  }
+}
+
+function workOf<Of extends Sources>(
+  work: boolean | WorkOptions<Of>,
+  sources: ReadonlyMap<string, ConfiguredSource>,
+): Pick<Settings, "worked" | "leaseMs"> {
+  const options = typeof work === "boolean" ? {} : work;
+  refuseUnknown("work", options, known.work);
+  const worked = options.sources ?? (work === false ? [] : [...sources.keys()]);
+  const stranger = worked.find((name) => !sources.has(name));
+  if (stranger !== undefined)
+    throw invalid(`work.sources names "${stranger}", which is no source.`);
+  return { worked, leaseMs: wholeNumber("work.leaseMs", options.leaseMs, 30_000) };
+}
+
+function delaysOf(delaysMs: readonly number[]): readonly number[] {
+  if (!Array.isArray(delaysMs) || delaysMs.some((delay) => !Number.isFinite(delay) || delay < 0)) {
+    throw invalid("retry.delaysMs must be a list of milliseconds, such as [5_000, 60_000].");
+  }
+  return delaysMs;
+}
+
+function wholeNumber(option: string, value: number | undefined, otherwise: number): number {
+  if (value === undefined) return otherwise;
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw invalid(`${option} must be a positive whole number, and is ${String(value)}.`);
+}
+
+function refuseUnknown(where: string, options: object, allowed: readonly string[]): void {
+  const stranger = Object.keys(options).find((option) => !allowed.includes(option));
+  if (stranger === undefined) return;
+  throw invalid(`${where}: there is no option "${stranger}". Options: ${allowed.join(", ")}.`);
+}
+
+function invalid(message: string): WebhookInboxError {
+  return new WebhookInboxError("OPTION_INVALID", message);
+}

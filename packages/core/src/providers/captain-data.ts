@@ -1,0 +1,137 @@
+/**
+ * Captain Data (captaindata.co), API version 3. Facts are from its page "Create & Manage Webhooks"
+ * (https://captaindata.mintlify.app/v3/webhooks/create-manage) unless another page is named. Its body names no event
+ * type; see `typeOf` for how it is found.
+ */
+
+import * as z from "zod";
+import type { Identification } from "../contracts/provider.ts";
+import { headerOf, type Delivery } from "../model/delivery.ts";
+import type { Note } from "../model/event.ts";
+import { freshJson, idText, isRecord, readJson } from "./content.ts";
+import { defineProvider, type SourceFactory } from "./define-provider.ts";
+
+/** Body of a webhook. Only `job_uid` can be counted on; the page "Add a webhook" of the help centre explains the fields. */
+export interface CaptainDataJob {
+  /** The run: the key for every call to Captain Data's API. */
+  readonly job_uid: string;
+  /** "The webhook UID". */
+  readonly uid?: string | null | undefined;
+  /** "Default message based on failure or success." */
+  readonly message?: string | null | undefined;
+  /** Null or absent on success. */
+  readonly error?: string | Readonly<Record<string, unknown>> | null | undefined;
+  readonly project_uid?: string | null | undefined;
+  readonly recipe_ref?: string | null | undefined;
+  readonly job_ref?: string | null | undefined;
+  readonly workflow_uid?: string | null | undefined;
+  readonly workflow_name?: string | null | undefined;
+  readonly job_name?: string | null | undefined;
+  readonly [key: string]: unknown;
+}
+
+/** Event types of Captain Data with their data. The names are ours: it calls them Created, Succeeded and Failed. */
+export type CaptainDataEvents = {
+  /** "Triggered when a job starts and the first task launches." */
+  "job.created": CaptainDataJob;
+  /** "Triggered if at least one input succeeds, even if others fail." The note `partial_success` marks what shows it. */
+  "job.succeeded": CaptainDataJob;
+  /** "Triggered if all inputs fail." */
+  "job.failed": CaptainDataJob;
+  /** A body whose type cannot be told, such as a callback of API version 4. */
+  "job.unknown": Readonly<Record<string, unknown>>;
+};
+
+type JobEvent = "created" | "succeeded" | "failed";
+const jobEvents: readonly JobEvent[] = ["created", "succeeded", "failed"];
+
+const text = z.string().nullish();
+
+const job: z.ZodType<CaptainDataJob> = z.looseObject({
+  job_uid: z.string(),
+  uid: text,
+  message: text,
+  error: z.union([z.string(), z.looseObject({})]).nullish(),
+  project_uid: text,
+  recipe_ref: text,
+  job_ref: text,
+  workflow_uid: text,
+  workflow_name: text,
+  job_name: text,
+});
+
+/**
+ * A source of Captain Data. It proves itself by the custom headers set in its webhook window: a bearer token, basic
+ * credentials, or headers of any name. Set up each of its three webhooks with its own URL
+ * (`…/created`, `…/succeeded`, `…/failed`) or its own `X-Webhook-Event` header, so that the type is certain.
+ */
+export const captainData: SourceFactory<
+  CaptainDataEvents,
+  "bearer" | "headers" | "basic" | "token"
+> = defineProvider({
+  name: "captain-data",
+  auth: ["bearer", "headers", "basic", "token"],
+  methods: ["POST"],
+  segments: jobEvents,
+  habits: {
+    // "To retry a webhook, use the Retry Webhook endpoint" or its window: by hand. Automatic retries are not documented.
+    redelivers: "manual",
+    bodyStable: true,
+  },
+  events: {
+    "job.created": job,
+    "job.succeeded": job,
+    "job.failed": job,
+    "job.unknown": z.looseObject({}),
+  },
+  identify,
+  parse: (delivery) => freshJson(delivery),
+});
+
+function identify(delivery: Delivery): Identification {
+  const body = readJson(delivery);
+  if (!body.ok) return { kind: "unreadable", reason: body.reason };
+  if (!isRecord(body.value)) return { kind: "unreadable", reason: "unidentified" };
+  const jobUid = idText(body.value["job_uid"]);
+  if (jobUid === undefined) {
+    // Version 4 calls back with `{ run: { run_uid, … } }`, many times and with the same status: known by content alone.
+    return isRecord(body.value["run"])
+      ? { kind: "events", events: [{ id: undefined, type: "job.unknown" }] }
+      : { kind: "unreadable", reason: "unidentified" };
+  }
+  const { type, notes } = typeOf(delivery, body.value);
+  return { kind: "events", events: [{ id: `${jobUid}:${type}`, type: `job.${type}`, notes }] };
+}
+
+/**
+ * A webhook of Captain Data has one event type, so what its owner wired (URL or header) is certain. Otherwise the two
+ * known messages, then `error`, then words of the message tell; last, `unknown`.
+ */
+function typeOf(
+  delivery: Delivery,
+  body: Readonly<Record<string, unknown>>,
+): { readonly type: JobEvent | "unknown"; readonly notes: readonly Note[] } {
+  const header = headerOf(delivery.headers, "x-webhook-event")?.trim().toLowerCase();
+  const wired = jobEvents.find((event) => event === (delivery.segment ?? header));
+  const hasError = !isBlank(body["error"]);
+  const said = typeOfMessage(body["message"]) ?? (hasError ? "failed" : undefined);
+  const type = wired ?? said ?? typeOfWords(body["message"]) ?? "unknown";
+  const notes: Note[] = [];
+  if (type === "succeeded" && hasError) notes.push("partial_success");
+  if (wired !== undefined && said !== undefined && wired !== said) notes.push("type_disagreement");
+  return { type, notes };
+}
+
+function typeOfMessage(message: unknown): JobEvent | undefined {
+  if (message === "Job successfully finished.") return "succeeded";
+  return message === "Job failed." ? "failed" : undefined;
+}
+
+function typeOfWords(message: unknown): JobEvent | undefined {
+  if (typeof message !== "string") return undefined;
+  if (/fail|error/i.test(message)) return "failed";
+  if (/success|finish|complet/i.test(message)) return "succeeded";
+  return /creat|start|launch/i.test(message) ? "created" : undefined;
+}
+
+const isBlank = (value: unknown): boolean => value === undefined || value === null || value === "";

@@ -1,0 +1,39 @@
+/** Makes the function that users call to configure a source of a provider, typed by what the provider declares. */
+
+import type { CredentialKind, Credentials, Provider } from "../contracts/provider.ts";
+import type { EventMap, Schema, SchemasOf } from "../contracts/schema.ts";
+import type { Source } from "../contracts/source.ts";
+
+/** Options of a source: the credentials its provider can send, and what every source may be told. */
+export type SourceOptions<Auth extends CredentialKind, Own extends EventMap> = Pick<
+  Credentials,
+  Auth
+> & {
+  /** The explicit way to take deliveries from anybody. Malformed ones are then answered 400 and not kept. */
+  readonly auth?: "none";
+  /** Schemas for further event types (any Standard Schema), or in place of the provider's. */
+  readonly events?: SchemasOf<Own>;
+  /** Largest body taken, in bytes. Default: the inbox's `limits.bodyBytesMax`. */
+  readonly bodyBytesMax?: number;
+};
+
+/** Configures one place to receive from a provider. */
+export type SourceFactory<Events extends EventMap, Auth extends CredentialKind> = <
+  Own extends EventMap = {},
+>(
+  options?: SourceOptions<Auth, Own>,
+) => Source<Omit<Events, keyof Own> & Own>;
+
+/**
+ * Defines a provider. What it returns is called once for each source: `const acme = defineProvider({ … })`, then
+ * `sources: { acme: acme({ token }) }`.
+ */
+export function defineProvider<Events extends EventMap, const Auth extends CredentialKind>(
+  provider: Provider<Events> & { readonly auth: readonly Auth[] },
+): SourceFactory<Events, Auth> {
+  return (options) => ({
+    provider,
+    events: { ...(provider.events as Record<string, Schema>), ...options?.events },
+    options: options ?? {},
+  });
+}

@@ -1,0 +1,105 @@
+/**
+ * Query strings as the senders of this world nest them: brackets, `[]`, `[0]`, dots. Bounded, total, and without
+ * prototypes: names such as `__proto__` are dropped.
+ */
+
+const pairsMax = 256;
+const depthMax = 8;
+const forbidden: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
+
+/** Decoded pairs in order; `+` is a space, and a broken escape stays as it stands. At most 256. */
+export function pairsOf(query: string): readonly (readonly [name: string, value: string])[] {
+  const pairs: (readonly [string, string])[] = [];
+  for (const part of query.split("&", pairsMax)) {
+    if (part === "") continue;
+    const equals = part.indexOf("=");
+    pairs.push(
+      equals === -1
+        ? [decode(part), ""]
+        : [decode(part.slice(0, equals)), decode(part.slice(equals + 1))],
+    );
+  }
+  return pairs;
+}
+
+/** A nested value of a query: text, list or record. */
+export type QueryValue = string | QueryValue[] | { [name: string]: QueryValue };
+
+/** Pairs as nested records. A plain name that repeats keeps its last value; records with keys 0…n become lists. */
+export function nest(
+  pairs: readonly (readonly [name: string, value: string])[],
+): Record<string, QueryValue> {
+  const root = emptyNode();
+  for (const [name, value] of pairs) {
+    const path = pathOf(name);
+    if (path !== undefined) place(root, path, value);
+  }
+  return recordOf(root);
+}
+
+interface Node {
+  readonly children: Map<string, Node>;
+  value: string | undefined;
+}
+
+const emptyNode = (): Node => ({ children: new Map(), value: undefined });
+
+/** `a[b][]` and `a.b[0]` as segments, an empty one for `[]`; undefined for a name that is refused. */
+function pathOf(name: string): readonly string[] | undefined {
+  const path: string[] = [];
+  for (const match of name.matchAll(/\[([^[\]]*)\]|([^.[\]]+)/g)) {
+    path.push(match[1] ?? match[2] ?? "");
+  }
+  const refused = path.length === 0 || path.length > depthMax || path.some((s) => forbidden.has(s));
+  return refused ? undefined : path;
+}
+
+function place(root: Node, path: readonly string[], value: string): void {
+  let node = root;
+  for (const [depth, segment] of path.entries()) {
+    const name = segment === "" ? listSlot(node, path[depth + 1]) : segment;
+    let child = node.children.get(name);
+    if (child === undefined) {
+      child = emptyNode();
+      node.children.set(name, child);
+    }
+    node = child;
+  }
+  node.value = value;
+}
+
+/** For `[]`: a new slot, or the last one while it still lacks the name that follows (records in a list, as Rails writes). */
+function listSlot(list: Node, following: string | undefined): string {
+  const last = list.children.size - 1;
+  const open = following !== undefined && following !== "" && last >= 0;
+  const lacks = open && list.children.get(String(last))?.children.has(following) === false;
+  return String(lacks ? last : last + 1);
+}
+
+function valueOf(node: Node): QueryValue {
+  if (node.children.size === 0) return node.value ?? "";
+  const isList = [...node.children.keys()].every((name, index) => name === String(index));
+  return isList ? [...node.children.values()].map(valueOf) : recordOf(node);
+}
+
+function recordOf(node: Node): Record<string, QueryValue> {
+  const record: Record<string, QueryValue> = {};
+  for (const [name, child] of node.children) record[name] = valueOf(child);
+  return record;
+}
+
+function decode(text: string): string {
+  const spaced = text.includes("+") ? text.replaceAll("+", " ") : text;
+  if (!spaced.includes("%")) return spaced;
+  try {
+    return decodeURIComponent(spaced);
+  } catch {
+    return spaced.replaceAll(/(?:%[0-9A-Fa-f]{2})+/g, (run) => {
+      try {
+        return decodeURIComponent(run);
+      } catch {
+        return run;
+      }
+    });
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * Custody: the moment a delivery becomes ours to lose. Deliveries that wait at the same time share one commit; equal
+ * ones are folded into one row with a count, so that a batch never holds a key twice.
+ */
+
+import type { Claim, NewEvent, Store, TakeAsk, Taken } from "../contracts/store.ts";
+import { isWebhookInboxError } from "../errors.ts";
+import { groupCommit } from "../group-commit.ts";
+
+export interface Custody {
+  /** Takes the events of one delivery. Resolves when they are durable; rejects when that is not certain. */
+  take(events: readonly NewEvent[]): Promise<readonly Taken[]>;
+  /** Resolves when nothing is waiting to be taken. */
+  flushed(): Promise<void>;
+}
+
+export interface CustodyNeeds {
+  readonly store: Pick<Store, "take">;
+  /** Terms for the next batch: its fence, and how many events may be born claimed. */
+  readonly terms: () => TakeAsk;
+  /** Gets what was born claimed under those terms; `left` says whether other events were taken. Called once per `terms`. */
+  readonly begin: (claims: readonly Claim[], ask: TakeAsk, left: boolean) => void;
+}
+
+const rowsMax = 512;
+const bytesMax = 8 * 1024 * 1024;
+
+type Outcome = { readonly taken: readonly Taken[] } | { readonly error: unknown };
+
+export function createCustody({ store, terms, begin }: CustodyNeeds): Custody {
+  const commits = groupCommit<readonly NewEvent[], Outcome>(commit, batchLength);
+
+  async function commit(batch: readonly (readonly NewEvent[])[]): Promise<readonly Outcome[]> {
+    const folded = fold(batch.flat());
+    const ask = terms();
+    let answers: readonly Taken[];
+    try {
+      answers = await store.take(
+        folded.map(({ event }) => event),
+        ask,
+      );
+    } catch (error) {
+      begin([], ask, false);
+      return await halved(batch, error);
+    }
+    begin(claimsOf(answers), ask, answers.some(isWaiting));
+    return spread(batch, folded, answers);
+  }
+
+  /** A batch that failed for another cause than the store's absence holds a row that cannot be taken: find it. */
+  async function halved(
+    batch: readonly (readonly NewEvent[])[],
+    error: unknown,
+  ): Promise<readonly Outcome[]> {
+    const isAway = isWebhookInboxError(error) && error.code === "STORE_UNAVAILABLE";
+    if (isAway || batch.length === 1) return batch.map(() => ({ error }));
+    const middle = batch.length >> 1;
+    return [...(await commit(batch.slice(0, middle))), ...(await commit(batch.slice(middle)))];
+  }
+
+  return {
+    async take(events) {
+      const outcome = await commits.add(events);
+      if ("error" in outcome) throw outcome.error;
+      return outcome.taken;
+    },
+    flushed: () => commits.flushed(),
+  };
+}
+
+interface Folded {
+  readonly event: NewEvent;
+  readonly key: string;
+}
+
+/** One event for each key, with its copies counted. */
+function fold(events: readonly NewEvent[]): readonly Folded[] {
+  const byKey = new Map<string, NewEvent>();
+  for (const event of events) {
+    const first = byKey.get(event.key);
+    byKey.set(event.key, first === undefined ? event : { ...first, copies: first.copies + 1 });
+  }
+  return [...byKey].map(([key, event]) => ({ key, event }));
+}
+
+/** Gives each delivery its answers: the first copy of a key has the store's, the others are duplicates of it. */
+function spread(
+  batch: readonly (readonly NewEvent[])[],
+  folded: readonly Folded[],
+  answers: readonly Taken[],
+): readonly Outcome[] {
+  const byKey = new Map<string, Taken>();
+  for (const [index, { key }] of folded.entries()) {
+    const answer = answers[index];
+    if (answer !== undefined) byKey.set(key, answer);
+  }
+  return batch.map((events) => ({
+    taken: events.map(({ key }): Taken => {
+      const answer = byKey.get(key) ?? { kind: "duplicate" };
+      if (answer.kind === "taken") byKey.set(key, { kind: "duplicate" });
+      return answer;
+    }),
+  }));
+}
+
+/** How many deliveries go into the next batch: up to the bounds, and before a key repeats with other content. */
+function batchLength(waiting: readonly (readonly NewEvent[])[]): number {
+  const hashes = new Map<string, string>();
+  let rows = 0;
+  let bytes = 0;
+  for (const [index, events] of waiting.entries()) {
+    rows += events.length;
+    bytes += events[0]?.delivery.body.length ?? 0;
+    if (rows > rowsMax || bytes > bytesMax) return index;
+    for (const { key, delivery } of events) {
+      const hash = hashes.get(key);
+      if (hash !== undefined && hash !== delivery.contentHash) return index;
+      hashes.set(key, delivery.contentHash);
+    }
+  }
+  return waiting.length;
+}
+
+function claimsOf(answers: readonly Taken[]): readonly Claim[] {
+  return answers.flatMap((answer) =>
+    answer.kind === "taken" && answer.claim !== undefined ? [answer.claim] : [],
+  );
+}
+
+/** Whether an event was taken without being claimed at once: somebody has to come back for it. */
+function isWaiting(answer: Taken): boolean {
+  return answer.kind === "taken" && answer.claim === undefined;
+}

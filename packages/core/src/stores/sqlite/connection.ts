@@ -1,0 +1,153 @@
+/**
+ * One connection to a SQLite file with the settings that make a commit durable, and transactions that wait for a lock
+ * without ever blocking the event loop.
+ */
+
+import { closeSync, openSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { WebhookInboxError } from "../../errors.ts";
+
+/** How long a transaction waits for another process's lock before it gives up. */
+const lockWaitMs = 2000;
+const pauseMsMax = 16;
+
+const busy = 5;
+const locked = 6;
+/** Result codes that say the file cannot be used now, whatever is written: permissions, space, the disk, corruption. */
+const unavailableCodes: ReadonlySet<number> = new Set([busy, locked, 7, 8, 10, 11, 13, 14, 15, 26]);
+
+/**
+ * Opens the file (created for its owner's eyes only) in WAL mode with `synchronous=FULL`, and reads both back. `setUp`
+ * runs in a transaction; `alone` says that nobody else is connected and nobody can connect before it ends.
+ */
+export async function connect(
+  filename: string,
+  setUp: (database: DatabaseSync, alone: boolean) => void,
+): Promise<DatabaseSync> {
+  const database = open(filename);
+  try {
+    // Waiting is done between turns of the event loop, never inside SQLite.
+    database.exec("PRAGMA busy_timeout = 0; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON");
+    const alone = setUpAlone(database, setUp);
+    await patiently(() => database.exec("PRAGMA journal_mode = WAL"));
+    // The first look at a file in WAL mode takes a lock that stays: from here on nobody else is alone.
+    await patiently(() => proveDurable(database, filename));
+    if (!alone) await transaction(database, () => setUp(database, false));
+    return database;
+  } catch (error) {
+    database.close();
+    throw unavailable(error, filename);
+  }
+}
+
+/** Sets the file up under an exclusive lock if no other connection is open on it; answers whether that was so. */
+function setUpAlone(
+  database: DatabaseSync,
+  setUp: (database: DatabaseSync, alone: boolean) => void,
+): boolean {
+  database.exec("PRAGMA locking_mode = EXCLUSIVE");
+  const alone = leavesWal(database);
+  if (alone) {
+    database.exec("BEGIN EXCLUSIVE");
+    setUp(database, true);
+    database.exec("COMMIT");
+  }
+  database.exec("PRAGMA locking_mode = NORMAL");
+  if (alone) look(database); // Lets go of the exclusive lock.
+  return alone;
+}
+
+function look(database: DatabaseSync): void {
+  database.prepare("SELECT count(*) FROM sqlite_schema").get();
+}
+
+function open(filename: string): DatabaseSync {
+  try {
+    closeSync(openSync(filename, "a", 0o600));
+    return new DatabaseSync(filename);
+  } catch (error) {
+    throw unavailable(error, filename);
+  }
+}
+
+/** Only a connection that is alone can leave WAL mode: SQLite itself answers whether another one is open. */
+function leavesWal(database: DatabaseSync): boolean {
+  try {
+    return pragma(database, "journal_mode = DELETE") === "delete";
+  } catch (error) {
+    if (resultCode(error) === busy || resultCode(error) === locked) return false;
+    throw error;
+  }
+}
+
+function proveDurable(database: DatabaseSync, filename: string): void {
+  look(database);
+  const mode = pragma(database, "journal_mode");
+  const synchronous = pragma(database, "synchronous");
+  if (mode !== "wal" || synchronous !== 2) {
+    throw new WebhookInboxError(
+      "STORE_LOSSY",
+      `SQLite file "${filename}" has journal_mode=${String(mode)} and synchronous=${String(synchronous)} where wal and 2 ` +
+        "(FULL) are needed for a 200 to mean that it is on disk. Put the file on a local disk whose file system supports WAL.",
+    );
+  }
+}
+
+function pragma(database: DatabaseSync, text: string): unknown {
+  return Object.values(database.prepare(`PRAGMA ${text}`).get() ?? {})[0];
+}
+
+/**
+ * Runs `work` in a transaction that may write. While another process holds the lock it tries again in pauses of at most
+ * 16 ms, for 2 s in all; `work` itself runs at once and must not wait.
+ */
+export async function transaction<T>(database: DatabaseSync, work: () => T): Promise<T> {
+  try {
+    await patiently(() => database.exec("BEGIN IMMEDIATE"));
+  } catch (error) {
+    throw unavailable(error, database.location() ?? "");
+  }
+  try {
+    const result = work();
+    database.exec("COMMIT");
+    return result;
+  } catch (error) {
+    if (database.isTransaction) database.exec("ROLLBACK");
+    throw unavailable(error, database.location() ?? "");
+  }
+}
+
+/** Repeats what SQLite refuses because of another's lock, with pauses between, until `lockWaitMs` have passed. */
+async function patiently(act: () => void): Promise<void> {
+  const deadline = performance.now() + lockWaitMs;
+  for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
+    try {
+      act();
+      return;
+    } catch (error) {
+      if (resultCode(error) !== busy || performance.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  }
+}
+
+/** The primary result code of a SQLite error; undefined for any other. */
+function resultCode(error: unknown): number | undefined {
+  return error instanceof Error && "errcode" in error && typeof error.errcode === "number"
+    ? error.errcode & 255
+    : undefined;
+}
+
+/** Wraps what says that the file cannot be used now; leaves what is about a row, or ours already, as it is. */
+function unavailable(error: unknown, filename: string): unknown {
+  const code = resultCode(error);
+  const isOfSystem = error instanceof Error && "syscall" in error;
+  if (!isOfSystem && (code === undefined || !unavailableCodes.has(code))) return error;
+  const reason = error instanceof Error ? error.message : "";
+  return new WebhookInboxError(
+    "STORE_UNAVAILABLE",
+    `SQLite file "${filename}" cannot be used now: ${reason}. Check that its directory exists, that this process may ` +
+      "write there, that the disk has space, and that no other process holds its lock for long.",
+    { cause: error },
+  );
+}

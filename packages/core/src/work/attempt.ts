@@ -1,0 +1,178 @@
+/** One attempt: reads an event's data, runs its unfinished handlers, and says what was found. Decides nothing. */
+
+import { createHash } from "node:crypto";
+import type { Clock } from "../contracts/clock.ts";
+import type { Schema } from "../contracts/schema.ts";
+import type { ConfiguredSource } from "../contracts/source.ts";
+import type { Claim } from "../contracts/store.ts";
+import type { Delivery } from "../model/delivery.ts";
+import type { AttemptRecord, HandlerFailure, QuarantineReason } from "../model/event.ts";
+import type { Settlement } from "../model/settlement.ts";
+import { summaryOf } from "../observe/redact.ts";
+import type { FailureSummary } from "../observe/signals.ts";
+import type { HandlerContext, Registered, WebhookEvent } from "./handlers.ts";
+import { crashesMax, type Finding } from "./lifecycle.ts";
+
+/** What an attempt found, and what is to be kept of it. */
+export interface AttemptReport extends Pick<Settlement, "finished" | "history"> {
+  readonly finding: Finding;
+  /** For signals: without messages, which may quote the payload. */
+  readonly failures: readonly FailureSummary[];
+}
+
+export interface AttemptNeeds {
+  readonly source: ConfiguredSource;
+  readonly handlers: readonly Registered[];
+  readonly clock: Clock;
+  /** Aborted when the inbox closes or the claim is lost. */
+  readonly signal: AbortSignal;
+}
+
+type HandlerEnd =
+  | { readonly kind: "succeeded"; readonly handler: string }
+  | { readonly kind: "failed"; readonly handler: string; readonly error: unknown }
+  | Unreadable;
+
+interface Unreadable {
+  readonly kind: "unreadable";
+  readonly reason: QuarantineReason;
+}
+
+const attemptsKept = 20;
+const messageCharactersMax = 2000;
+
+/** Never rejects. */
+export async function attempt(claim: Claim, needs: AttemptNeeds): Promise<AttemptReport> {
+  const { event } = claim;
+  const found = (finding: Finding, finished = event.finished): AttemptReport => ({
+    finding,
+    finished,
+    history: event.history,
+    failures: [],
+  });
+  if (needs.signal.aborted) return found({ kind: "not_begun" });
+  if (event.crashes >= crashesMax) return found({ kind: "poison" });
+  if (needs.handlers.length === 0) return found({ kind: "unhandled" });
+
+  const startedAt = needs.clock.now();
+  const due = needs.handlers.filter(({ name }) => !event.finished.includes(name));
+  const ends = await Promise.all(due.map((handler) => runHandler(claim, handler, needs)));
+  const succeeded = ends.flatMap((end) => (end.kind === "succeeded" ? [end.handler] : []));
+  const finished = [...event.finished, ...succeeded];
+  const unreadable = ends.find((end) => end.kind === "unreadable");
+  if (unreadable !== undefined) {
+    return found({ kind: "unreadable", reason: unreadable.reason }, finished);
+  }
+  const failed = ends.flatMap((end) => (end.kind === "failed" ? [end] : []));
+  const record: AttemptRecord = {
+    startedAt,
+    durationMs: needs.clock.now() - startedAt,
+    failures: failed.map(({ handler, error }) => failureOf(handler, error)),
+  };
+  return {
+    finding: { kind: "ran", unfinished: failed.map(({ handler }) => handler) },
+    finished,
+    history: [...event.history, record].slice(-attemptsKept),
+    failures: failed.map(({ handler, error }) => ({ handler, ...summaryOf(error) })),
+  };
+}
+
+async function runHandler(
+  claim: Claim,
+  handler: Registered,
+  needs: AttemptNeeds,
+): Promise<HandlerEnd> {
+  const { event, delivery } = claim;
+  const read = await readData(claim, needs.source);
+  if (read.kind !== "valid") return read;
+  const deadline = new AbortController();
+  let copied: Delivery | undefined;
+  const ctx: HandlerContext = {
+    signal: AbortSignal.any([needs.signal, deadline.signal]),
+    attempt: event.attempts,
+    idempotencyKey: idempotencyKey(event.key, handler.name),
+    get delivery() {
+      return (copied ??= { ...delivery, body: delivery.body.slice() });
+    },
+  };
+  const { key, source, type, id, occurredAt, receivedAt, notes } = event;
+  const own: WebhookEvent = {
+    key,
+    source,
+    type,
+    id,
+    data: read.data,
+    occurredAt,
+    receivedAt,
+    notes,
+  };
+  try {
+    await withDeadline(() => handler.run(own, ctx), handler.timeoutMs, deadline, needs.clock);
+    return { kind: "succeeded", handler: handler.name };
+  } catch (error) {
+    return { kind: "failed", handler: handler.name, error };
+  }
+}
+
+/** Parses and validates, for one handler: what it does to its data reaches nobody else. */
+async function readData(
+  { event, delivery }: Claim,
+  { provider, events }: ConfiguredSource,
+): Promise<{ readonly kind: "valid"; readonly data: unknown } | Unreadable> {
+  const invalid: Unreadable = { kind: "unreadable", reason: "invalid" };
+  let parsed: unknown;
+  try {
+    parsed = provider.parse(delivery, event);
+  } catch {
+    return { kind: "unreadable", reason: "unparsable" };
+  }
+  const schema: Schema | undefined = Object.hasOwn(events, event.type)
+    ? events[event.type]
+    : undefined;
+  if (schema === undefined) return { kind: "valid", data: parsed };
+  try {
+    const checked = await schema["~standard"].validate(parsed);
+    return checked.issues === undefined ? { kind: "valid", data: checked.value } : invalid;
+  } catch {
+    return invalid;
+  }
+}
+
+/** Rejects at the deadline even if the handler ignores its signal: JavaScript cannot stop it, but its slot is free. */
+function withDeadline(
+  run: () => unknown,
+  timeoutMs: number,
+  deadline: AbortController,
+  clock: Clock,
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(timeoutMs, () => {
+      const error = new Error(`the handler did not end within ${timeoutMs} ms`);
+      error.name = "TimeoutError";
+      deadline.abort(error);
+      reject(error);
+    });
+    const ended = async (): Promise<unknown> => await run();
+    ended().then(resolve, reject).finally(cancel);
+  });
+}
+
+function idempotencyKey(eventKey: string, handler: string): string {
+  return createHash("sha256").update(`${eventKey}\0${handler}`).digest("base64url");
+}
+
+/** Total: whatever was thrown, also objects whose getters throw. */
+function failureOf(handler: string, error: unknown): HandlerFailure {
+  try {
+    if (!(error instanceof Error)) return { handler, name: typeof error, message: textOf(error) };
+    // A name and a message can be anything at run time.
+    const { name, message }: { readonly name: unknown; readonly message: unknown } = error;
+    return { handler, name: textOf(name), message: textOf(message) };
+  } catch {
+    return { handler, name: "unreadable error", message: "" };
+  }
+}
+
+function textOf(value: unknown): string {
+  return String(value).slice(0, messageCharactersMax).replaceAll("\0", "\uFFFD").toWellFormed();
+}

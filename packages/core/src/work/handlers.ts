@@ -1,0 +1,134 @@
+/** Handlers: the user's named functions for events of one source and type, and the registry that finds them. */
+
+import type { EventMap } from "../contracts/schema.ts";
+import type { EventsOf, Source, Sources } from "../contracts/source.ts";
+import { WebhookInboxError } from "../errors.ts";
+import type { Delivery } from "../model/delivery.ts";
+import type { Note } from "../model/event.ts";
+
+/** An event as handlers get it. Instants are milliseconds since 1970. */
+export interface WebhookEvent<Type extends string = string, Data = unknown> {
+  /** Public key: 26 characters, unique in the store. */
+  readonly key: string;
+  readonly source: string;
+  readonly type: Type;
+  /** The provider's id. */
+  readonly id: string;
+  /** What the provider says, validated. A fresh copy for each handler. */
+  readonly data: Data;
+  /** When the provider says it happened, if it says so. */
+  readonly occurredAt: number | undefined;
+  readonly receivedAt: number;
+  /** What is worth a look about it. */
+  readonly notes: readonly Note[];
+}
+
+/** What a handler gets beside the event. */
+export interface HandlerContext {
+  /** Aborted at the handler's deadline, when the inbox closes, and when another worker has taken over. */
+  readonly signal: AbortSignal;
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+  /** The same at every attempt of this handler on this event: hand it to APIs that know such keys. */
+  readonly idempotencyKey: string;
+  /** The request as it was received, without its credentials. */
+  readonly delivery: Delivery;
+}
+
+/** Returning is success, throwing is a failure that is tried again later. */
+export type Handler<Type extends string = string, Data = unknown> = (
+  event: WebhookEvent<Type, Data>,
+  ctx: HandlerContext,
+) => unknown;
+
+export interface HandlerOptions {
+  /** What it is known by across attempts and deployments. Default: `<source>/<type>`. */
+  readonly name?: string;
+  /** How long it may take, in milliseconds. Default: 300,000 (5 minutes). */
+  readonly timeoutMs?: number;
+}
+
+/** The event type of a configured source, by name, as handlers get it: `EventOf<typeof sources, "audata", "Prize.created">`. */
+export type EventOf<
+  Of extends Sources,
+  Name extends keyof Of & string,
+  Type extends TypeOf<Of[Name]> | "*",
+> = Type extends "*"
+  ? WebhookEvent
+  : WebhookEvent<Type, EventsOf<Of[Name]>[Type & keyof EventsOf<Of[Name]>]>;
+
+/** Names of a source's event types. */
+export type TypeOf<Of extends Source> = keyof EventsOf<Of> & string;
+
+/** Handlers by source and type, as `createInbox({ handlers })` takes them. */
+export type HandlersOf<Of extends Sources> = {
+  readonly [Name in keyof Of]?: HandlersOfEvents<EventsOf<Of[Name]>>;
+};
+
+type HandlersOfEvents<Events extends EventMap> = {
+  readonly [Type in keyof Events & string]?: Handler<Type, Events[Type]>;
+} & { readonly "*"?: Handler };
+
+/** A registered handler. */
+export interface Registered {
+  readonly name: string;
+  readonly timeoutMs: number;
+  readonly run: Handler;
+}
+
+export interface Registry {
+  /** Throws `HANDLER_INVALID` for an unknown source or type, and for a name that is taken. */
+  add(source: string, type: string, options: HandlerOptions, run: Handler): void;
+  /** The handlers of a type, and those for every type (`*`). */
+  of(source: string, type: string): readonly Registered[];
+}
+
+const timeoutMsDefault = 300_000;
+
+export function createRegistry(
+  sources: ReadonlyMap<string, { readonly events: Readonly<Record<string, unknown>> }>,
+): Registry {
+  const byPair = new Map<string, Registered[]>();
+  const pair = (source: string, type: string): string => `${source}\0${type}`;
+
+  return {
+    add(source, type, options, run) {
+      const events = sources.get(source)?.events;
+      if (events === undefined) {
+        throw invalid(
+          `there is no source "${source}". Sources: ${[...sources.keys()].join(", ")}.`,
+        );
+      }
+      if (type !== "*" && !Object.hasOwn(events, type)) {
+        throw invalid(
+          `source "${source}" has no event type "${type}". It has: ${Object.keys(events).join(", ")}. Name further ` +
+            `types with a schema in the source's "events" option, or handle them under "*".`,
+        );
+      }
+      if (typeof run !== "function")
+        throw invalid(`the handler of ${source}/${type} is no function.`);
+      const { name = `${source}/${type}`, timeoutMs = timeoutMsDefault } = options;
+      if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) {
+        throw invalid(`timeoutMs of handler "${name}" must be a positive number of milliseconds.`);
+      }
+      const registered = byPair.get(pair(source, type)) ?? [];
+      const others = [...registered, ...(byPair.get(pair(source, "*")) ?? [])];
+      if (others.some((other) => other.name === name)) {
+        throw invalid(
+          `a handler named "${name}" is registered for ${source}/${type} already. Give each its own name: ` +
+            `inbox.on("${source}", "${type}", { name: "…" }, handler).`,
+        );
+      }
+      byPair.set(pair(source, type), [...registered, { name, timeoutMs, run }]);
+    },
+    of(source, type) {
+      const own = byPair.get(pair(source, type)) ?? [];
+      const all = byPair.get(pair(source, "*"));
+      return all === undefined ? own : [...own, ...all];
+    },
+  };
+}
+
+function invalid(message: string): WebhookInboxError {
+  return new WebhookInboxError("HANDLER_INVALID", message);
+}

@@ -1,0 +1,306 @@
+/**
+ * The worker of one inbox: keeps its slots busy with claims, holds their leases while handlers run, and settles what
+ * they found. It owns every background promise of the working half.
+ */
+
+import type { Clock } from "../contracts/clock.ts";
+import type { ConfiguredSource } from "../contracts/source.ts";
+import type { Claim, Store, TakeAsk } from "../contracts/store.ts";
+import { groupCommit, nextTurn, type GroupCommit } from "../group-commit.ts";
+import type { Settlement } from "../model/settlement.ts";
+import { summaryOf } from "../observe/redact.ts";
+import type { Emit } from "../observe/signals.ts";
+import { attempt, type AttemptReport } from "./attempt.ts";
+import type { Registry } from "./handlers.ts";
+import { decide, type Policy } from "./lifecycle.ts";
+
+export interface WorkerNeeds {
+  readonly store: Store;
+  readonly sources: ReadonlyMap<string, ConfiguredSource>;
+  /** Names of the sources to work on. */
+  readonly worked: readonly string[];
+  readonly registry: Registry;
+  readonly policy: Policy;
+  readonly handlersMax: number;
+  readonly leaseMs: number;
+  /** Unique for this inbox in this process. */
+  readonly owner: string;
+  readonly clock: Clock;
+  readonly emit: Emit;
+}
+
+/** A claim in hand, from its taking to its settlement. */
+interface Held {
+  readonly claim: Claim;
+  /** Stops its handlers. */
+  readonly abort: AbortController;
+  /** When its lease is no longer extended: handlers are bounded, and so is their hold. */
+  readonly heldUntil: number;
+}
+
+/** How often to look for what only time brings: work of other instances, and leases that ended. */
+const pollMs = 1000;
+const claimBytesMax = 16 * 1024 * 1024;
+const settleBatchMax = 512;
+const settleRetryMs = 1000;
+const graceMs = 30_000;
+
+export class Worker {
+  readonly #needs: WorkerNeeds;
+  readonly #settlements: GroupCommit<Settlement, boolean>;
+  readonly #held = new Map<string, Held>();
+  /** Events whose handlers run or are about to. */
+  #busy = 0;
+  /** Slots promised to a take or claim under way. */
+  #reserved = 0;
+  #fences = 0;
+  #turn = 0;
+  #state: "new" | "working" | "closing" | "closed" = "new";
+  /** Whether something may be due in the store. */
+  #more = false;
+  #claiming: Promise<void> | undefined;
+  #cancelPoll: () => void = () => undefined;
+  #cancelBeat: () => void = () => undefined;
+  #waiting: (() => void)[] = [];
+
+  constructor(needs: WorkerNeeds) {
+    this.#needs = needs;
+    this.#settlements = groupCommit(
+      (batch) => this.#settleAll(batch),
+      () => settleBatchMax,
+    );
+  }
+
+  /** Begins to look for work. */
+  start(): void {
+    if (this.#state !== "new") return;
+    this.#state = "working";
+    this.#beat();
+    this.#look();
+  }
+
+  /** Terms for a take: as many of its events may be born claimed as there are free slots. */
+  reserve(): TakeAsk {
+    const { leaseMs, worked } = this.#needs;
+    const claimMax = this.#state === "working" && !this.#more ? this.#free() : 0;
+    this.#reserved += claimMax;
+    return { fence: this.#fence(), leaseMs, claimMax, worked };
+  }
+
+  /**
+   * Runs what a take was given, on a later turn of the event loop, so that the answers go out first. `left` says whether
+   * events were taken that are not in hand.
+   */
+  begin(claims: readonly Claim[], ask: TakeAsk, left: boolean): void {
+    this.#reserved -= ask.claimMax;
+    for (const claim of claims) this.#hold(claim);
+    if (claims.length > 0) {
+      setImmediate(() => {
+        for (const claim of claims) this.#run(claim);
+      });
+    }
+    if (left || this.#more) this.#look();
+    this.#tell();
+  }
+
+  /** Resolves when this instance has nothing in hand and nothing is due. */
+  async idle(): Promise<void> {
+    this.#look();
+    while (this.#held.size > 0 || this.#reserved > 0 || this.#claiming !== undefined) {
+      await this.#change();
+    }
+  }
+
+  /** Takes no more, aborts the signals of running handlers, waits for them up to `drainMs`, and settles what ended. */
+  async close(drainMs: number): Promise<void> {
+    if (this.#state === "closing" || this.#state === "closed") return;
+    this.#state = "closing";
+    this.#cancelPoll();
+    const reason = new Error("the inbox is closing");
+    for (const { abort } of this.#held.values()) abort.abort(reason);
+    let cancel: () => void = () => undefined;
+    const patience = new Promise<void>((resolve) => {
+      cancel = this.#needs.clock.after(drainMs, resolve);
+    });
+    await Promise.race([this.#drained(), patience]);
+    cancel();
+    this.#state = "closed";
+    this.#cancelBeat();
+  }
+
+  async #drained(): Promise<void> {
+    while (this.#held.size > 0 || this.#claiming !== undefined) await this.#change();
+  }
+
+  /** Claims until the slots are full or nothing is due. Called again whenever a slot, an event or time may change that. */
+  #look(): void {
+    if (this.#state !== "working" || this.#needs.worked.length === 0) return;
+    this.#more = true;
+    this.#claiming ??= this.#claimAll().finally(() => {
+      this.#claiming = undefined;
+      if (this.#more && this.#free() > 0) this.#look();
+      this.#tell();
+    });
+  }
+
+  async #claimAll(): Promise<void> {
+    const { clock, emit } = this.#needs;
+    let nextDueAt: number | undefined;
+    while (this.#more && this.#free() > 0 && this.#state === "working") {
+      // A backlog must not keep deliveries waiting: they are looked at between any two claims.
+      await nextTurn();
+      this.#more = false;
+      try {
+        nextDueAt = await this.#claimOnce();
+      } catch (error) {
+        emit({ kind: "store_failed", verb: "claim", error: summaryOf(error) });
+      }
+    }
+    this.#cancelPoll();
+    if (this.#state !== "working") return;
+    const wakeMs = nextDueAt === undefined ? pollMs : nextDueAt - clock.now();
+    this.#cancelPoll = clock.after(Math.min(Math.max(wakeMs, 1), pollMs), () => this.#look());
+  }
+
+  async #claimOnce(): Promise<number | undefined> {
+    const { store, leaseMs } = this.#needs;
+    const reserved = this.#free();
+    const slots = this.#share(reserved);
+    this.#reserved += reserved;
+    try {
+      const ask = { fence: this.#fence(), leaseMs, slots, bytesMax: claimBytesMax };
+      const { claims, nextDueAt } = await store.claim(ask);
+      if (claims.length > 0) this.#more = true;
+      for (const claim of claims) this.#hold(claim);
+      for (const claim of claims) this.#run(claim);
+      return nextDueAt;
+    } finally {
+      this.#reserved -= reserved;
+    }
+  }
+
+  #hold(claim: Claim): void {
+    const { event } = claim;
+    const { clock, registry } = this.#needs;
+    const timeouts = registry.of(event.source, event.type).map(({ timeoutMs }) => timeoutMs);
+    const heldUntil = clock.now() + Math.max(0, ...timeouts) + graceMs;
+    const abort = new AbortController();
+    if (this.#state !== "working") abort.abort(new Error("the inbox is closing"));
+    this.#held.set(event.key, { claim, abort, heldUntil });
+    this.#busy += 1;
+  }
+
+  /** Runs one claim to its settlement. Nothing in it rejects. */
+  #run(claim: Claim): void {
+    void this.#work(claim).finally(() => {
+      const { key } = claim.event;
+      if (this.#held.get(key)?.claim === claim) this.#held.delete(key);
+      this.#tell();
+    });
+  }
+
+  async #work(claim: Claim): Promise<void> {
+    const { registry, clock, sources } = this.#needs;
+    const { source: name, type, key } = claim.event;
+    const source = sources.get(name);
+    const held = this.#held.get(key);
+    if (source === undefined || held === undefined) return;
+    const handlers = registry.of(name, type);
+    const report = await attempt(claim, { source, handlers, clock, signal: held.abort.signal });
+    // The next event need not wait for this one's commit.
+    this.#busy -= 1;
+    if (this.#more) this.#look();
+    await this.#settle(claim, report);
+  }
+
+  async #settle({ event, fence }: Claim, report: AttemptReport): Promise<void> {
+    const { key, source, type, attempts } = event;
+    const { finding, finished, history, failures } = report;
+    const outcome = decide(event, finding, this.#needs.policy);
+    const held = await this.#settlements.add({ key, fence, outcome, finished, history });
+    const name = { key, source, type };
+    this.#needs.emit(
+      held
+        ? { kind: "settled", event: name, attempt: attempts, outcome, failures }
+        : { kind: "fenced", event: name },
+    );
+    if (held && outcome.state === "pending") this.#lookIn(outcome.afterMs);
+  }
+
+  /** Repeats until the store answers or the inbox has closed: a settlement is safe to write twice. */
+  async #settleAll(batch: readonly Settlement[]): Promise<readonly boolean[]> {
+    const { store, clock, emit } = this.#needs;
+    for (;;) {
+      try {
+        return await store.settle(batch);
+      } catch (error) {
+        emit({ kind: "store_failed", verb: "settle", error: summaryOf(error) });
+        if (this.#state === "closed") return batch.map(() => false);
+        await new Promise<void>((resolve) => clock.after(settleRetryMs, resolve));
+      }
+    }
+  }
+
+  /** Extends the leases of what is in hand, three times per lease. */
+  #beat(): void {
+    if (this.#state === "closed") return;
+    const { clock, leaseMs } = this.#needs;
+    this.#cancelBeat = clock.after(leaseMs / 3, () => {
+      void this.#extendAll().finally(() => this.#beat());
+    });
+  }
+
+  async #extendAll(): Promise<void> {
+    const { store, clock, leaseMs, emit } = this.#needs;
+    const now = clock.now();
+    const held = [...this.#held.values()].filter(({ heldUntil }) => heldUntil > now);
+    if (held.length === 0) return;
+    const claims = held.map(({ claim }) => claim);
+    try {
+      const answers = await store.extend(claims, leaseMs);
+      for (const [index, { abort }] of held.entries()) {
+        if (answers[index] === false) abort.abort(new Error("another worker has taken over"));
+      }
+    } catch (error) {
+      emit({ kind: "store_failed", verb: "extend", error: summaryOf(error) });
+    }
+  }
+
+  #lookIn(delayMs: number): void {
+    if (delayMs === 0) this.#look();
+    else if (delayMs < pollMs) this.#needs.clock.after(delayMs, () => this.#look());
+  }
+
+  #free(): number {
+    return Math.max(0, this.#needs.handlersMax - this.#busy - this.#reserved);
+  }
+
+  /** Slots by source, evenly; who gets the odd ones changes at every call, so that a single slot goes round. */
+  #share(free: number): Record<string, number> {
+    const { worked } = this.#needs;
+    this.#turn += 1;
+    const slots: Record<string, number> = {};
+    for (const [index, name] of worked.entries()) {
+      const isOdd = (index + this.#turn) % worked.length < free % worked.length;
+      const count = Math.floor(free / worked.length) + (isOdd ? 1 : 0);
+      if (count > 0) slots[name] = count;
+    }
+    return slots;
+  }
+
+  #fence(): string {
+    this.#fences += 1;
+    return `${this.#needs.owner}/${this.#fences}`;
+  }
+
+  /** Resolves at the next change of what is in hand. */
+  #change(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #tell(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+}
