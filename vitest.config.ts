@@ -24,7 +24,12 @@ export default defineConfig({
       {
         extends: true,
         root: "tests",
-        test: { name: "tests", include: ["**/*.test.ts"], testTimeout: 600_000, hookTimeout: 120_000 },
+        test: {
+          name: "tests",
+          include: ["**/*.test.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 120_000,
+        },
       },
     ],
   },

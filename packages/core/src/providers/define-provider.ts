@@ -22,7 +22,7 @@ export type SourceFactory<Events extends EventMap, Auth extends CredentialKind> 
   Own extends EventMap = {},
 >(
   options?: SourceOptions<Auth, Own>,
-) => Source<Omit<Events, keyof Own> & Own>;
+) => Source<Omit<Events, keyof NoInfer<Own>> & NoInfer<Own>>;
 
 /**
  * Defines a provider. What it returns is called once for each source: `const acme = defineProvider({ … })`, then

@@ -1,1 +1,71 @@
-export {};
+/**
+ * The specification of a store, as tests. A store that passes keeps the promises of `Store` in `@webhook-inbox/core`.
+ *
+ * @module @webhook-inbox/testing/store
+ */
+
+import type { Store } from "@webhook-inbox/core";
+import { claimTests } from "./claim.ts";
+import { durabilityTests } from "./durability.ts";
+import { extendTests } from "./extend.ts";
+import { readTests } from "./read.ts";
+import { settleTests } from "./settle.ts";
+import { takeTests } from "./take.ts";
+
+/** An empty place for events, made for one test. */
+export interface StorePlace {
+  /** Makes a store on this place. Called once, or several times where the store claims to be shared or durable. */
+  readonly create: () => Store;
+  /** Removes the place; every store has been closed. */
+  readonly remove: () => Promise<void>;
+}
+
+export interface StoreSuiteOptions {
+  /** The runner's function for a test, such as vitest's `test` or that of `node:test`. */
+  readonly test: (name: string, body: () => Promise<void>) => void;
+  /** Makes an empty place. */
+  readonly place: () => Promise<StorePlace>;
+  /** What the store says of itself; tests are added or turned into their opposite by it. */
+  readonly supports: Store["supports"];
+}
+
+/** Registers one test for each promise of a store. */
+export function storeSuite({ test, place, supports }: StoreSuiteOptions): void {
+  const verbs = { take: takeTests, claim: claimTests, settle: settleTests, extend: extendTests };
+  const groups = { ...verbs, read: readTests, durability: durabilityTests(supports) };
+  for (const [group, tests] of Object.entries(groups)) {
+    for (const [name, body] of Object.entries(tests)) {
+      test(`${group}: ${name}`, () => inPlace(place, body));
+    }
+  }
+}
+
+/** A test of the suite: `open` makes a further store on the same place, ready for use. */
+export type StoreTest = (open: () => Promise<Store>) => Promise<void>;
+
+/** Tests by their names, which are sentences about behaviour. */
+export type StoreTests = Readonly<Record<string, StoreTest>>;
+
+async function inPlace(place: StoreSuiteOptions["place"], body: StoreTest): Promise<void> {
+  const { create, remove } = await place();
+  const stores: Store[] = [];
+  try {
+    await body(async () => {
+      const store = create();
+      stores.push(store);
+      await store.open({ clock: machineClock });
+      return store;
+    });
+  } finally {
+    await Promise.all(stores.map((store) => store.close()));
+    await remove();
+  }
+}
+
+const machineClock = {
+  now: () => Date.now(),
+  after(delayMs: number, callback: () => void): () => void {
+    const timer = setTimeout(callback, delayMs);
+    return () => clearTimeout(timer);
+  },
+};

@@ -99,31 +99,33 @@ function pragma(database: DatabaseSync, text: string): unknown {
 
 /**
  * Runs `work` in a transaction that may write. While another process holds the lock it tries again in pauses of at most
- * 16 ms, for 2 s in all; `work` itself runs at once and must not wait.
+ * 16 ms, for 2 s in all. The transaction begins and ends within one turn of the event loop, so that no other statement
+ * of this connection can slip into it: `work` must not wait.
  */
 export async function transaction<T>(database: DatabaseSync, work: () => T): Promise<T> {
   try {
-    await patiently(() => database.exec("BEGIN IMMEDIATE"));
+    return await patiently(() => {
+      database.exec("BEGIN IMMEDIATE");
+      try {
+        const result = work();
+        database.exec("COMMIT");
+        return result;
+      } catch (error) {
+        if (database.isTransaction) database.exec("ROLLBACK");
+        throw error;
+      }
+    });
   } catch (error) {
-    throw unavailable(error, database.location() ?? "");
-  }
-  try {
-    const result = work();
-    database.exec("COMMIT");
-    return result;
-  } catch (error) {
-    if (database.isTransaction) database.exec("ROLLBACK");
     throw unavailable(error, database.location() ?? "");
   }
 }
 
 /** Repeats what SQLite refuses because of another's lock, with pauses between, until `lockWaitMs` have passed. */
-async function patiently(act: () => void): Promise<void> {
+async function patiently<T>(act: () => T): Promise<T> {
   const deadline = performance.now() + lockWaitMs;
   for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
     try {
-      act();
-      return;
+      return act();
     } catch (error) {
       if (resultCode(error) !== busy || performance.now() > deadline) throw error;
       await new Promise((resolve) => setTimeout(resolve, pauseMs));

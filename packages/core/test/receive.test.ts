@@ -1,0 +1,403 @@
+import { createInbox } from "@webhook-inbox/core";
+import { memory } from "@webhook-inbox/core/memory";
+import { audata } from "@webhook-inbox/core/providers/audata";
+import { captainData } from "@webhook-inbox/core/providers/captain-data";
+import { socialData } from "@webhook-inbox/core/providers/socialdata";
+import { sqlite } from "@webhook-inbox/core/sqlite";
+import { describe, expect, test } from "vitest";
+import { ask, raw, serve } from "./support/served.ts";
+import { temporaryFile } from "./support/temporary.ts";
+
+const job = (id: number | string, more: object = {}): string =>
+  JSON.stringify({
+    event: "job_finished",
+    data: { job_id: id, status: "success", result: { datafile_url: "https://x.test/f" }, ...more },
+  });
+
+function newInbox() {
+  return createInbox({
+    store: sqlite(temporaryFile()),
+    sources: {
+      socialdata: socialData({ token: ["t0ken", "old"] }),
+      audata: audata({ token: "a-token" }),
+      "captain-data": captainData({ bearer: "s3cret", headers: { "X-Team": "blue" } }),
+      open: socialData({ auth: "none" }),
+    },
+    logger: false,
+  });
+}
+
+const captain = { authorization: "Bearer s3cret", "x-team": "blue" };
+
+/** Everything stored, as `state reason` or `state`. */
+async function states(inbox: ReturnType<typeof newInbox>): Promise<readonly string[]> {
+  const { events } = await inbox.list();
+  return events.map(({ state, reason }) => (reason === undefined ? state : `${state} ${reason}`));
+}
+
+describe("custody", () => {
+  test("the answer is 200 and ok, with nothing to cache or sniff", async () => {
+    const served = await serve(newInbox());
+    const { status, body, headers } = await ask(served, "/webhooks/socialdata/t0ken", {
+      body: job(1),
+    });
+    expect([status, body]).toEqual([200, "ok"]);
+    expect(headers).toMatchObject({
+      "content-type": "text/plain",
+      "cache-control": "no-store",
+      "x-content-type-options": "nosniff",
+      "content-length": "2",
+    });
+  });
+
+  test("an event is stored when the 200 arrives, whatever its handler does later", async () => {
+    const inbox = newInbox();
+    let finish: () => void = () => undefined;
+    const working = new Promise<void>((resolve) => (finish = resolve));
+    inbox.on("socialdata", "job_finished", () => working);
+    const served = await serve(inbox);
+    expect((await ask(served, "/webhooks/socialdata/t0ken", { body: job(1) })).status).toBe(200);
+    const { events } = await inbox.list();
+    expect(events).toMatchObject([{ id: "job:1:success", state: "running", attempts: 1 }]);
+    finish();
+    await inbox.idle();
+    expect(await states(inbox)).toEqual(["done"]);
+  });
+
+  test("64 identical deliveries at once are one event, handled once, and 64 times 200", async () => {
+    const inbox = newInbox();
+    let handled = 0;
+    inbox.on("socialdata", "job_finished", () => (handled += 1));
+    const served = await serve(inbox);
+    const answers = await Promise.all(
+      Array.from({ length: 64 }, () => ask(served, "/webhooks/socialdata/t0ken", { body: job(7) })),
+    );
+    await inbox.idle();
+    expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 64 }, () => 200));
+    const { events } = await inbox.list();
+    expect(events).toMatchObject([{ id: "job:7:success", state: "done", duplicates: 63 }]);
+    expect(handled).toBe(1);
+  });
+
+  test("the same id with other content is kept as a conflict; the first is handled", async () => {
+    const inbox = newInbox();
+    inbox.on("socialdata", "job_finished", () => undefined);
+    const served = await serve(inbox);
+    const bodies = [job(1), job(1, { extra: true })];
+    const answers = await Promise.all(
+      bodies.map((body) => ask(served, "/webhooks/socialdata/t0ken", { body })),
+    );
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    await inbox.idle();
+    expect((await states(inbox)).toSorted()).toEqual(["done", "quarantined conflict"]);
+  });
+
+  test("what is stored is the exact request, without its credentials", async () => {
+    const inbox = newInbox();
+    const served = await serve(inbox);
+    const body = new Uint8Array([0xef, 0xbb, 0xbf, ...Buffer.from('{"job_uid":"é😀"}')]);
+    await ask(served, "/webhooks/captain-data/created?x=%20", {
+      body,
+      headers: { ...captain, "X-Other": ["1", "2"], cookie: "session=1" },
+    });
+    await ask(served, "/webhooks/socialdata/t0ken", { body: job(1) });
+    await ask(served, "/webhooks/audata?token=a-token&event=Listener.updated&webhookCallId=1");
+    await inbox.idle();
+    const { events } = await inbox.list();
+    const kept = await Promise.all(events.map(({ key }) => inbox.get(key)));
+    const [query, token, header] = kept.map((one) => one?.delivery);
+    expect(query?.target).toBe("/webhooks/audata?token=***&event=Listener.updated&webhookCallId=1");
+    expect(token?.target).toBe("/webhooks/socialdata/***");
+    expect(token?.verifiedWith).toBe("token#1");
+    expect(header?.target).toBe("/webhooks/captain-data/created?x=%20");
+    expect(header?.verifiedWith).toBe("bearer#1 header x-team#1");
+    expect(Buffer.from(header?.body ?? [])).toEqual(Buffer.from(body));
+    const lines = header?.headers.join("\n");
+    expect(lines).toContain("authorization\n***");
+    expect(lines).toContain("x-team\n***");
+    expect(lines).toContain("cookie\n***");
+    expect(lines).toContain("X-Other\n1\nX-Other\n2");
+    expect(JSON.stringify(kept)).not.toMatch(/t0ken|a-token|s3cret|blue|session/);
+  });
+
+  test("a store that cannot be opened is answered 503 with Retry-After, and serves when it can", async () => {
+    const file = temporaryFile();
+    const inbox = createInbox({
+      store: sqlite(`${file}.d/inbox.sqlite`),
+      sources: { socialdata: socialData({ token: "t0ken" }) },
+      logger: false,
+    });
+    const served = await serve(inbox);
+    const refused = await ask(served, "/webhooks/socialdata/t0ken", { body: job(1) });
+    expect(refused.status).toBe(503);
+    expect(Number(refused.headers["retry-after"])).toBeGreaterThan(0);
+    await import("node:fs/promises").then(({ mkdir }) => mkdir(`${file}.d`));
+    expect((await ask(served, "/webhooks/socialdata/t0ken", { body: job(1) })).status).toBe(200);
+  });
+
+  test("after close it is answered 503, and close may be called twice", async () => {
+    const inbox = newInbox();
+    const served = await serve(inbox);
+    await inbox.close();
+    await inbox.close();
+    expect((await ask(served, "/webhooks/socialdata/t0ken", { body: job(1) })).status).toBe(503);
+  });
+});
+
+describe("what is authentic is never refused for its content", () => {
+  const bodies: readonly (readonly [what: string, body: string | Uint8Array, state: string])[] = [
+    ["broken JSON", '{"event":', "quarantined unparsable"],
+    ["invalid UTF-8", new Uint8Array([0x7b, 0xff, 0x7d]), "quarantined unparsable"],
+    ["no bytes", "", "quarantined empty"],
+    ["a number", "1", "quarantined unidentified"],
+    ["null", "null", "quarantined unidentified"],
+    ["a list", "[]", "quarantined unidentified"],
+    ["no event", '{"data":{}}', "quarantined unidentified"],
+    ["no data", '{"event":"job_finished"}', "quarantined unidentified"],
+    [
+      "data of another shape",
+      '{"event":"job_finished","data":{"job_id":1,"status":"lost"}}',
+      "quarantined invalid",
+    ],
+    ["an unknown event", '{"event":"job_started","data":{}}', "unhandled"],
+    [
+      "deep nesting",
+      `{"event":"x","data":${"[".repeat(100_000)}${"]".repeat(100_000)}}`,
+      "unhandled",
+    ],
+    ["names of the prototype", '{"event":"__proto__","__proto__":{"x":1}}', "unhandled"],
+  ];
+
+  for (const [what, body, state] of bodies) {
+    test(`${what}: 200 and ${state}`, async () => {
+      const inbox = newInbox();
+      inbox.on("socialdata", "job_finished", () => undefined);
+      const served = await serve(inbox);
+      const { status } = await ask(served, "/webhooks/socialdata/t0ken", { body });
+      await inbox.idle();
+      expect([status, ...(await states(inbox))]).toEqual([200, state]);
+      expect(({} as { x?: number }).x).toBeUndefined();
+    });
+  }
+
+  test("a compressed body is kept as it came", async () => {
+    const inbox = newInbox();
+    const served = await serve(inbox);
+    const { status } = await ask(served, "/webhooks/socialdata/t0ken", {
+      body: new Uint8Array([0x1f, 0x8b, 8]),
+      headers: { "content-encoding": "gzip" },
+    });
+    expect([status, ...(await states(inbox))]).toEqual([200, "quarantined coding"]);
+  });
+
+  test("any content type will do", async () => {
+    const inbox = newInbox();
+    const served = await serve(inbox);
+    for (const [index, type] of ["text/plain", "image/png", " application/json;x"].entries()) {
+      const headers = { "content-type": type };
+      const answer = await ask(served, "/webhooks/socialdata/t0ken", { body: job(index), headers });
+      expect(answer.status).toBe(200);
+    }
+    expect((await inbox.list()).events).toHaveLength(3);
+  });
+
+  test("without any credential the same content is answered 400 and not kept", async () => {
+    const inbox = newInbox();
+    const served = await serve(inbox);
+    for (const body of ['{"event":', "", "1", "{}"]) {
+      expect(await ask(served, "/webhooks/open", { body })).toMatchObject({
+        status: 400,
+        body: "bad request",
+      });
+    }
+    expect((await ask(served, "/webhooks/open", { body: job(1) })).status).toBe(200);
+    expect((await inbox.list()).events).toHaveLength(1);
+  });
+});
+
+describe("refusals", () => {
+  async function refusedAll(
+    requests: readonly (readonly [path: string, Parameters<typeof ask>[2]])[],
+    expected: object,
+  ): Promise<void> {
+    const inbox = newInbox();
+    const served = await serve(inbox);
+    for (const [path, more] of requests) {
+      expect(await ask(served, path, more), path).toMatchObject(expected);
+    }
+    expect((await inbox.list()).events).toEqual([]);
+  }
+  const body = job(1);
+
+  test("a credential that is missing, wrong or in the wrong place: one 401 for all", async () => {
+    const path = "/webhooks/captain-data";
+    await refusedAll(
+      [
+        ["/webhooks/socialdata", { body }],
+        ["/webhooks/socialdata/", { body }],
+        ["/webhooks/socialdata/t0ke", { body }],
+        ["/webhooks/socialdata/t0ken%20", { body }],
+        ["/webhooks/socialdata/%740ken", { body }],
+        ["/webhooks/socialdata?token=t0ken", { body }],
+        [`/webhooks/socialdata/${"x".repeat(10_000)}`, { body }],
+        ["/webhooks/audata?token=wrong&event=x", {}],
+        ["/webhooks/audata?event=x", {}],
+        [path, { body }],
+        [path, { body, headers: { authorization: "Bearer s3cret" } }],
+        [path, { body, headers: { "x-team": "blue" } }],
+        [path, { body, headers: { ...captain, authorization: "Bearer s3cre" } }],
+        [path, { body, headers: { ...captain, authorization: "Bearer  s3cret" } }],
+        [path, { body, headers: { ...captain, authorization: "Basic s3cret" } }],
+        [path, { body, headers: { ...captain, authorization: "s3cret" } }],
+        [path, { body, headers: { ...captain, "x-team": "Blue" } }],
+      ],
+      { status: 401, body: "unauthorized", headers: { connection: "close" } },
+    );
+  });
+
+  test("the scheme of a bearer token may be in any case, and an old secret still counts", async () => {
+    const served = await serve(newInbox());
+    const headers = { ...captain, authorization: "bEARER s3cret" };
+    const uid = '{"job_uid":"1"}';
+    expect((await ask(served, "/webhooks/captain-data", { body: uid, headers })).status).toBe(200);
+    expect((await ask(served, "/webhooks/socialdata/old", { body })).status).toBe(200);
+  });
+
+  test("a path that is not exactly a source's: 404", async () => {
+    await refusedAll(
+      [
+        ["/webhooks/", { body }],
+        ["/webhooks/nobody", { body }],
+        ["/webhooks/SocialData/t0ken", { body }],
+        ["/webhooks/socialdata/t0ken/", { body }],
+        ["/webhooks/socialdata/t0ken/more", { body }],
+        ["/webhooks/socialdata;x/t0ken", { body }],
+        ["/webhooks/%73ocialdata/t0ken", { body }],
+        ["/webhooks/../webhooks/socialdata/t0ken", { body }],
+        ["/webhooks//socialdata/t0ken", { body }],
+        ["/webhooks/captain-data/finished", { body, headers: captain }],
+        ["//webhooks/socialdata/t0ken", { body }],
+        ["/elsewhere", { body }],
+      ],
+      { status: 404, body: "not found" },
+    );
+  });
+
+  test("a method that the provider does not send: 405 with Allow", async () => {
+    const path = "/webhooks/socialdata/t0ken";
+    const methods = ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE"];
+    await refusedAll(
+      methods.map((method) => [path, { method }]),
+      { status: 405, headers: { allow: "POST" } },
+    );
+  });
+
+  test("a HEAD or a prefetch of a GET source stores nothing: 405 with Allow", async () => {
+    const path = "/webhooks/audata/a-token?event=Listener.updated&webhookCallId=1";
+    await refusedAll(
+      [
+        [path, { method: "HEAD" }],
+        [path, { headers: { purpose: "prefetch" } }],
+        [path, { headers: { "sec-purpose": "prefetch;prerender" } }],
+      ],
+      { status: 405, headers: { allow: "GET, POST" } },
+    );
+  });
+
+  test("a bare GET with the right token is a health check: 200, nothing stored", async () => {
+    await refusedAll(
+      [
+        ["/webhooks/audata/a-token", {}],
+        ["/webhooks/audata/a-token?", {}],
+        ["/webhooks/audata?token=a-token", {}],
+        ["/webhooks/audata/a-token?utm_source=mail&event=", {}],
+      ],
+      { status: 200, body: "ok" },
+    );
+  });
+
+  test("a credential or framing header that repeats: 400", async () => {
+    const repeated = { ...captain, authorization: ["Bearer s3cret", "Bearer other"] };
+    await refusedAll(
+      [
+        ["/webhooks/captain-data", { body, headers: repeated }],
+        ["/webhooks/captain-data", { body, headers: { ...captain, "x-team": ["blue", "red"] } }],
+      ],
+      { status: 400 },
+    );
+  });
+
+  test("more than 100 header lines: 431", async () => {
+    const headers = Object.fromEntries(Array.from({ length: 120 }, (_, n) => [`x-${n}`, "1"]));
+    await refusedAll([["/webhooks/socialdata/t0ken", { body, headers }]], { status: 431 });
+  });
+
+  test("a transfer coding that is not chunked: 501", async () => {
+    const served = await serve(newInbox());
+    const seen = await raw(
+      served,
+      "POST /webhooks/socialdata/t0ken HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    );
+    expect(seen).toMatch(/^HTTP\/1\.1 501 /);
+  });
+});
+
+describe("size", () => {
+  const limit = 1000;
+  const path = "/webhooks/socialdata/t0ken";
+  const sized = (bytes: number): string => job(1).padEnd(bytes, " ");
+  const create = () =>
+    createInbox({
+      store: memory({ acceptLoss: true }),
+      sources: { socialdata: socialData({ token: "t0ken", bodyBytesMax: limit }) },
+      logger: false,
+    });
+
+  for (const chunked of [false, true]) {
+    const how = chunked ? "chunked" : "with its length announced";
+    test(`a body at the limit is taken, one byte more is 413, ${how}`, async () => {
+      const inbox = create();
+      const served = await serve(inbox);
+      const over = await ask(served, path, { body: sized(limit + 1), chunked });
+      expect([over.status, over.headers.connection]).toEqual([413, "close"]);
+      expect((await inbox.list()).events).toEqual([]);
+      expect((await ask(served, path, { body: sized(limit), chunked })).status).toBe(200);
+    });
+  }
+
+  test("a body that ends before its announced length is not taken", async () => {
+    const inbox = create();
+    const served = await serve(inbox);
+    const seen = await raw(
+      served,
+      `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n${job(1)}`,
+    );
+    expect(seen).toMatch(/^(?:HTTP\/1\.1 400 |$)/);
+    expect((await inbox.list()).events).toEqual([]);
+  });
+});
+
+describe("without a credential, outside production", () => {
+  const create = () =>
+    createInbox({
+      store: memory({ acceptLoss: true }),
+      sources: { socialdata: socialData() },
+      logger: false,
+    });
+
+  test("a request straight from this machine is taken", async () => {
+    const served = await serve(create());
+    expect((await ask(served, "/webhooks/socialdata", { body: job(1) })).status).toBe(200);
+  });
+
+  for (const header of ["x-forwarded-for", "forwarded", "via", "x-real-ip", "x-forwarded-host"]) {
+    test(`one that passed a proxy (${header}) is not`, async () => {
+      const inbox = create();
+      const served = await serve(inbox);
+      const headers = { [header]: "127.0.0.1" };
+      const { status } = await ask(served, "/webhooks/socialdata", { body: job(1), headers });
+      expect(status).toBe(401);
+      expect((await inbox.list()).events).toEqual([]);
+    });
+  }
+});

@@ -1,0 +1,75 @@
+/** What a store says of itself: kept over a restart or not, shared between connections or not, open and close at any time. */
+
+import type { Store } from "@webhook-inbox/core";
+import { strict as assert } from "node:assert";
+import { claimAsk, eventOf, recordOf, settlementOf, take, takeAsk, taken } from "./material.ts";
+import type { StoreTests } from "./suite.ts";
+
+const always: StoreTests = {
+  "close may be called twice": async (open) => {
+    const store = await open();
+    await store.close();
+    await store.close();
+  },
+};
+
+const durable: StoreTests = {
+  "what was taken and settled is there after a restart": async (open) => {
+    const first = await open();
+    await first.settle([settlementOf(await taken(first, "1"))]);
+    await take(first, eventOf("2"));
+    await first.close();
+    const second = await open();
+    assert.equal((await recordOf(second, "1")).state, "done");
+    assert.deepEqual(await take(second, eventOf("2")), { kind: "duplicate" });
+    assert.equal((await second.claim(claimAsk())).claims.length, 1);
+  },
+};
+
+const volatile: StoreTests = {
+  "nothing is there after a restart, as it says": async (open) => {
+    await take(await open(), eventOf("1"));
+    assert.deepEqual((await (await open()).list({})).events, []);
+  },
+};
+
+const shared: StoreTests = {
+  "the same events over several connections at once are taken once each": async (open) => {
+    const stores = [await open(), await open(), await open(), await open()];
+    const events = Array.from({ length: 50 }, (_, n) => eventOf(String(n)));
+    const answers = await Promise.all(
+      stores.flatMap((store) => events.map((event) => take(store, event))),
+    );
+    assert.equal(answers.filter(({ kind }) => kind === "taken").length, 50);
+    assert.equal((await stores[0]?.list({}))?.events.length, 50);
+  },
+
+  "no event is claimed over two connections": async (open) => {
+    const stores = [await open(), await open(), await open()];
+    const events = Array.from({ length: 60 }, (_, n) => eventOf(String(n)));
+    await stores[0]?.take(events, takeAsk());
+    const answers = await Promise.all(
+      Array.from({ length: 30 }, (_, n) =>
+        (stores[n % 3] as Store).claim(claimAsk({ slots: { a: 5 } })),
+      ),
+    );
+    const claimed = answers.flatMap(({ claims }) => claims.map(({ event }) => event.id));
+    assert.equal(claimed.length, 60);
+    assert.equal(new Set(claimed).size, 60);
+  },
+
+  "a further connection leaves the claims of others alone": async (open) => {
+    const claim = await taken(await open(), "1");
+    const other = await open();
+    assert.deepEqual((await other.claim(claimAsk())).claims, []);
+    assert.deepEqual(await other.settle([settlementOf(claim)]), [true]);
+  },
+};
+
+export function durabilityTests(supports: Store["supports"]): StoreTests {
+  return {
+    ...always,
+    ...(supports.durability === "commit" ? durable : volatile),
+    ...(supports.shared ? shared : {}),
+  };
+}

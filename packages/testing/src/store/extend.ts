@@ -1,0 +1,28 @@
+/** `extend`: a lease goes on for whoever still holds the fence. */
+
+import { strict as assert } from "node:assert";
+import { claimAsk, long, settlementOf, taken } from "./material.ts";
+import type { StoreTests } from "./suite.ts";
+
+export const extendTests: StoreTests = {
+  "an extended lease keeps others away": async (open) => {
+    const store = await open();
+    const claim = await taken(store, "1", 0);
+    assert.deepEqual(await store.extend([claim], long), [true]);
+    assert.deepEqual((await store.claim(claimAsk())).claims, []);
+  },
+
+  "a lost claim cannot be extended": async (open) => {
+    const store = await open();
+    const zombie = await taken(store, "1", 0);
+    const { claims } = await store.claim(claimAsk());
+    assert.deepEqual(await store.extend([zombie, ...claims], long), [false, true]);
+  },
+
+  "a settled claim cannot be extended": async (open) => {
+    const store = await open();
+    const claim = await taken(store, "1");
+    await store.settle([settlementOf(claim)]);
+    assert.deepEqual(await store.extend([claim], long), [false]);
+  },
+};

@@ -1,0 +1,190 @@
+/** `take`: every event once, with its exact delivery, and an honest word about what was there before. */
+
+import { conflictsMax, eventKey } from "@webhook-inbox/core";
+import { strict as assert } from "node:assert";
+import { claimAsk, deliveryOf, eventOf, recordOf, take, takeAsk } from "./material.ts";
+import type { StoreTests } from "./suite.ts";
+
+export const takeTests: StoreTests = {
+  "a new event is kept with its delivery, byte for byte": async (open) => {
+    const store = await open();
+    const event = eventOf("1", { notes: ["id_missing"] });
+    assert.deepEqual(await take(store, event), { kind: "taken" });
+    const found = await store.get(event.key);
+    assert.deepEqual({ ...found?.delivery, body: [] }, { ...event.delivery, body: [] });
+    assert.deepEqual(Buffer.from(found?.delivery.body ?? []), Buffer.from(event.delivery.body));
+    const { dueAt, ...record } = found?.event ?? assert.fail("the event is there");
+    assert.equal(typeof dueAt, "number");
+    assert.deepEqual(record, {
+      key: event.key,
+      source: "a",
+      id: "1",
+      type: "happened",
+      state: "pending",
+      reason: undefined,
+      occurredAt: 1_600_000_000_000,
+      receivedAt: 1_700_000_000_000,
+      attempts: 0,
+      crashes: 0,
+      duplicates: 0,
+      finished: [],
+      history: [],
+      notes: ["id_missing"],
+    });
+  },
+
+  "what is optional may be absent": async (open) => {
+    const store = await open();
+    const event = eventOf("1", {
+      occurredAt: undefined,
+      delivery: { ...deliveryOf("1"), body: new Uint8Array(), segment: "succeeded" },
+    });
+    await take(store, event);
+    const found = await store.get(event.key);
+    assert.equal(found?.event.occurredAt, undefined);
+    assert.equal(found?.delivery.segment, "succeeded");
+    assert.equal(found?.delivery.body.length, 0);
+  },
+
+  "the same event again is a duplicate, and counted": async (open) => {
+    const store = await open();
+    await take(store, eventOf("1", { copies: 2 }));
+    assert.deepEqual(await take(store, eventOf("1")), { kind: "duplicate" });
+    assert.deepEqual(await take(store, eventOf("1", { copies: 3 })), { kind: "duplicate" });
+    assert.equal((await recordOf(store, "1")).duplicates, 5);
+  },
+
+  "the same id in two sources makes two events": async (open) => {
+    const store = await open();
+    await take(store, eventOf("1"));
+    assert.deepEqual(await take(store, eventOf("1", { source: "b" })), { kind: "taken" });
+  },
+
+  "answers come in the order asked": async (open) => {
+    const store = await open();
+    await take(store, eventOf("2"));
+    const answers = await store.take([eventOf("3"), eventOf("2"), eventOf("1")], takeAsk());
+    assert.deepEqual(
+      answers.map(({ kind }) => kind),
+      ["taken", "duplicate", "taken"],
+    );
+  },
+
+  "two events of one delivery both give it back": async (open) => {
+    const store = await open();
+    const delivery = deliveryOf("batch");
+    const events = [eventOf("1", { delivery }), eventOf("2", { delivery })];
+    await store.take(events, takeAsk());
+    for (const { key } of events) {
+      assert.equal((await store.get(key))?.delivery.contentHash, "batch");
+    }
+  },
+
+  "as many as asked are born claimed, the first ones first": async (open) => {
+    const store = await open();
+    const events = ["1", "2", "3"].map((id) => eventOf(id));
+    const answers = await store.take(events, takeAsk({ fence: "mine", claimMax: 2 }));
+    const claims = answers.map((answer) => (answer.kind === "taken" ? answer.claim : undefined));
+    assert.deepEqual(
+      claims.map((claim) => claim?.fence),
+      ["mine", "mine", undefined],
+    );
+    assert.deepEqual(claims[0]?.event, await recordOf(store, "1"));
+    assert.equal(claims[0]?.event.attempts, 1);
+    assert.equal(claims[0]?.event.state, "running");
+    const { claims: others } = await store.claim(claimAsk());
+    assert.deepEqual(
+      others.map(({ event }) => event.id),
+      ["3"],
+    );
+  },
+
+  "only events of the sources worked on are born claimed": async (open) => {
+    const store = await open();
+    const ask = takeAsk({ claimMax: 5, worked: ["b"] });
+    assert.deepEqual(await take(store, eventOf("1"), ask), { kind: "taken" });
+    assert.equal((await recordOf(store, "1")).state, "pending");
+  },
+
+  "an unreadable event is quarantined, and never claimed": async (open) => {
+    const store = await open();
+    const event = eventOf("1", { quarantine: "unparsable" });
+    assert.deepEqual(await take(store, event, takeAsk({ claimMax: 5 })), { kind: "taken" });
+    const record = await recordOf(store, "1");
+    assert.deepEqual([record.state, record.reason], ["quarantined", "unparsable"]);
+    assert.deepEqual((await store.claim(claimAsk())).claims, []);
+  },
+
+  "a take that is repeated with its fence gives its claims again": async (open) => {
+    const store = await open();
+    const ask = takeAsk({ claimMax: 1 });
+    const first = await take(store, eventOf("1"), ask);
+    const again = await take(store, eventOf("1"), ask);
+    assert.deepEqual(again, first);
+    assert.equal((await recordOf(store, "1")).duplicates, 0);
+  },
+
+  "the same id with other bytes is a conflict, kept in quarantine under its own key": async (
+    open,
+  ) => {
+    const store = await open();
+    await take(store, eventOf("1"));
+    const variant = eventOf("1", { text: "other" });
+    assert.deepEqual(await take(store, variant), { kind: "conflict", kept: true });
+    const kept = await store.get(eventKey("a", "1\0other"));
+    assert.deepEqual(
+      [kept?.event.state, kept?.event.reason, kept?.event.id],
+      ["quarantined", "conflict", "1"],
+    );
+    assert.deepEqual(kept?.delivery.contentHash, "other");
+    assert.equal((await recordOf(store, "1")).state, "pending");
+  },
+
+  "a variant that comes again is counted, not kept again": async (open) => {
+    const store = await open();
+    await take(store, eventOf("1"));
+    await take(store, eventOf("1", { text: "other" }));
+    await take(store, eventOf("1", { text: "other" }));
+    assert.equal((await store.get(eventKey("a", "1\0other")))?.event.duplicates, 1);
+    assert.equal((await store.list({})).events.length, 2);
+  },
+
+  "at most five variants are kept": async (open) => {
+    const store = await open();
+    await take(store, eventOf("1"));
+    for (let n = 1; n <= conflictsMax; n++) {
+      const answer = await take(store, eventOf("1", { text: `other ${n}` }));
+      assert.deepEqual(answer, { kind: "conflict", kept: true });
+    }
+    const last = await take(store, eventOf("1", { text: "one too many" }));
+    assert.deepEqual(last, { kind: "conflict", kept: false });
+    assert.equal((await store.list({})).events.length, 1 + conflictsMax);
+  },
+
+  "without a conflict key, other bytes are a duplicate": async (open) => {
+    const store = await open();
+    await take(store, eventOf("1"));
+    const again = eventOf("1", { text: "other", conflictKey: undefined });
+    assert.deepEqual(await take(store, again), { kind: "duplicate" });
+  },
+
+  "ids and types of any text are kept as they are": async (open) => {
+    const store = await open();
+    const texts = [
+      "",
+      "'; DROP TABLE x; --",
+      "__proto__",
+      "é e\u0301",
+      "\u202E\u{1F4E8}",
+      "a\nb\r\n",
+    ];
+    await store.take(
+      texts.map((text) => eventOf(text, { type: text })),
+      takeAsk(),
+    );
+    for (const text of texts) {
+      const { id, type } = await recordOf(store, text);
+      assert.deepEqual([id, type], [text, text]);
+    }
+  },
+};
