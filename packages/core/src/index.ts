@@ -54,7 +54,7 @@ export {
 } from "./contracts/store.ts";
 
 export type { Delivery, DeliveryHead, Method } from "./model/delivery.ts";
-export { eventKey } from "./model/event-key.ts";
+export { eventKey } from "./event-key.ts";
 export type {
   AttemptRecord,
   DeadReason,

@@ -12,8 +12,8 @@ import {
   socialDataExample,
 } from "@webhook-inbox/testing/senders";
 import { describe, expect, test } from "vitest";
-import { ask, serve } from "./support/served.ts";
-import { temporaryFile } from "./support/temporary.ts";
+import { ask, serve } from "../../../tests/support/served.ts";
+import { temporaryFile } from "../../../tests/support/temporary.ts";
 
 /** Serves the three providers, with one handler for everything that comes. */
 async function desk() {
@@ -283,7 +283,7 @@ describe("Audata by GET", () => {
     ["a question mark in a value", "sender[first_name]=who?", { sender: { first_name: "who?" } }],
   ];
   for (const [what, query, data] of cases) {
-    test(`${what}`, async () => {
+    test(what, async () => {
       const { deliver, handled } = await desk();
       await deliver(`${path}?event=Listener.updated&webhookCallId=1&${query}`);
       expect(handled).toMatchObject([{ data }]);
@@ -301,7 +301,11 @@ describe("Audata by GET", () => {
       { sender: {}, senderText: "[object Object]" },
       { sender: {}, senderText: "" },
     ]);
-    expect(handled.map(({ notes }) => notes)).toEqual(Array(3).fill(["sender_unparsed"]));
+    expect(handled.map(({ notes }) => notes)).toEqual([
+      ["sender_unparsed"],
+      ["sender_unparsed"],
+      ["sender_unparsed"],
+    ]);
   });
 
   test("a token in the query is no data, and a second question mark ends it", async () => {

@@ -5,8 +5,8 @@ import { captainData } from "@webhook-inbox/core/providers/captain-data";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { describe, expect, test } from "vitest";
-import { ask, raw, serve } from "./support/served.ts";
-import { temporaryFile } from "./support/temporary.ts";
+import { ask, raw, serve } from "../../../tests/support/served.ts";
+import { temporaryFile } from "../../../tests/support/temporary.ts";
 
 const job = (id: number | string, more: object = {}): string =>
   JSON.stringify({

@@ -69,7 +69,7 @@ export interface TakeAsk extends ClaimTerms {
 }
 
 export interface ClaimAsk extends ClaimTerms {
-  /** How many events to claim, by source. */
+  /** How many events to claim, by source. Others are left alone. */
   readonly slots: Readonly<Record<string, number>>;
   /** Upper bound on the sum of their bodies; the first is given whatever its size. */
   readonly bytesMax: number;
@@ -77,8 +77,11 @@ export interface ClaimAsk extends ClaimTerms {
 
 export interface ClaimAnswer {
   readonly claims: readonly Claim[];
-  /** When the next event of these sources is due or its lease ends; undefined when there is none. */
-  readonly nextDueAt: number | undefined;
+  /**
+   * Milliseconds, by the store's clock, until a further event of the sources asked for (those with no slot included) is
+   * due or its lease ends: 0 when one is due now; undefined when there is none.
+   */
+  readonly nextDueInMs: number | undefined;
 }
 
 /** Equality filters; newest first. */

@@ -10,10 +10,19 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
-/** Says each signal to the logger. A logger that throws harms nobody but itself. */
+/**
+ * Says each signal to the logger; what every delivery of a source would repeat, once. A logger that throws harms nobody
+ * but itself.
+ */
 export function logTo(logger: Logger): Emit {
+  const said = new Set<string>();
   return (signal) => {
     try {
+      if (signal.kind === "body_consumed") {
+        const what = `${signal.source} ${signal.lost}`;
+        if (said.has(what)) return;
+        said.add(what);
+      }
       for (const { level, message } of linesOf(signal)) logger[level](signal, message);
     } catch {
       // There is nobody left to tell.

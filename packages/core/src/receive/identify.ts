@@ -1,11 +1,11 @@
 /** From a verified request to what is kept of it: the delivery without its credentials, and the events it holds. */
 
-import { createHash } from "node:crypto";
 import type { Identity } from "../contracts/provider.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
 import type { NewEvent } from "../contracts/store.ts";
+import { sha256 } from "../hash.ts";
 import { queryOf, type Delivery, type DeliveryHead } from "../model/delivery.ts";
-import { eventKey } from "../model/event-key.ts";
+import { eventKey } from "../event-key.ts";
 import type { Note, QuarantineReason } from "../model/event.ts";
 
 /** Content without an id of its own counts as the same event within this time. */
@@ -29,11 +29,8 @@ export function deliveryOf(
     "target" | "segment" | "body" | "reconstructed" | "verifiedWith" | "receivedAt"
   >,
 ): Delivery {
-  const contentHash = createHash("sha256")
-    .update(queryOf(read.target).replace(/(^|&)token=\*\*\*[&?]?/, "$1"))
-    .update("\0")
-    .update(read.body)
-    .digest("hex");
+  const query = queryOf(read.target).replace(/(^|&)token=\*\*\*[&?]?/, "$1");
+  const contentHash = sha256(query, "\0", read.body).toString("hex");
   return {
     method: head.method,
     headers: withoutCredentials(head.headers, source.secretHeaders),

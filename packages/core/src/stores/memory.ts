@@ -120,7 +120,10 @@ class MemoryStore implements Store {
       left[row.event.source] = slots - 1;
       claims.push(claimRow(row, ask, now));
     }
-    return { claims, nextDueAt };
+    return {
+      claims,
+      nextDueInMs: nextDueAt === undefined ? undefined : Math.max(0, nextDueAt - now),
+    };
   }
 
   async extend(

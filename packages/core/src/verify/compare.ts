@@ -1,6 +1,7 @@
 /** Constant-time comparison of secrets. Lengths are hidden too: digests are compared, never the texts. */
 
-import { createHash, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
+import { sha256 } from "../hash.ts";
 
 /** A credential longer than this is none: it is not even hashed. */
 const credentialCharactersMax = 8192;
@@ -9,7 +10,7 @@ const credentialCharactersMax = 8192;
 export type Digests = readonly Buffer[];
 
 export function digestsOf(secrets: readonly string[]): Digests {
-  return secrets.map(digest);
+  return secrets.map((secret) => sha256(secret));
 }
 
 /**
@@ -18,14 +19,10 @@ export function digestsOf(secrets: readonly string[]): Digests {
  */
 export function matchOf(given: string, digests: Digests): number {
   if (given.length > credentialCharactersMax) return -1;
-  const own = digest(given);
+  const own = sha256(given);
   let match = -1;
   for (const [index, expected] of digests.entries()) {
     if (timingSafeEqual(own, expected)) match = index;
   }
   return match;
-}
-
-function digest(text: string): Buffer {
-  return createHash("sha256").update(text, "utf8").digest();
 }

@@ -1,10 +1,10 @@
 /** One attempt: reads an event's data, runs its unfinished handlers, and says what was found. Decides nothing. */
 
-import { createHash } from "node:crypto";
 import type { Clock } from "../contracts/clock.ts";
 import type { Schema } from "../contracts/schema.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
 import type { Claim } from "../contracts/store.ts";
+import { sha256 } from "../hash.ts";
 import type { Delivery } from "../model/delivery.ts";
 import type { AttemptRecord, HandlerFailure, QuarantineReason } from "../model/event.ts";
 import type { Settlement } from "../model/settlement.ts";
@@ -92,7 +92,8 @@ async function runHandler(
     attempt: event.attempts,
     idempotencyKey: idempotencyKey(event.key, handler.name),
     get delivery() {
-      return (copied ??= { ...delivery, body: delivery.body.slice() });
+      // Not `slice`: a Buffer's shares its memory.
+      return (copied ??= { ...delivery, body: new Uint8Array(delivery.body) });
     },
   };
   const { key, source, type, id, occurredAt, receivedAt, notes } = event;
@@ -158,7 +159,7 @@ function withDeadline(
 }
 
 function idempotencyKey(eventKey: string, handler: string): string {
-  return createHash("sha256").update(`${eventKey}\0${handler}`).digest("base64url");
+  return sha256(eventKey, "\0", handler).toString("base64url");
 }
 
 /** Total: whatever was thrown, also objects whose getters throw. */

@@ -5,7 +5,7 @@
 
 import type { Clock } from "../contracts/clock.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
-import type { Claim, Store, TakeAsk } from "../contracts/store.ts";
+import type { Claim, ClaimAnswer, Store, TakeAsk } from "../contracts/store.ts";
 import { groupCommit, nextTurn, type GroupCommit } from "../group-commit.ts";
 import type { Settlement } from "../model/settlement.ts";
 import { summaryOf } from "../observe/redact.ts";
@@ -144,36 +144,38 @@ export class Worker {
   }
 
   async #claimAll(): Promise<void> {
-    const { clock, emit } = this.#needs;
-    let nextDueAt: number | undefined;
+    const { clock, emit, worked } = this.#needs;
+    let wakeMs = pollMs;
+    let misses = 0;
     while (this.#more && this.#free() > 0 && this.#state === "working") {
       // A backlog must not keep deliveries waiting: they are looked at between any two claims.
       await nextTurn();
       this.#more = false;
       try {
-        nextDueAt = await this.#claimOnce();
+        const { claims, nextDueInMs = pollMs } = await this.#claimOnce();
+        misses = claims.length === 0 ? misses + 1 : 0;
+        // The slots may have gone to a source that has nothing, while another one waits for its turn.
+        if (nextDueInMs === 0 && misses < worked.length) this.#more = true;
+        wakeMs = Math.min(Math.max(nextDueInMs, 1), pollMs);
       } catch (error) {
         emit({ kind: "store_failed", verb: "claim", error: summaryOf(error) });
       }
     }
     this.#cancelPoll();
-    if (this.#state !== "working") return;
-    const wakeMs = nextDueAt === undefined ? pollMs : nextDueAt - clock.now();
-    this.#cancelPoll = clock.after(Math.min(Math.max(wakeMs, 1), pollMs), () => this.#look());
+    if (this.#state === "working") this.#cancelPoll = clock.after(wakeMs, () => this.#look());
   }
 
-  async #claimOnce(): Promise<number | undefined> {
+  async #claimOnce(): Promise<ClaimAnswer> {
     const { store, leaseMs } = this.#needs;
     const reserved = this.#free();
     const slots = this.#share(reserved);
     this.#reserved += reserved;
     try {
       const ask = { fence: this.#fence(), leaseMs, slots, bytesMax: claimBytesMax };
-      const { claims, nextDueAt } = await store.claim(ask);
-      if (claims.length > 0) this.#more = true;
-      for (const claim of claims) this.#hold(claim);
-      for (const claim of claims) this.#run(claim);
-      return nextDueAt;
+      const answer = await store.claim(ask);
+      for (const claim of answer.claims) this.#hold(claim);
+      for (const claim of answer.claims) this.#run(claim);
+      return answer;
     } finally {
       this.#reserved -= reserved;
     }
@@ -282,8 +284,7 @@ export class Worker {
     const slots: Record<string, number> = {};
     for (const [index, name] of worked.entries()) {
       const isOdd = (index + this.#turn) % worked.length < free % worked.length;
-      const count = Math.floor(free / worked.length) + (isOdd ? 1 : 0);
-      if (count > 0) slots[name] = count;
+      slots[name] = Math.floor(free / worked.length) + (isOdd ? 1 : 0);
     }
     return slots;
   }

@@ -79,7 +79,8 @@ export function audataQuery(call: Readonly<Record<string, unknown>>): string {
 function pairs(value: unknown, name = ""): readonly (readonly [string, string])[] {
   if (value === null || value === undefined) return [[name, ""]];
   if (Array.isArray(value)) return value.flatMap((item) => pairs(item, `${name}[]`));
-  if (typeof value !== "object") return [[name, String(value)]];
+  if (typeof value !== "object")
+    return [[name, typeof value === "string" ? value : JSON.stringify(value)]];
   return Object.entries(value).flatMap(([key, inner]) =>
     pairs(inner, name === "" ? key : `${name}[${key}]`),
   );

@@ -13,11 +13,11 @@ export async function claimDue(
   now: () => number,
 ): Promise<ClaimAnswer> {
   const sources = Object.keys(ask.slots);
-  const dueAt = nextDueAt(prepare, sources);
-  if (dueAt === undefined || dueAt > now()) return { claims: [], nextDueAt: dueAt };
+  const nextDueInMs = untilDue(prepare, sources, now());
+  if (nextDueInMs === undefined || nextDueInMs > 0) return { claims: [], nextDueInMs };
   return await write(() => {
     const claims = claimNow(prepare, ask, now());
-    return { claims, nextDueAt: nextDueAt(prepare, sources) };
+    return { claims, nextDueInMs: untilDue(prepare, sources, now()) };
   });
 }
 
@@ -81,7 +81,7 @@ function claimRow(
   return { event: eventOf(row), delivery: deliveryOf(row), fence };
 }
 
-function nextDueAt(prepare: Prepare, sources: readonly string[]): number | undefined {
+function untilDue(prepare: Prepare, sources: readonly string[], now: number): number | undefined {
   const due = prepare(
     "SELECT min(due_at) AS at FROM webhook_inbox_events WHERE state = 'pending' AND source = ?",
   );
@@ -95,5 +95,5 @@ function nextDueAt(prepare: Prepare, sources: readonly string[]): number | undef
       if (typeof at === "number") next = Math.min(next ?? at, at);
     }
   }
-  return next;
+  return next === undefined ? undefined : Math.max(0, next - now);
 }

@@ -1,6 +1,6 @@
 /** Between rows and records: the only place where column values are read. */
 
-import { decodeKey, encodeKey } from "../../model/event-key.ts";
+import { decodeKey, encodeKey } from "../../event-key.ts";
 import type { Delivery } from "../../model/delivery.ts";
 import type { AttemptRecord, EventRecord, EventState, Note } from "../../model/event.ts";
 

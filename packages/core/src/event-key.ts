@@ -1,6 +1,6 @@
 /** Event keys: 16 bytes of SHA-256 over source and id, written as 26 characters of base32. */
 
-import { createHash } from "node:crypto";
+import { sha256 } from "./hash.ts";
 
 /** Crockford's alphabet: no I, L, O or U, so that a key can be read aloud. */
 const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -9,8 +9,7 @@ const keyLength = 26;
 
 /** The key of the event that `source` knows as `id`. A source name never holds a NUL, so no two pairs meet. */
 export function eventKey(source: string, id: string): string {
-  const hash = createHash("sha256").update(source).update("\0").update(id).digest();
-  return encodeKey(hash.subarray(0, keyBytesLength));
+  return encodeKey(sha256(source, "\0", id).subarray(0, keyBytesLength));
 }
 
 /** Writes 16 bytes as 26 characters. */

@@ -1,0 +1,90 @@
+import { createInbox } from "@webhook-inbox/core";
+import { audata } from "@webhook-inbox/core/providers/audata";
+import { captainData } from "@webhook-inbox/core/providers/captain-data";
+import { socialData } from "@webhook-inbox/core/providers/socialdata";
+import { sqlite } from "@webhook-inbox/core/sqlite";
+import { expect, test, vi } from "vitest";
+import { rememberingLogger } from "../../../tests/support/log.ts";
+import { ask, serve } from "../../../tests/support/served.ts";
+import { temporaryFile } from "../../../tests/support/temporary.ts";
+
+test("no secret, payload, query or error message is in any log line, at any level", async () => {
+  const { logger, lines } = rememberingLogger();
+  const inbox = createInbox({
+    store: sqlite(temporaryFile()),
+    sources: {
+      socialdata: socialData({ token: "canary-path-token" }),
+      audata: audata({ token: "canary-query-token" }),
+      "captain-data": captainData({ bearer: "canary-bearer" }),
+    },
+    logger,
+  });
+  inbox.on("socialdata", "job_finished", () => {
+    throw Object.assign(new Error("canary-error-message"), { code: "canary error code" });
+  });
+  inbox.on("captain-data", "*", () => Promise.reject(new TypeError("canary-type-error")));
+  const served = await serve(inbox);
+  const body =
+    '{"event":"job_finished","data":{"job_id":1,"status":"error","message":"canary-body"}}';
+  await ask(served, "/webhooks/socialdata/canary-path-token", { body });
+  await ask(served, "/webhooks/socialdata/canary-wrong-token", { body });
+  await ask(served, "/webhooks/socialdata/canary-path-token", { body: "{canary-broken" });
+  await ask(
+    served,
+    "/webhooks/audata?token=canary-query-token&event=Listener.updated&sender[first_name]=canary-name",
+  );
+  const headers = { authorization: "Bearer canary-bearer", "x-other": "canary-header" };
+  await ask(served, "/webhooks/captain-data", { body: '{"job_uid":"canary-job"}', headers });
+  await ask(served, "/webhooks/captain-data", {
+    body,
+    headers: { authorization: "Bearer canary" },
+  });
+  await inbox.idle();
+  expect(lines.length).toBeGreaterThan(8);
+  expect(JSON.stringify(lines)).not.toContain("canary");
+  expect(lines.map(({ message }) => message)).toContainEqual(
+    expect.stringMatching(
+      /attempt 1 failed, next in \d s: socialdata\/job_finished: Error at .*logs\.test\.ts:\d+/,
+    ),
+  );
+});
+
+test("a logger that throws harms nobody", async () => {
+  const broken = (): never => {
+    throw new Error("logger");
+  };
+  const inbox = createInbox({
+    store: sqlite(temporaryFile()),
+    sources: { socialdata: socialData({ token: "t" }) },
+    logger: { debug: broken, info: broken, warn: broken, error: broken },
+  });
+  const served = await serve(inbox);
+  const body = '{"event":"job_finished","data":{"job_id":1,"status":"error"}}';
+  expect((await ask(served, "/webhooks/socialdata/t", { body })).status).toBe(200);
+  await inbox.idle();
+});
+
+test("the start prints each source's URL with its token masked, and what is unprotected", async () => {
+  const { logger, lines } = rememberingLogger();
+  vi.stubEnv("NODE_ENV", "test");
+  const inbox = createInbox({
+    store: sqlite(temporaryFile()),
+    sources: {
+      jobs: socialData({ token: "t" }),
+      open: audata({ auth: "none" }),
+      mine: captainData(),
+    },
+    path: "/",
+    logger,
+  });
+  await inbox.start();
+  expect(lines.map(({ level, message }) => `${level} ${message}`)).toEqual([
+    "info jobs: POST <your host and mount point>/jobs/***",
+    expect.stringMatching(/^warn open: GET or POST .*\/open takes deliveries from anybody/),
+    expect.stringMatching(
+      /^warn mine: POST .*\/mine has no credential, so it answers this machine only/,
+    ),
+  ]);
+  await inbox.close();
+  vi.unstubAllEnvs();
+});

@@ -1,0 +1,133 @@
+/** The floors of the house: which room may look into which. */
+
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { root, sourceFiles } from "./sources.ts";
+
+const core = "packages/core/src";
+const leaves = ["errors", "hash", "group-commit", "event-key"];
+
+/** A room (or a file beside the rooms) and what it may import. */
+const floors: Readonly<Record<string, readonly string[]>> = {
+  model: [],
+  errors: [],
+  hash: [],
+  "group-commit": [],
+  "event-key": ["hash"],
+  contracts: ["model"],
+  verify: ["model", "contracts", ...leaves],
+  observe: ["model", "contracts", ...leaves],
+  providers: ["model", "contracts", ...leaves],
+  receive: ["model", "contracts", "verify", "observe", ...leaves],
+  work: ["model", "contracts", "verify", "observe", ...leaves],
+  stores: ["model", "contracts", ...leaves],
+  http: ["model", "contracts"],
+  options: ["model", "contracts", "verify", "observe", "work", ...leaves],
+  inbox: ["model", "contracts", "observe", "receive", "work", "options", ...leaves],
+  defaults: ["contracts", "inbox", "options", "providers", "stores", ...leaves],
+  index: ["model", "contracts", "observe", "work", "providers", "options", "inbox", ...leaves],
+};
+
+/** Which of Node's own modules and packages a room may use; all others use none. */
+const foreign: Readonly<Record<string, readonly string[]>> = {
+  hash: ["node:crypto"],
+  verify: ["node:crypto"],
+  http: ["node:http"],
+  stores: ["node:sqlite", "node:fs"],
+  providers: ["zod"],
+};
+
+const roomOf = (path: string): string => path.slice(core.length + 1).split(/[/.]/)[0] ?? "";
+const files = sourceFiles(`${core}/**/*.ts`);
+
+describe("core", () => {
+  test("every room is on the plan, and every room on the plan exists", () => {
+    expect([...new Set(files.map(({ path }) => roomOf(path)))].toSorted()).toEqual(
+      Object.keys(floors).toSorted(),
+    );
+  });
+
+  for (const { path, files: imports, packages } of files) {
+    test(`${path} imports only what its floor allows`, () => {
+      const room = roomOf(path);
+      const allowed = new Set([room, ...(floors[room] ?? [])]);
+      expect(imports.filter((file) => !allowed.has(roomOf(file)))).toEqual([]);
+      expect(packages.filter((name) => !(foreign[room] ?? []).includes(name))).toEqual([]);
+    });
+  }
+
+  test("only the SQLite store uses SQLite and files, only providers use zod", () => {
+    const users = (name: string): readonly string[] =>
+      files.filter(({ packages }) => packages.includes(name)).map(({ path }) => path);
+    expect(users("node:sqlite").every((path) => path.includes("/stores/sqlite/"))).toBe(true);
+    expect(users("node:fs").every((path) => path.includes("/stores/sqlite/"))).toBe(true);
+    expect(users("zod").toSorted()).toEqual(
+      ["audata", "captain-data", "socialdata"].map((name) => `${core}/providers/${name}.ts`),
+    );
+  });
+});
+
+describe("packages", () => {
+  const allowed: Readonly<Record<string, readonly string[]>> = {
+    core: ["zod"],
+    express: ["@webhook-inbox/core"],
+    testing: ["@webhook-inbox/core"],
+  };
+
+  for (const [name, dependencies] of Object.entries(allowed)) {
+    const manifest = JSON.parse(
+      readFileSync(join(root, "packages", name, "package.json"), "utf8"),
+    ) as {
+      readonly name: string;
+      readonly dependencies: object;
+      readonly exports: Record<string, string>;
+      readonly publishConfig: {
+        readonly exports: Record<string, { types: string; default: string }>;
+      };
+    };
+
+    test(`${name} depends on nothing else`, () => {
+      expect(Object.keys(manifest.dependencies)).toEqual(dependencies);
+    });
+
+    test(`${name} imports other packages by their public entries`, () => {
+      const foreignImports = sourceFiles(`packages/${name}/src/**/*.ts`)
+        .flatMap(({ packages }) => packages)
+        .filter((specifier) => specifier.startsWith("@webhook-inbox/"));
+      const { exports } = JSON.parse(
+        readFileSync(join(root, "packages/core/package.json"), "utf8"),
+      ) as { readonly exports: object };
+      const entries = new Set(
+        Object.keys(exports).map((entry) => `@webhook-inbox/core${entry.slice(1)}`),
+      );
+      expect(foreignImports.filter((specifier) => !entries.has(specifier))).toEqual([]);
+    });
+
+    test(`${name} publishes exactly what the workspace uses`, () => {
+      const { exports, publishConfig } = manifest;
+      const published = Object.entries(publishConfig.exports);
+      for (const [entry, source] of Object.entries(exports)) {
+        if (entry === "./package.json") continue;
+        expect(existsSync(join(root, "packages", name, source)), source).toBe(true);
+        const [pattern, target] = published.find(([key]) => matches(key, entry)) ?? [];
+        const star = pattern === undefined ? "" : entry.slice(pattern.indexOf("*"));
+        const path = source.replace("./src/", "./dist/").replace(/\.ts$/, "");
+        expect(target?.default.replace("*", star)).toBe(`${path}.js`);
+        expect(target?.types.replace("*", star)).toBe(`${path}.d.ts`);
+      }
+    });
+  }
+});
+
+function matches(pattern: string, entry: string): boolean {
+  return pattern === entry || (pattern.endsWith("/*") && entry.startsWith(pattern.slice(0, -1)));
+}
+
+test("most files are under 200 lines, and none is over 400", () => {
+  const lines = sourceFiles()
+    .map((file) => file.lines)
+    .sort((a, b) => a - b);
+  expect(lines[Math.floor(lines.length * 0.9)]).toBeLessThanOrEqual(200);
+  expect(lines.at(-1)).toBeLessThanOrEqual(400);
+});
