@@ -11,17 +11,17 @@ import { temporaryFile } from "../../../tests/support/temporary.ts";
 
 const context = { clock: systemClock };
 
-/** Runs a module text in a process of its own, and waits for its first line. */
-async function child(code: string): Promise<ChildProcess> {
+/** Runs a module text in a process of its own, and waits for what it says first. */
+async function child(code: string): Promise<ChildProcess & { readonly said: string }> {
   const spawned = spawn(process.execPath, ["--input-type=module", "-e", code], {
     cwd: import.meta.dirname,
     stdio: ["ignore", "pipe", "inherit"],
   });
   onTestFinished(() => void spawned.kill("SIGKILL"));
   const died = once(spawned, "exit").then(() => Promise.reject(new Error("the child ended")));
-  await Promise.race([once(spawned.stdout, "data"), died]);
+  const [said] = (await Promise.race([once(spawned.stdout, "data"), died])) as [Buffer];
   died.catch(() => undefined);
-  return spawned;
+  return Object.assign(spawned, { said: said.toString() });
 }
 
 describe("a file that could lose events is refused", () => {
@@ -124,6 +124,48 @@ describe("processes that share a file", () => {
     expect((await store.claim(claim)).claims).toEqual([]);
     await store.close();
   });
+});
+
+test("many processes may open a new file at the same moment", async () => {
+  const file = temporaryFile();
+  const code = `
+    import { sqlite } from "@webhook-inbox/core/sqlite";
+    import { systemClock as clock } from "@webhook-inbox/core";
+    const store = sqlite(${JSON.stringify(file)});
+    await store.open({ clock });
+    console.log((await store.list({})).events.length);
+    await store.close();
+  `;
+  const opened = Array.from({ length: 6 }, () => child(code));
+  await expect(Promise.all(opened)).resolves.toHaveLength(6);
+});
+
+test("processes that come and go free no claim of the living", async () => {
+  const file = temporaryFile();
+  const code = `
+    import { setTimeout as pause } from "node:timers/promises";
+    import { sqlite } from "@webhook-inbox/core/sqlite";
+    import { eventKey, systemClock as clock } from "@webhook-inbox/core";
+    const delivery = { method: "POST", target: "/", headers: [], body: new Uint8Array(), reconstructed: false,
+      verifiedWith: "none", receivedAt: 1, contentHash: "x" };
+    let lost = 0;
+    for (let n = 0; n < 20; n++) {
+      const store = sqlite(${JSON.stringify(file)});
+      await store.open({ clock });
+      const id = process.pid + "/" + n;
+      const key = eventKey("a", id);
+      const event = { key, source: "a", id, type: "t", notes: [], copies: 1, delivery };
+      await store.take([event], { fence: id, leaseMs: 3_600_000, claimMax: 1, worked: ["a"] });
+      await pause(Math.random() * 10);
+      const end = { key, fence: id, outcome: { state: "done" }, finished: [], history: [] };
+      const [held] = await store.settle([end]);
+      if (!held) lost += 1;
+      await store.close();
+    }
+    console.log(lost);
+  `;
+  const processes = await Promise.all(Array.from({ length: 4 }, () => child(code)));
+  expect(processes.map(({ said }) => said)).toEqual(["0\n", "0\n", "0\n", "0\n"]);
 });
 
 describe("a file that another process has locked", () => {

@@ -27,11 +27,11 @@ export async function connect(
   const database = open(filename);
   try {
     // Waiting is done between turns of the event loop, never inside SQLite.
-    database.exec("PRAGMA busy_timeout = 0; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON");
-    const alone = setUpAlone(database, setUp);
-    await patiently(() => database.exec("PRAGMA journal_mode = WAL"));
-    // The first look at a file in WAL mode takes a lock that stays: from here on nobody else is alone.
-    await patiently(() => proveDurable(database, filename));
+    database.exec("PRAGMA busy_timeout = 0");
+    await patiently(() => database.exec("PRAGMA synchronous = FULL; PRAGMA fullfsync = ON"));
+    const alone = await patiently(() => setUpAlone(database, setUp));
+    await enterWal(database);
+    proveDurable(database, filename);
     if (!alone) await transaction(database, () => setUp(database, false));
     return database;
   } catch (error) {
@@ -40,25 +40,34 @@ export async function connect(
   }
 }
 
-/** Sets the file up under an exclusive lock if no other connection is open on it; answers whether that was so. */
+/**
+ * Sets the file up if no other connection is open on it; answers whether that was so. A connection in WAL mode keeps a
+ * lock for as long as it lives, so leaving WAL mode succeeds only for one that is alone; and nobody can connect while a
+ * file outside WAL mode is locked exclusively. Throws SQLite's "busy" while another process does the same.
+ */
 function setUpAlone(
   database: DatabaseSync,
   setUp: (database: DatabaseSync, alone: boolean) => void,
 ): boolean {
-  database.exec("PRAGMA locking_mode = EXCLUSIVE");
-  const alone = leavesWal(database);
-  if (alone) {
-    database.exec("BEGIN EXCLUSIVE");
-    setUp(database, true);
-    database.exec("COMMIT");
-  }
-  database.exec("PRAGMA locking_mode = NORMAL");
-  if (alone) look(database); // Lets go of the exclusive lock.
-  return alone;
+  if (!leavesWal(database)) return false;
+  return within(database, "BEGIN EXCLUSIVE", () => {
+    const alone = journalMode(database) === "delete";
+    if (alone) setUp(database, true);
+    return alone;
+  });
 }
 
-function look(database: DatabaseSync): void {
-  database.prepare("SELECT count(*) FROM sqlite_schema").get();
+const walTriesMax = 10;
+
+/** Enters WAL mode and takes the lock that stays. Another process may leave it again just before that lock is taken. */
+async function enterWal(database: DatabaseSync): Promise<void> {
+  for (let tries = 0; tries < walTriesMax; tries++) {
+    await patiently(() => {
+      database.exec("PRAGMA journal_mode = WAL");
+      database.prepare("SELECT count(*) FROM sqlite_schema").get();
+    });
+    if (journalMode(database) === "wal") return;
+  }
 }
 
 function open(filename: string): DatabaseSync {
@@ -81,8 +90,7 @@ function leavesWal(database: DatabaseSync): boolean {
 }
 
 function proveDurable(database: DatabaseSync, filename: string): void {
-  look(database);
-  const mode = pragma(database, "journal_mode");
+  const mode = journalMode(database);
   const synchronous = pragma(database, "synchronous");
   if (mode !== "wal" || synchronous !== 2) {
     throw new WebhookInboxError(
@@ -92,6 +100,8 @@ function proveDurable(database: DatabaseSync, filename: string): void {
     );
   }
 }
+
+const journalMode = (database: DatabaseSync): unknown => pragma(database, "journal_mode");
 
 function pragma(database: DatabaseSync, text: string): unknown {
   return Object.values(database.prepare(`PRAGMA ${text}`).get() ?? {})[0];
@@ -104,19 +114,21 @@ function pragma(database: DatabaseSync, text: string): unknown {
  */
 export async function transaction<T>(database: DatabaseSync, work: () => T): Promise<T> {
   try {
-    return await patiently(() => {
-      database.exec("BEGIN IMMEDIATE");
-      try {
-        const result = work();
-        database.exec("COMMIT");
-        return result;
-      } catch (error) {
-        if (database.isTransaction) database.exec("ROLLBACK");
-        throw error;
-      }
-    });
+    return await patiently(() => within(database, "BEGIN IMMEDIATE", work));
   } catch (error) {
     throw unavailable(error, database.location() ?? "");
+  }
+}
+
+function within<T>(database: DatabaseSync, begin: string, work: () => T): T {
+  database.exec(begin);
+  try {
+    const result = work();
+    database.exec("COMMIT");
+    return result;
+  } catch (error) {
+    if (database.isTransaction) database.exec("ROLLBACK");
+    throw error;
   }
 }
 
@@ -128,7 +140,7 @@ async function patiently<T>(act: () => T): Promise<T> {
       return act();
     } catch (error) {
       if (resultCode(error) !== busy || performance.now() > deadline) throw error;
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.5 + Math.random() / 2)));
     }
   }
 }

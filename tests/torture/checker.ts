@@ -1,0 +1,94 @@
+/** The checker: holds the sender's ledger against the database and the recorded effects. Reads the tables itself. */
+
+import { DatabaseSync } from "node:sqlite";
+import { readEffects } from "./effects.ts";
+import { readLedger } from "./ledger.ts";
+
+export interface Report {
+  /** Deliveries that were answered 200, and the different events among them. */
+  readonly acked: number;
+  readonly acked_events: number;
+  /** Events that were acknowledged and are not in the store. */
+  readonly lost: number;
+  readonly acked_then_missing_ids: readonly string[];
+  /** Events that are in the store more than once. */
+  readonly dup_events: number;
+  /** Acknowledged events whose handler never recorded an effect. */
+  readonly unhandled_acked: number;
+  /** Effects beyond the first of an event: handlers run at least once, and a kill may come between effect and settlement. */
+  readonly dup_effects: number;
+  /** Events in the store that nobody sent. */
+  readonly unaccounted: number;
+  /** Events that are neither done nor dead. */
+  readonly stuck: number;
+  readonly dead: number;
+  /** Deliveries that were answered with anything but 200. */
+  readonly refused_authentic: number;
+  /** Deliveries without an answer: nothing is promised about them. */
+  readonly unanswered: number;
+  readonly p50_ack_ms: number;
+  readonly p99_ack_ms: number;
+  readonly max_ack_ms: number;
+}
+
+const missingIdsMax = 20;
+
+export function check(paths: {
+  readonly ledger: string;
+  readonly database: string;
+  readonly effects: string;
+}): Report {
+  const ledger = readLedger(paths.ledger);
+  const effects = readEffects(paths.effects);
+  const stored = storedEvents(paths.database);
+  const answered = ledger.filter(({ status }) => status !== undefined);
+  const acked = answered.filter(({ status }) => status === 200);
+  const ackedIds = new Set(acked.map(({ id }) => id));
+  const sentIds = new Set(ledger.map(({ id }) => id));
+  const handledIds = new Set(effects.map(({ id }) => id));
+  const missing = [...ackedIds].filter((id) => !stored.has(id));
+  const states = [...stored.values()].flat();
+  const times = acked.map(({ sentAt, answeredAt }) => answeredAt - sentAt).sort((a, b) => a - b);
+  return {
+    acked: acked.length,
+    acked_events: ackedIds.size,
+    lost: missing.length,
+    acked_then_missing_ids: missing.slice(0, missingIdsMax),
+    dup_events: [...stored.values()].filter((rows) => rows.length > 1).length,
+    unhandled_acked: [...ackedIds].filter((id) => !handledIds.has(id)).length,
+    dup_effects: effects.length - handledIds.size,
+    unaccounted: [...stored.keys()].filter((id) => !sentIds.has(id)).length,
+    stuck: states.filter((state) => state !== "done" && state !== "dead").length,
+    dead: states.filter((state) => state === "dead").length,
+    refused_authentic: answered.length - acked.length,
+    unanswered: ledger.length - answered.length,
+    p50_ack_ms: quantile(times, 0.5),
+    p99_ack_ms: quantile(times, 0.99),
+    max_ack_ms: times.at(-1) ?? 0,
+  };
+}
+
+/** Whether nothing is left to do in the database. */
+export function isQuiet(path: string): boolean {
+  return [...storedEvents(path).values()]
+    .flat()
+    .every((state) => state === "done" || state === "dead");
+}
+
+function storedEvents(path: string): Map<string, string[]> {
+  const database = new DatabaseSync(path, { readOnly: true, timeout: 5000 });
+  try {
+    const byId = new Map<string, string[]>();
+    for (const row of database.prepare("SELECT id, state FROM webhook_inbox_events").all()) {
+      const id = String(row["id"]);
+      byId.set(id, [...(byId.get(id) ?? []), String(row["state"])]);
+    }
+    return byId;
+  } finally {
+    database.close();
+  }
+}
+
+function quantile(sorted: readonly number[], share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+}
