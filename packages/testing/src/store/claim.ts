@@ -12,7 +12,7 @@ import {
   take,
   taken,
 } from "./material.ts";
-import type { StoreTests } from "./suite.ts";
+import type { StoreTests } from "./store-test.ts";
 
 export const claimTests: StoreTests = {
   "an empty store has nothing, now or later": async (open) => {

@@ -3,7 +3,7 @@
 import type { Store } from "@webhook-inbox/core";
 import { strict as assert } from "node:assert";
 import { claimAsk, eventOf, recordOf, settlementOf, take, takeAsk, taken } from "./material.ts";
-import type { StoreTests } from "./suite.ts";
+import type { StoreTests } from "./store-test.ts";
 
 const always: StoreTests = {
   "close may be called twice": async (open) => {

@@ -2,7 +2,7 @@
 
 import { strict as assert } from "node:assert";
 import { claimAsk, long, settlementOf, taken } from "./material.ts";
-import type { StoreTests } from "./suite.ts";
+import type { StoreTests } from "./store-test.ts";
 
 export const extendTests: StoreTests = {
   "an extended lease keeps others away": async (open) => {

@@ -3,7 +3,7 @@
 import { eventKey } from "@webhook-inbox/core";
 import { strict as assert } from "node:assert";
 import { eventOf, settlementOf, take, takeAsk, taken } from "./material.ts";
-import type { StoreTests } from "./suite.ts";
+import type { StoreTests } from "./store-test.ts";
 
 export const readTests: StoreTests = {
   "an unknown key, and a text that is no key, have no event": async (open) => {

@@ -11,7 +11,7 @@ import {
   taken,
   eventOf,
 } from "./material.ts";
-import type { StoreTests } from "./suite.ts";
+import type { StoreTests } from "./store-test.ts";
 
 const history = [
   {

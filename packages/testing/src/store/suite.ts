@@ -10,6 +10,7 @@ import { durabilityTests } from "./durability.ts";
 import { extendTests } from "./extend.ts";
 import { readTests } from "./read.ts";
 import { settleTests } from "./settle.ts";
+import type { StoreTest } from "./store-test.ts";
 import { takeTests } from "./take.ts";
 
 /** An empty place for events, made for one test. */
@@ -39,12 +40,6 @@ export function storeSuite({ test, place, supports }: StoreSuiteOptions): void {
     }
   }
 }
-
-/** A test of the suite: `open` makes a further store on the same place, ready for use. */
-export type StoreTest = (open: () => Promise<Store>) => Promise<void>;
-
-/** Tests by their names, which are sentences about behaviour. */
-export type StoreTests = Readonly<Record<string, StoreTest>>;
 
 async function inPlace(place: StoreSuiteOptions["place"], body: StoreTest): Promise<void> {
   const { create, remove } = await place();

@@ -3,7 +3,7 @@
 import { conflictsMax, eventKey } from "@webhook-inbox/core";
 import { strict as assert } from "node:assert";
 import { claimAsk, deliveryOf, eventOf, recordOf, take, takeAsk } from "./material.ts";
-import type { StoreTests } from "./suite.ts";
+import type { StoreTests } from "./store-test.ts";
 
 export const takeTests: StoreTests = {
   "a new event is kept with its delivery, byte for byte": async (open) => {

@@ -1,8 +1,8 @@
 /** `claim` in SQLite: looks first, and asks for the write lock only when something is due. */
 
 import type { Claim, ClaimAnswer, ClaimAsk } from "../../contracts/store.ts";
+import type { Prepare } from "./connection.ts";
 import { deliveryColumns, deliveryOf, eventColumns, eventOf, type Row } from "./rows.ts";
-import type { Prepare } from "./sqlite.ts";
 
 type Write = <T>(work: (prepare: Prepare) => T) => Promise<T>;
 

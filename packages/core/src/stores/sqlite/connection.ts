@@ -4,7 +4,7 @@
  */
 
 import { closeSync, openSync } from "node:fs";
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { WebhookInboxError } from "../../errors.ts";
 
 /** How long a transaction waits for another process's lock before it gives up. */
@@ -15,6 +15,9 @@ const busy = 5;
 const locked = 6;
 /** Result codes that say the file cannot be used now, whatever is written: permissions, space, the disk, corruption. */
 const unavailableCodes: ReadonlySet<number> = new Set([busy, locked, 7, 8, 10, 11, 13, 14, 15, 26]);
+
+/** Gives a statement, prepared once. */
+export type Prepare = (sql: string) => StatementSync;
 
 /**
  * Opens the file (created for its owner's eyes only) in WAL mode with `synchronous=FULL`, and reads both back. `setUp`

@@ -19,7 +19,7 @@ import type { EventRecord } from "../../model/event.ts";
 import type { Settlement } from "../../model/settlement.ts";
 import { limitOf } from "../records.ts";
 import { claimDue } from "./claim.ts";
-import { connect, transaction } from "./connection.ts";
+import { connect, transaction, type Prepare } from "./connection.ts";
 import { migrate, releaseAll } from "./migrate.ts";
 import { deliveryColumns, deliveryOf, eventColumns, eventOf, keyBytes, type Row } from "./rows.ts";
 import { takeAll } from "./take.ts";
@@ -38,9 +38,6 @@ export function sqlite(filename: string): Store {
   }
   return new SqliteStore(filename);
 }
-
-/** Prepares each statement once. */
-export type Prepare = (sql: string) => StatementSync;
 
 class SqliteStore implements Store {
   readonly supports = { durability: "commit", shared: true } as const;

@@ -3,8 +3,8 @@
 import { conflictsMax, type NewEvent, type TakeAsk, type Taken } from "../../contracts/store.ts";
 import type { Delivery } from "../../model/delivery.ts";
 import { bornRecord, variantOf } from "../records.ts";
+import type { Prepare } from "./connection.ts";
 import { eventColumns, eventOf, keyBytes, type Row } from "./rows.ts";
-import type { Prepare } from "./sqlite.ts";
 
 /** Answers in the order asked. */
 export function takeAll(
