@@ -1,6 +1,12 @@
-/** The checker: holds the sender's ledger against the database and the recorded effects. Reads the tables itself. */
+/**
+ * The checker: holds the sender's ledger against the database and the recorded effects. Reads the tables itself. Prints
+ * one line of JSON, and fails if a promise is broken.
+ *
+ * node checker.ts --ledger FILE --database FILE --effects FILE
+ */
 
 import { DatabaseSync } from "node:sqlite";
+import { parseArgs } from "node:util";
 import { readEffects } from "./effects.ts";
 import { readLedger } from "./ledger.ts";
 
@@ -68,6 +74,12 @@ export function check(paths: {
   };
 }
 
+/** Whether a report shows a broken promise. */
+export function isBroken(report: Report): boolean {
+  const { lost, dup_events, unaccounted, stuck, unhandled_acked, dead } = report;
+  return [lost, dup_events, unaccounted, stuck, unhandled_acked, dead].some((count) => count > 0);
+}
+
 /** Whether nothing is left to do in the database. */
 export function isQuiet(path: string): boolean {
   return [...storedEvents(path).values()]
@@ -91,4 +103,13 @@ function storedEvents(path: string): Map<string, string[]> {
 
 function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const file = { type: "string" } as const;
+  const { values } = parseArgs({ options: { ledger: file, database: file, effects: file } });
+  const { ledger = "", database = "", effects = "" } = values;
+  const report = check({ ledger, database, effects });
+  console.log(JSON.stringify(report));
+  process.exitCode = isBroken(report) ? 1 : 0;
 }

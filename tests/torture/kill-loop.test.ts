@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { isBroken, killLoop } from "./kill-loop.ts";
+import { isBroken } from "./checker.ts";
+import { killLoop } from "./kill-loop.ts";
 
 const seed = 20_261_122;
 

@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { check, isQuiet, type Report } from "./checker.ts";
+import { check, isBroken, isQuiet, type Report } from "./checker.ts";
 import { seeded } from "./random.ts";
 
 export interface KillLoopOptions {
@@ -88,12 +88,6 @@ export async function killLoop(options: KillLoopOptions): Promise<KillLoopReport
     for (const child of children) child.kill("SIGKILL");
     rmSync(directory, { recursive: true });
   }
-}
-
-/** Whether a report shows a broken promise. */
-export function isBroken(report: Report): boolean {
-  const { lost, dup_events, unaccounted, stuck, unhandled_acked, dead } = report;
-  return [lost, dup_events, unaccounted, stuck, unhandled_acked, dead].some((count) => count > 0);
 }
 
 function run(file: string, args: readonly string[]): ChildProcess {
