@@ -16,6 +16,11 @@ export class ManualClock implements Clock {
     return () => void this.#timers.delete(timer);
   }
 
+  /** Goes on by `ms` and calls nothing, as time does for a process that is stopped. */
+  skip(ms: number): void {
+    this.#now += ms;
+  }
+
   /** Goes on by `ms`, and calls what became due, in its order. */
   advance(ms: number): void {
     const end = this.#now + ms;

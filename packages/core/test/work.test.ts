@@ -380,6 +380,24 @@ describe("crashes and zombies", () => {
   });
 });
 
+test("an event is not run twice by a process that slept longer than its lease", async () => {
+  const { clock, inbox, serve: open, record } = desk({ work: { leaseMs: 900 } });
+  let runs = 0;
+  inbox.on("socialdata", "job_finished", { timeoutMs: 10 * minute }, (_, { signal }) => {
+    runs += 1;
+    return once(signal);
+  });
+  const served = await open();
+  await deliver(served, 1);
+  await vi.waitUntil(() => runs === 1);
+  // Time goes on without any of its timers, as it does for a process that is stopped.
+  clock.skip(minute);
+  await deliver(served, 2);
+  clock.advance(1000);
+  await vi.waitUntil(() => runs >= 2);
+  expect(await record(1)).toMatchObject({ attempts: 1, crashes: 0 });
+});
+
 describe("closing", () => {
   test("running handlers are told, waited for, and settled", async () => {
     const store = sqlite(temporaryFile());

@@ -61,6 +61,7 @@ export class Worker {
   #claiming: Promise<void> | undefined;
   #cancelPoll: () => void = () => undefined;
   #cancelBeat: () => void = () => undefined;
+  #beatAt = 0;
   #waiting: (() => void)[] = [];
 
   constructor(needs: WorkerNeeds) {
@@ -144,12 +145,14 @@ export class Worker {
   }
 
   async #claimAll(): Promise<void> {
-    const { clock, emit, worked } = this.#needs;
+    const { clock, emit, worked, leaseMs } = this.#needs;
     let wakeMs = pollMs;
     let misses = 0;
     while (this.#more && this.#free() > 0 && this.#state === "working") {
       // A backlog must not keep deliveries waiting: they are looked at between any two claims.
       await nextTurn();
+      // After a blocked event loop or a sleeping machine, leases in hand may have ended: they go on before others look.
+      if (clock.now() - this.#beatAt > leaseMs / 2) await this.#extendAll();
       this.#more = false;
       try {
         const { claims, nextDueInMs = pollMs } = await this.#claimOnce();
@@ -255,6 +258,7 @@ export class Worker {
   async #extendAll(): Promise<void> {
     const { store, clock, leaseMs, emit } = this.#needs;
     const now = clock.now();
+    this.#beatAt = now;
     const held = [...this.#held.values()].filter(({ heldUntil }) => heldUntil > now);
     if (held.length === 0) return;
     const claims = held.map(({ claim }) => claim);
