@@ -43,7 +43,10 @@ export interface Inbox<Of extends Sources = Sources> extends Door {
   on(source: keyof Of & string, type: "*", handler: Handler): this;
   on(source: keyof Of & string, type: "*", options: HandlerOptions, handler: Handler): this;
 
-  /** Opens the store and begins to work. May be called again; rejects with what keeps the store from opening. */
+  /**
+   * Opens the store and begins to work; rejects with what keeps the store from opening. May be called again. Keeps the
+   * process alive until `close`, as a worker needs it; an inbox that is only mounted lives as long as its server.
+   */
   start(): Promise<void>;
 
   /** Resolves when this instance has nothing in hand and nothing is due: for tests. Starts the inbox if need be. */
@@ -80,6 +83,12 @@ export function createInbox<const Of extends Sources>(options: InboxOptions<Of>)
   return inbox as unknown as Inbox<Of>;
 }
 
+/** Keeps the process alive until the function returned is called. */
+function stayAlive(): () => void {
+  const timer = setInterval(() => undefined, 3_600_000);
+  return () => clearInterval(timer);
+}
+
 const drainMs = 25_000;
 const startRetryMs = 1000;
 
@@ -94,6 +103,8 @@ class InboxOfSources {
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #cancelRetry: () => void = () => undefined;
+  /** Set while `start` was asked for. */
+  #mayEnd: (() => void) | undefined;
 
   constructor(settings: Settings) {
     const { store, sources, path, clock, logger } = settings;
@@ -121,7 +132,7 @@ class InboxOfSources {
       custody: this.#custody,
       random: Math.random,
       emit: this.#emit,
-      ready: () => this.start(),
+      ready: () => this.#started(),
     };
   }
 
@@ -151,12 +162,17 @@ class InboxOfSources {
   /** After a failed start there may be nobody to try again: events that wait in the store would wait for a delivery. */
   #startUntilOpen(): void {
     if (this.#closing !== undefined) return;
-    this.start().catch(() => {
+    this.#started().catch(() => {
       this.#cancelRetry = this.#settings.clock.after(startRetryMs, () => this.#startUntilOpen());
     });
   }
 
-  start(): Promise<void> {
+  async start(): Promise<void> {
+    await this.#started();
+    this.#mayEnd ??= stayAlive();
+  }
+
+  #started(): Promise<void> {
     if (this.#closing !== undefined) {
       return Promise.reject(new WebhookInboxError("INBOX_CLOSED", "the inbox was closed."));
     }
@@ -192,9 +208,14 @@ class InboxOfSources {
   }
 
   async idle(): Promise<void> {
-    await this.start();
-    await this.#custody.flushed();
-    await this.#worker.idle();
+    const mayEnd = stayAlive();
+    try {
+      await this.#started();
+      await this.#custody.flushed();
+      await this.#worker.idle();
+    } finally {
+      mayEnd();
+    }
   }
 
   close(): Promise<void> {
@@ -203,22 +224,24 @@ class InboxOfSources {
   }
 
   async #close(): Promise<void> {
+    this.#mayEnd ??= stayAlive();
     this.#cancelRetry();
     await this.#opening?.catch(() => undefined);
     await this.#worker.close(drainMs);
     await this.#custody.flushed();
     await this.#settings.store.close();
+    this.#mayEnd();
   }
 
   async get(
     key: string,
   ): Promise<{ readonly event: EventRecord; readonly delivery: Delivery } | undefined> {
-    await this.start();
+    await this.#started();
     return await this.#settings.store.get(key);
   }
 
   async list(query: ListQuery = {}): Promise<ListAnswer> {
-    await this.start();
+    await this.#started();
     return await this.#settings.store.list(query);
   }
 }

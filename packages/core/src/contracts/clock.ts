@@ -3,7 +3,7 @@
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number;
-  /** Calls `callback` after `delayMs`; the function returned cancels it. */
+  /** Calls `callback` after `delayMs`; the function returned cancels it. Does not keep the process alive. */
   after(delayMs: number, callback: () => void): () => void;
 }
 
@@ -15,6 +15,7 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   after(delayMs, callback) {
     const timer = setTimeout(callback, Math.min(Math.max(delayMs, 0), timerMsMax));
+    timer.unref();
     return () => clearTimeout(timer);
   },
 };
