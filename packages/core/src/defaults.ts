@@ -55,7 +55,7 @@ function storeFromUrl(url: string): Store {
   const scheme = /^[a-z0-9+.-]+(?=:)/i.exec(url)?.[0] ?? "";
   throw new WebhookInboxError(
     "OPTION_INVALID",
-    `WEBHOOK_INBOX_STORE has a URL that starts with "${scheme}:" or carries options; it can be sqlite:<path of a file>, ` +
-      "such as sqlite:./webhooks.sqlite.",
+    `WEBHOOK_INBOX_STORE (it starts with "${scheme}:") must be sqlite:<path of a file> without options, such as ` +
+      "sqlite:./webhooks.sqlite.",
   );
 }

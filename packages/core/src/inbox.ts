@@ -58,12 +58,12 @@ export interface Inbox<Of extends Sources = Sources> extends Door {
    */
   close(): Promise<void>;
 
-  /** An event with its delivery; undefined when there is none of that key. */
+  /** An event with its delivery; undefined when there is none of that key. Opens the store, and starts no work. */
   get(
     key: string,
   ): Promise<{ readonly event: EventRecord; readonly delivery: Delivery } | undefined>;
 
-  /** Events without their deliveries, newest first, at most 100 a page. */
+  /** Events without their deliveries, newest first, at most 100 a page. Opens the store, and starts no work. */
   list(query?: ListQuery): Promise<ListAnswer>;
 }
 
@@ -89,6 +89,8 @@ function stayAlive(): () => void {
   return () => clearInterval(timer);
 }
 
+/** Share of `inFlightBytesMax` that bodies may hold, beside it, before anything about them is verified. */
+const unverifiedShare = 0.25;
 const drainMs = 25_000;
 const startRetryMs = 1000;
 
@@ -100,6 +102,7 @@ class InboxOfSources {
   readonly #custody: Custody;
   readonly #receiving: Receiving;
   #hasStarted = false;
+  #hasClosed = false;
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #cancelRetry: () => void = () => undefined;
@@ -109,7 +112,7 @@ class InboxOfSources {
   constructor(settings: Settings) {
     const { store, sources, path, clock, logger } = settings;
     this.#settings = settings;
-    this.#emit = logger === undefined ? () => undefined : logTo(logger);
+    this.#emit = logger === undefined ? () => undefined : logTo(logger, () => clock.now());
     this.#registry = createRegistry(sources);
     const worker = new Worker({
       ...settings,
@@ -129,6 +132,7 @@ class InboxOfSources {
       sources,
       clock,
       admission: createAdmission(settings.inFlightBytesMax),
+      unverified: createAdmission(settings.inFlightBytesMax * unverifiedShare),
       custody: this.#custody,
       random: Math.random,
       emit: this.#emit,
@@ -172,35 +176,44 @@ class InboxOfSources {
     this.#mayEnd ??= stayAlive();
   }
 
-  #started(): Promise<void> {
-    if (this.#closing !== undefined) {
+  /** Resolves once the store is open and this instance works. */
+  async #started(): Promise<void> {
+    this.#hasStarted = true;
+    await this.#opened();
+    if (!this.#worker.start()) return;
+    const sources = [...this.#settings.sources.values()].map((source) => this.#summary(source));
+    this.#emit({ kind: "started", sources });
+  }
+
+  /** Resolves once the store is open, also while the inbox is closing: deliveries are kept until the store closes. */
+  #opened(): Promise<void> {
+    if (this.#hasClosed || (this.#closing !== undefined && this.#opening === undefined)) {
       return Promise.reject(new WebhookInboxError("INBOX_CLOSED", "the inbox was closed."));
     }
-    this.#hasStarted = true;
-    this.#opening ??= this.#open();
+    this.#opening ??= this.#open().catch((error: unknown) => {
+      this.#opening = undefined;
+      this.#emit({ kind: "start_failed", error: summaryOf(error) });
+      throw error;
+    });
     return this.#opening;
   }
 
   async #open(): Promise<void> {
-    const { store, clock, sources } = this.#settings;
-    try {
-      await store.open({ clock });
-    } catch (error) {
-      this.#opening = undefined;
-      this.#emit({ kind: "start_failed", error: summaryOf(error) });
-      throw error;
-    }
+    const { store, clock } = this.#settings;
+    await store.open({ clock });
     if (store.supports.durability === "none") this.#emit({ kind: "store_volatile" });
-    this.#emit({
-      kind: "started",
-      sources: [...sources.values()].map((one) => this.#summary(one)),
-    });
-    this.#worker.start();
   }
 
-  #summary({ name, provider, credential, hasToken }: ConfiguredSource): SourceSummary {
-    const path = `${this.#settings.path}/${name}${hasToken ? "/***" : ""}`;
-    return { name, path, methods: provider.methods, credential };
+  #summary({
+    name,
+    provider,
+    credential,
+    hasToken,
+    secretHeaders,
+  }: ConfiguredSource): SourceSummary {
+    const path = [this.#settings.path, name, ...(hasToken ? ["***"] : [])].join("/");
+    const { methods, segments = [] } = provider;
+    return { name, path, segments, methods, credential, headers: [...secretHeaders] };
   }
 
   receive(head: DeliveryHead, body: BodySource): Promise<Answer> | undefined {
@@ -226,22 +239,26 @@ class InboxOfSources {
   async #close(): Promise<void> {
     this.#mayEnd ??= stayAlive();
     this.#cancelRetry();
-    await this.#opening?.catch(() => undefined);
-    await this.#worker.close(drainMs);
-    await this.#custody.flushed();
-    await this.#settings.store.close();
-    this.#mayEnd();
+    try {
+      await this.#opening?.catch(() => undefined);
+      await this.#worker.close(drainMs);
+      this.#hasClosed = true;
+      await this.#custody.flushed();
+      await this.#settings.store.close();
+    } finally {
+      this.#mayEnd();
+    }
   }
 
   async get(
     key: string,
   ): Promise<{ readonly event: EventRecord; readonly delivery: Delivery } | undefined> {
-    await this.#started();
+    await this.#opened();
     return await this.#settings.store.get(key);
   }
 
   async list(query: ListQuery = {}): Promise<ListAnswer> {
-    await this.#started();
+    await this.#opened();
     return await this.#settings.store.list(query);
   }
 }

@@ -74,6 +74,7 @@ const known = {
   limits: ["bodyBytesMax", "inFlightBytesMax", "handlersMax"],
   source: ["auth", "events", "bodyBytesMax"],
 };
+const delayMsMax = 366 * 86_400_000;
 const bodyBytesMaxDefault = 1_048_576;
 const sourceNamePattern = /^[a-z0-9][a-z0-9._-]{0,62}$/i;
 const pathPattern = /^(?:\/[A-Za-z0-9._~-]+)+$/;
@@ -83,12 +84,15 @@ export function settingsOf<Of extends Sources>(
   options: InboxOptions<Of>,
   environment: Environment,
 ): Settings {
+  if (typeof options !== "object" || options === null) {
+    throw invalid("createInbox needs options: at least { store, sources }.");
+  }
   refuseUnknown("createInbox", options, known.options);
   const { store, limits = {}, retry = {}, logger = consoleLogger, path = "/webhooks" } = options;
   refuseUnknown("limits", limits, known.limits);
   refuseUnknown("retry", retry, known.retry);
   if (typeof store?.take !== "function") {
-    throw invalid('store is missing. Give one, such as sqlite("webhooks.sqlite").');
+    throw invalid('store is missing, or no store. Give one, such as sqlite("webhooks.sqlite").');
   }
   if (path !== "/" && !pathPattern.test(path)) {
     throw invalid(`path must look like "/webhooks" (or "/"), and is ${JSON.stringify(path)}.`);
@@ -130,6 +134,11 @@ function configured(
   environment: Environment,
 ): ConfiguredSource {
   const where = `source "${name}"`;
+  if (typeof provider?.identify !== "function" || typeof options !== "object") {
+    throw invalid(
+      `${where}: is no source. Call the provider's function: ${name}: audata({ token }).`,
+    );
+  }
   if (!sourceNamePattern.test(name)) {
     throw invalid(
       `${where}: a source's name is a segment of its URL: letters, digits, ".", "_" and "-".`,
@@ -155,6 +164,7 @@ function configured(
     headVerifiers: verifiers.filter(({ covers }) => covers === "head"),
     bodyVerifiers: verifiers.filter(({ covers }) => covers === "body"),
     secretHeaders: new Set(verifiers.flatMap(({ headers }) => headers)),
+    singleHeaders: new Set(verifiers.flatMap(({ headers, reads = [] }) => [...headers, ...reads])),
     bodyBytesMax: wholeNumber(
       `${where}: bodyBytesMax`,
       options["bodyBytesMax"] as number | undefined,
@@ -192,8 +202,9 @@ function variableOf(name: string): string {
 
 function missing(name: string, auth: readonly CredentialKind[]): string {
   return (
-    `has no credential, so anybody could send to it. Give it one of ${auth.join(", ")}, or set ${variableOf(name)} in ` +
-    'the environment, or write auth: "none" to take deliveries from anybody.'
+    `has no credential, so anybody could send to it. Give it a ${auth.join(" or ")}, or set ${variableOf(name)} (for ` +
+    `all sources: WEBHOOK_INBOX_TOKEN) in the environment, or leave this source out of "sources", or write ` +
+    'auth: "none" to take deliveries from anybody.'
   );
 }
 
@@ -235,8 +246,10 @@ function workOf<Of extends Sources>(
 }
 
 function delaysOf(delaysMs: readonly number[]): readonly number[] {
-  if (!Array.isArray(delaysMs) || delaysMs.some((delay) => !Number.isFinite(delay) || delay < 0)) {
-    throw invalid("retry.delaysMs must be a list of milliseconds, such as [5_000, 60_000].");
+  if (!Array.isArray(delaysMs) || delaysMs.some((delay) => !(delay >= 0 && delay <= delayMsMax))) {
+    throw invalid(
+      "retry.delaysMs must be a list of milliseconds, such as [5_000, 60_000], each at most a year.",
+    );
   }
   return delaysMs;
 }

@@ -49,6 +49,54 @@ test("no secret, payload, query or error message is in any log line, at any leve
   );
 });
 
+test("what was refused or cannot be handled is a warning that names the cause, once a second for each", async () => {
+  const { logger, lines } = rememberingLogger();
+  const inbox = createInbox({
+    store: sqlite(temporaryFile()),
+    sources: { socialdata: socialData({ token: "t" }) },
+    logger,
+  });
+  const served = await serve(inbox);
+  const job = (more: string): string =>
+    `{"event":"job_finished","data":{"job_id":1,"status":"error"${more}}}`;
+  for (let n = 0; n < 5; n++) await ask(served, "/webhooks/socialdata/x", { body: job("") });
+  await ask(served, "/webhooks/socialdata", { body: job("") });
+  await ask(served, "/webhooks/socialdata/t", { body: "{" });
+  await ask(served, "/webhooks/socialdata/t", { body: job("") });
+  await ask(served, "/webhooks/socialdata/t", { body: job(',"other":1') });
+  const warnings = lines.filter(({ level }) => level === "warn").map(({ message }) => message);
+  expect(warnings.filter((message) => !message.includes("no handler"))).toEqual([
+    "socialdata: refused 401 (token: mismatch)",
+    "socialdata: refused 401 (token: missing)",
+    expect.stringMatching(
+      /^socialdata: kept in quarantine \(unparsable\): inbox\.get\("[0-9A-Z]{26}"\)$/,
+    ),
+    expect.stringMatching(
+      /^socialdata: the id of inbox\.get\("[0-9A-Z]{26}"\) came with other content/,
+    ),
+  ]);
+});
+
+test("text that looks like a place, and control characters, do not reach a line", async () => {
+  const { logger, lines } = rememberingLogger();
+  const inbox = createInbox({
+    store: sqlite(temporaryFile()),
+    sources: { socialdata: socialData({ token: "t" }) },
+    logger,
+  });
+  inbox.on("socialdata", "*", () => {
+    throw new Error("x\n    at canary (\u001b[31m:1:1)\n    at canary:2:2");
+  });
+  const served = await serve(inbox);
+  const body = JSON.stringify({ event: "a\u009b\u202e\u2028\nb", data: {} });
+  await ask(served, "/webhooks/socialdata/t", { body });
+  await inbox.idle();
+  const text = lines.map(({ message }) => message).join("");
+  expect(text).toContain("logs.test.ts");
+  expect(text).toContain(String.raw`a\u009b\u202e\u2028\nb`);
+  expect(text).not.toMatch(/canary|[^\x20-\x7E]/);
+});
+
 test("a logger that throws harms nobody", async () => {
   const broken = (): never => {
     throw new Error("logger");
@@ -82,7 +130,7 @@ test("the start prints each source's URL with its token masked, and what is unpr
     "info jobs: POST <your host and mount point>/jobs/***",
     expect.stringMatching(/^warn open: GET or POST .*\/open takes deliveries from anybody/),
     expect.stringMatching(
-      /^warn mine: POST .*\/mine has no credential, so it answers this machine only/,
+      /^warn mine: POST .*\/mine\[\/created \/succeeded \/failed\] has no credential, so it answers this machine only/,
     ),
   ]);
   await inbox.close();

@@ -217,7 +217,7 @@ describe("the defaults", () => {
 
   test("a lossy setting in the URL is refused", () => {
     vi.stubEnv("WEBHOOK_INBOX_STORE", "sqlite:./x.sqlite?synchronous=normal");
-    expectError(() => inboxFrom(), "OPTION_INVALID", "carries options");
+    expectError(() => inboxFrom(), "OPTION_INVALID", "without options");
   });
 
   test("an inbox passes through as it is", () => {

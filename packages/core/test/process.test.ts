@@ -42,3 +42,53 @@ test("a worker process, which started and never mounted, lives until it is close
     setTimeout(() => { console.log("closing"); void inbox.close(); }, 300).unref();`;
   expect(await said(rest)).toMatch(/^closing\n/);
 });
+
+test("an event that kills its process three times is dead; the innocent beside it are done", async () => {
+  const file = temporaryFile();
+  const code = `
+    import { createInbox } from "@webhook-inbox/core";
+    import { socialData } from "@webhook-inbox/core/providers/socialdata";
+    import { sqlite } from "@webhook-inbox/core/sqlite";
+    const inbox = createInbox({
+      store: sqlite(process.argv[1]),
+      sources: { jobs: socialData({ token: "t" }) },
+      retry: { delaysMs: [0, 0, 0, 0] },
+      work: process.argv[2] === "work",
+      logger: false,
+    });
+    inbox.on("jobs", "*", async ({ type }) => {
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      if (type === "killer") process.exit(1);
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    });
+    if (process.argv[2] === "receive") {
+      for (const type of ["a", "b", "killer", "c", "d"]) {
+        const bytes = new TextEncoder().encode(JSON.stringify({ event: type }));
+        const head = { method: "POST", target: "/webhooks/jobs/t", headers: ["host", "x"], remoteAddress: undefined };
+        const body = { read: () => Promise.resolve({ kind: "read", bytes, reconstructed: false }) };
+        await inbox.receive(head, body);
+      }
+    } else {
+      await inbox.idle();
+      const { events } = await inbox.list();
+      console.log(events.map(({ type, state, reason }) => [type, state, reason].join(" ").trim()).sort().join());
+    }
+    await inbox.close();`;
+  const once = (mode: string): Promise<{ readonly stdout: string }> =>
+    run(process.execPath, ["--input-type=module", "-e", code, file, mode], {
+      cwd: import.meta.dirname,
+    });
+  await once("receive");
+  let deaths = 0;
+  for (;;) {
+    try {
+      const { stdout } = await once("work");
+      expect(stdout).toBe("a done,b done,c done,d done,killer dead poison\n");
+      break;
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === 1)) throw error;
+      deaths += 1;
+    }
+  }
+  expect(deaths).toBe(3);
+});

@@ -19,7 +19,7 @@ function newInbox() {
     store: sqlite(temporaryFile()),
     sources: {
       socialdata: socialData({ token: ["t0ken", "old"] }),
-      audata: audata({ token: "a-token" }),
+      audata: audata({ token: "audata-token" }),
       "captain-data": captainData({ bearer: "s3cret", headers: { "X-Team": "blue" } }),
       open: socialData({ auth: "none" }),
     },
@@ -101,7 +101,7 @@ describe("custody", () => {
       headers: { ...captain, "X-Other": ["1", "2"], cookie: "session=1" },
     });
     await ask(served, "/webhooks/socialdata/t0ken", { body: job(1) });
-    await ask(served, "/webhooks/audata?token=a-token&event=Listener.updated&webhookCallId=1");
+    await ask(served, "/webhooks/audata?token=audata-token&event=Listener.updated&webhookCallId=1");
     await inbox.idle();
     const { events } = await inbox.list();
     const kept = await Promise.all(events.map(({ key }) => inbox.get(key)));
@@ -117,7 +117,39 @@ describe("custody", () => {
     expect(lines).toContain("x-team\n***");
     expect(lines).toContain("cookie\n***");
     expect(lines).toContain("X-Other\n1\nX-Other\n2");
-    expect(JSON.stringify(kept)).not.toMatch(/t0ken|a-token|s3cret|blue|session/);
+    expect(JSON.stringify(kept)).not.toMatch(/t0ken|audata-token|s3cret|blue|session/);
+  });
+
+  test("a token stands nowhere in what is stored, however often it was sent", async () => {
+    const inbox = newInbox();
+    const served = await serve(inbox);
+    const headers = {
+      "x-original-url": "/webhooks/audata/audata-token",
+      referer: "https://x.test/audata-token",
+    };
+    const query = "event=Listener.updated&webhookCallId=";
+    await ask(served, `/webhooks/audata/audata-token?token=audata-token&${query}1`, { headers });
+    await ask(served, `/webhooks/audata?${query}2&x=audata-token&token=audata-token`, { headers });
+    const { events } = await inbox.list();
+    expect(events).toHaveLength(2);
+    const kept = await Promise.all(events.map(({ key }) => inbox.get(key)));
+    expect(JSON.stringify(kept)).not.toContain("audata-token");
+    const twice = await ask(
+      served,
+      `/webhooks/audata?token=audata-token&token=audata-token&${query}3`,
+    );
+    expect(twice.status).toBe(401);
+  });
+
+  test("a POST is the same event whatever is appended to its URL", async () => {
+    const inbox = newInbox();
+    const served = await serve(inbox);
+    for (const query of ["", "?n=1", "?n=2"]) {
+      await ask(served, `/webhooks/socialdata/t0ken${query}`, { body: '{"event":"other"}' });
+      await ask(served, `/webhooks/socialdata/t0ken${query}`, { body: job(1) });
+    }
+    const { events } = await inbox.list();
+    expect(events.map(({ duplicates }) => duplicates)).toEqual([2, 2]);
   });
 
   test("a store that cannot be opened is answered 503 with Retry-After, and serves when it can", async () => {
@@ -133,6 +165,49 @@ describe("custody", () => {
     expect(Number(refused.headers["retry-after"])).toBeGreaterThan(0);
     await import("node:fs/promises").then(({ mkdir }) => mkdir(`${file}.d`));
     expect((await ask(served, "/webhooks/socialdata/t0ken", { body: job(1) })).status).toBe(200);
+  });
+
+  test("while handlers end after close(), deliveries are still kept", async () => {
+    const file = temporaryFile();
+    const sources = { socialdata: socialData({ token: "t0ken" }) };
+    const inbox = createInbox({ store: sqlite(file), sources, logger: false });
+    let finish: () => void = () => undefined;
+    inbox.on(
+      "socialdata",
+      "job_finished",
+      () => new Promise<void>((resolve) => (finish = resolve)),
+    );
+    const served = await serve(inbox);
+    await ask(served, "/webhooks/socialdata/t0ken", { body: job(1) });
+    await new Promise((resolve) => setImmediate(resolve));
+    const closing = inbox.close();
+    expect((await ask(served, "/webhooks/socialdata/t0ken", { body: job(2) })).status).toBe(200);
+    finish();
+    await closing;
+    expect((await ask(served, "/webhooks/socialdata/t0ken", { body: job(3) })).status).toBe(503);
+    const after = createInbox({ store: sqlite(file), sources, work: false, logger: false });
+    expect((await after.list()).events.map(({ id }) => id)).toEqual([
+      "job:2:success",
+      "job:1:success",
+    ]);
+    await after.close();
+  });
+
+  test("looking at the inbox starts no work, and handlers may still be registered", async () => {
+    const file = temporaryFile();
+    const sources = { socialdata: socialData({ token: "t0ken" }) };
+    const receiver = createInbox({ store: sqlite(file), sources, work: false, logger: false });
+    await ask(await serve(receiver), "/webhooks/socialdata/t0ken", { body: job(1) });
+    await receiver.close();
+    const inbox = createInbox({ store: sqlite(file), sources, logger: false });
+    const { events } = await inbox.list();
+    await inbox.get(events[0]?.key ?? "");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect((await inbox.list()).events).toMatchObject([{ state: "pending", attempts: 0 }]);
+    inbox.on("socialdata", "job_finished", () => undefined);
+    await inbox.idle();
+    expect((await inbox.list()).events).toMatchObject([{ state: "done" }]);
+    await inbox.close();
   });
 
   test("after close it is answered 503, and close may be called twice", async () => {
@@ -293,7 +368,7 @@ describe("refusals", () => {
   });
 
   test("a HEAD or a prefetch of a GET source stores nothing: 405 with Allow", async () => {
-    const path = "/webhooks/audata/a-token?event=Listener.updated&webhookCallId=1";
+    const path = "/webhooks/audata/audata-token?event=Listener.updated&webhookCallId=1";
     await refusedAll(
       [
         [path, { method: "HEAD" }],
@@ -307,10 +382,10 @@ describe("refusals", () => {
   test("a bare GET with the right token is a health check: 200, nothing stored", async () => {
     await refusedAll(
       [
-        ["/webhooks/audata/a-token", {}],
-        ["/webhooks/audata/a-token?", {}],
-        ["/webhooks/audata?token=a-token", {}],
-        ["/webhooks/audata/a-token?utm_source=mail&event=", {}],
+        ["/webhooks/audata/audata-token", {}],
+        ["/webhooks/audata/audata-token?", {}],
+        ["/webhooks/audata?token=audata-token", {}],
+        ["/webhooks/audata/audata-token?utm_source=mail&event=", {}],
       ],
       { status: 200, body: "ok" },
     );
@@ -390,8 +465,17 @@ describe("without a credential, outside production", () => {
     expect((await ask(served, "/webhooks/socialdata", { body: job(1) })).status).toBe(200);
   });
 
-  for (const header of ["x-forwarded-for", "forwarded", "via", "x-real-ip", "x-forwarded-host"]) {
-    test(`one that passed a proxy (${header}) is not`, async () => {
+  const foreign = [
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "cf-connecting-ip",
+    "origin",
+  ];
+  for (const header of foreign) {
+    test(`one that passed a proxy or comes from a page (${header}) is not`, async () => {
       const inbox = create();
       const served = await serve(inbox);
       const headers = { [header]: "127.0.0.1" };
@@ -400,4 +484,15 @@ describe("without a credential, outside production", () => {
       expect((await inbox.list()).events).toEqual([]);
     });
   }
+
+  test("one that came by another name, as through a tunnel, is not", async () => {
+    const served = await serve(create());
+    for (const host of ["abc.tunnel.test", "localhost.evil.test", "10.0.0.1"]) {
+      const { status } = await ask(served, "/webhooks/socialdata", {
+        body: job(1),
+        headers: { host },
+      });
+      expect(status).toBe(401);
+    }
+  });
 });

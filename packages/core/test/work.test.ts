@@ -347,6 +347,7 @@ describe("crashes and zombies", () => {
         fence: `dead/${death}`,
         leaseMs: 0,
         slots: { socialdata: 1 },
+        suspectsMax: 9,
         bytesMax: 1e6,
       });
     }
@@ -398,6 +399,41 @@ test("an event is not run twice by a process that slept longer than its lease", 
   expect(await record(1)).toMatchObject({ attempts: 1, crashes: 0 });
 });
 
+test("an event that still runs when its lease was lost is not run beside itself, and its end counts", async () => {
+  const { clock, inbox, serve: open, record, lines } = desk({ work: { leaseMs: 900 } });
+  const finish: (() => void)[] = [];
+  inbox.on("socialdata", "job_finished", { timeoutMs: minute }, () => {
+    return new Promise<void>((resolve) => finish.push(resolve));
+  });
+  await deliver(await open());
+  await vi.waitUntil(() => finish.length === 1);
+  // The clock jumps beyond all that is extended; none of its timers has rung when the worker looks for work.
+  clock.skip(60 * minute);
+  const idle = inbox.idle();
+  await vi.waitUntil(async () => (await record())?.crashes === 1);
+  expect(finish).toHaveLength(1);
+  finish[0]?.();
+  await idle;
+  expect(await record()).toMatchObject({ state: "done", attempts: 2 });
+  expect(lines.some(({ fields }) => "kind" in fields && fields.kind === "fenced")).toBe(false);
+});
+
+test("a settlement that the store cannot take holds up no other", async () => {
+  const store = memory({ acceptLoss: true });
+  const settle = store.settle.bind(store);
+  store.settle = async (settlements) => {
+    const bad = settlements.some(({ finished }) => finished.includes("bad"));
+    if (bad) throw new RangeError("this row cannot be written");
+    return await settle(settlements);
+  };
+  const { inbox, serve: open } = deskOn(store);
+  inbox.on("socialdata", "job_finished", { name: "bad" }, () => undefined);
+  inbox.on("other", "job_finished", () => undefined);
+  const served = await open();
+  await Promise.all([deliver(served, 1), deliver(served, 2, "other"), deliver(served, 3, "other")]);
+  await vi.waitUntil(async () => (await inbox.list({ state: "done" })).events.length === 2);
+});
+
 describe("closing", () => {
   test("running handlers are told, waited for, and settled", async () => {
     const store = sqlite(temporaryFile());
@@ -414,8 +450,9 @@ describe("closing", () => {
     expect(last?.message).toContain("done");
   });
 
-  test("a handler that ignores the closing is left behind after 25 s", async () => {
-    const { clock, inbox, serve: open } = desk();
+  test("a handler that ignores the closing is left behind after 25 s, and its event due again without a crash", async () => {
+    const store = memory({ acceptLoss: true });
+    const { clock, inbox, serve: open } = deskOn(store);
     let began = false;
     inbox.on("socialdata", "job_finished", () => {
       began = true;
@@ -431,6 +468,8 @@ describe("closing", () => {
     expect(closed).toBe(false);
     clock.advance(1);
     await closing;
+    const { events } = await store.list({});
+    expect(events).toMatchObject([{ state: "pending", attempts: 1, crashes: 0 }]);
   });
 
   test("an inbox can be closed before it starts, and does not start afterwards", async () => {

@@ -7,15 +7,20 @@ export interface Clock {
   after(delayMs: number, callback: () => void): () => void;
 }
 
-/** Longest delay that is handed to a timer: beyond 2^31 ms a timer fires at once. */
+/** Longest delay that is handed to one timer: beyond 2^31 ms a timer fires at once. */
 const timerMsMax = 3_600_000;
 
-/** The machine's clock. Delays longer than an hour fire after an hour: whoever waits looks at `now()` again. */
+/** The machine's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(delayMs, callback) {
-    const timer = setTimeout(callback, Math.min(Math.max(delayMs, 0), timerMsMax));
-    timer.unref();
+    let timer: NodeJS.Timeout;
+    const wait = (leftMs: number): void => {
+      const thisMs = Math.min(Math.max(leftMs, 0), timerMsMax);
+      timer = setTimeout(() => (thisMs < leftMs ? wait(leftMs - thisMs) : callback()), thisMs);
+      timer.unref();
+    };
+    wait(delayMs);
     return () => clearTimeout(timer);
   },
 };

@@ -11,6 +11,8 @@ export type BodyRead =
     }
   /** Longer than allowed. */
   | { readonly kind: "too_large" }
+  /** All deliveries in flight hold as many bytes as they may. */
+  | { readonly kind: "no_room" }
   /** Did not arrive in time. */
   | { readonly kind: "too_slow" }
   /** The sender went away, or sent less than it announced. */
@@ -19,8 +21,11 @@ export type BodyRead =
   | { readonly kind: "consumed" };
 
 export interface BodySource {
-  /** Reads the whole body as it is on the wire, at most `bytesMax`. Never rejects. Called once at most. */
-  read(bytesMax: number): Promise<BodyRead>;
+  /**
+   * Reads the whole body as it is on the wire, at most `bytesMax`. Asks `reserve` before it holds more bytes, with all
+   * that it would hold then, and gives up as `no_room` when the answer is false. Never rejects. Called once at most.
+   */
+  read(bytesMax: number, reserve: (bytes: number) => boolean): Promise<BodyRead>;
 }
 
 export interface Answer {

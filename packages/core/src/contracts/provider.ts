@@ -38,9 +38,13 @@ export interface Signature {
     /** In both directions. Default: 300,000. */
     readonly toleranceMs?: number;
   };
-  /** The signed parts, in order. `header` gives the value of a header by its lower-case name. Default: the body alone. */
+  /**
+   * The signed parts, in order. `header` gives the value of a header by its lower-case name, `query` is as it came.
+   * Default: the body alone, which is only for providers that send no GET.
+   */
   readonly content?: (parts: {
     readonly body: Uint8Array;
+    readonly query: string;
     readonly header: (name: string) => string;
   }) => readonly (string | Uint8Array)[];
 }

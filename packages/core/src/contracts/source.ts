@@ -35,7 +35,9 @@ export interface ConfiguredSource {
   readonly hasToken: boolean;
   readonly headVerifiers: readonly Verifier[];
   readonly bodyVerifiers: readonly Verifier[];
-  /** Lower-case names of headers that carry a credential. */
+  /** Lower-case names of headers that carry a credential: never stored. */
   readonly secretHeaders: ReadonlySet<string>;
+  /** Lower-case names of headers that verification reads: refused when repeated. */
+  readonly singleHeaders: ReadonlySet<string>;
   readonly bodyBytesMax: number;
 }

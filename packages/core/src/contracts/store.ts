@@ -71,6 +71,11 @@ export interface TakeAsk extends ClaimTerms {
 export interface ClaimAsk extends ClaimTerms {
   /** How many events to claim, by source. Others are left alone. */
   readonly slots: Readonly<Record<string, number>>;
+  /**
+   * How many suspects may be among them: events with a crash. One at a time, so that an event that kills workers takes
+   * no innocents with it.
+   */
+  readonly suspectsMax: number;
   /** Upper bound on the sum of their bodies; the first is given whatever its size. */
   readonly bytesMax: number;
 }
@@ -79,7 +84,7 @@ export interface ClaimAnswer {
   readonly claims: readonly Claim[];
   /**
    * Milliseconds, by the store's clock, until a further event of the sources asked for (those with no slot included) is
-   * due or its lease ends: 0 when one is due now; undefined when there is none.
+   * due or its lease ends: 0 when one is due now; undefined when there is none. Suspects beyond `suspectsMax` are left out.
    */
   readonly nextDueInMs: number | undefined;
 }

@@ -6,6 +6,8 @@ import type { Verdict } from "../model/verdict.ts";
 export interface Evidence {
   /** Header lines as they came, flat: name, value, name, value. */
   readonly headers: readonly string[];
+  /** The query as it came, without its question mark. */
+  readonly query: string;
   /** The token from the URL, undecoded; undefined when there is none. */
   readonly token: string | undefined;
   /** The exact body; empty for a verifier that needs only the head. */
@@ -23,5 +25,7 @@ export interface Verifier {
   readonly covers: "head" | "body";
   /** Lower-case names of the headers that carry its credential: refused when repeated, never stored. */
   readonly headers: readonly string[];
+  /** Lower-case names of further headers that it reads: refused when repeated. */
+  readonly reads?: readonly string[];
   verify(evidence: Evidence): Verdict;
 }

@@ -11,12 +11,16 @@ export type NodeRequest = IncomingMessage & {
 
 /** A body that takes longer than this to arrive is none. */
 const bodyMsMax = 10_000;
+/** After its first moments a body has to arrive at this pace. */
+const graceMs = 2000;
+const bytesPerSecondMin = 1024;
+const paceMs = 500;
 
 export function bodyOf(req: NodeRequest): BodySource {
   return {
-    read: (bytesMax) => {
+    read: (bytesMax, reserve) => {
       const kept = keptBody(req);
-      if (kept === undefined) return readStream(req, bytesMax);
+      if (kept === undefined) return readStream(req, bytesMax, reserve);
       const isTooLarge = kept.kind === "read" && kept.bytes.length > bytesMax;
       return Promise.resolve(isTooLarge ? { kind: "too_large" } : kept);
     },
@@ -32,59 +36,99 @@ function keptBody(req: NodeRequest): BodyRead | undefined {
     if (typeof kept === "string") return keptText(req, kept, isCoded);
   }
   const { "content-length": length, "transfer-encoding": transfer } = req.headers;
-  if (length === "0" || (length === undefined && transfer === undefined)) {
+  const announcesNone = length === undefined && transfer === undefined && req.httpVersionMajor < 2;
+  if (length === "0" || announcesNone) {
     return { kind: "read", bytes: new Uint8Array(), reconstructed: false };
   }
-  if (!req.readableDidRead && !req.readableEnded) return undefined;
-  return rebuilt(req.body);
+  if (req.readableDidRead || req.readableEnded) return rebuilt(req.body);
+  return req.destroyed ? { kind: "aborted" } : undefined;
 }
 
-/** Decoded text is the exact body only if nothing was replaced and its length is the one that was sent. */
+/** Decoded text is the exact body only if it was UTF-8, nothing was replaced, and its length is the one that was sent. */
 function keptText(req: NodeRequest, text: string, isCoded: boolean): BodyRead {
   const bytes = Buffer.from(text, "utf8");
+  const charset = /charset\s*=\s*"?([^\s";]+)/i.exec(req.headers["content-type"] ?? "")?.[1];
   const isExact =
     !isCoded &&
+    (charset ?? "utf-8").toLowerCase() === "utf-8" &&
     !text.includes("\uFFFD") &&
     bytes.byteLength === Number(req.headers["content-length"] ?? -1);
   return { kind: "read", bytes, reconstructed: !isExact };
 }
 
+/** Written again from what a parser made of it; not where that has lost digits, so that two ids would become one. */
 function rebuilt(body: unknown): BodyRead {
-  if (body === undefined) return { kind: "consumed" };
+  let isLossy = body === undefined;
   try {
-    return { kind: "read", bytes: Buffer.from(JSON.stringify(body), "utf8"), reconstructed: true };
+    const text = JSON.stringify(body, (_, value: unknown) => {
+      if (Number.isInteger(value) && !Number.isSafeInteger(value)) isLossy = true;
+      return value;
+    });
+    if (isLossy) return { kind: "consumed" };
+    return { kind: "read", bytes: Buffer.from(text, "utf8"), reconstructed: true };
   } catch {
     return { kind: "consumed" };
   }
 }
 
-function readStream(req: NodeRequest, bytesMax: number): Promise<BodyRead> {
+/** Reads a stream into one buffer: a body in a million chunks costs no more than its bytes. */
+function readStream(
+  req: NodeRequest,
+  bytesMax: number,
+  reserve: (bytes: number) => boolean,
+): Promise<BodyRead> {
   return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
+    const began = performance.now();
+    const announced = Number(req.headers["content-length"]);
+    let held: Buffer = Buffer.alloc(0);
     let size = 0;
-    const timer = setTimeout(() => end({ kind: "too_slow" }), bodyMsMax);
+    const pace = setInterval(() => {
+      const elapsedMs = performance.now() - began;
+      const isSlow = elapsedMs > graceMs && size < (elapsedMs / 1000) * bytesPerSecondMin;
+      if (isSlow || elapsedMs > bodyMsMax) end({ kind: "too_slow" });
+    }, paceMs);
+
     function end(read: BodyRead): void {
-      clearTimeout(timer);
+      clearInterval(pace);
       req.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose);
       // Without this an error after we stopped listening would end the process.
-      req.on("error", () => undefined);
+      req.on("error", ignore);
       resolve(read);
     }
     function onData(chunk: Buffer): void {
       size += chunk.length;
-      if (size > bytesMax) end({ kind: "too_large" });
-      else chunks.push(chunk);
+      if (size > bytesMax) {
+        end({ kind: "too_large" });
+      } else if (!reserve(size)) {
+        end({ kind: "no_room" });
+      } else if (held.length === 0 && size === announced) {
+        held = chunk;
+      } else {
+        held = withRoom(
+          held,
+          size - chunk.length,
+          Math.min(Math.max(size, announced || 0), bytesMax),
+        );
+        chunk.copy(held, size - chunk.length);
+      }
     }
     function onEnd(): void {
-      const [first = Buffer.alloc(0)] = chunks;
-      const bytes = chunks.length > 1 ? Buffer.concat(chunks, size) : first;
-      end({ kind: "read", bytes, reconstructed: false });
+      end({ kind: "read", bytes: held.subarray(0, size), reconstructed: false });
     }
     const onClose = (): void => end({ kind: "aborted" });
     req.on("data", onData).on("end", onEnd).on("close", onClose).on("error", onClose);
   });
 }
 
+/** A buffer that starts with the first `used` bytes of `held` and has room for `size`: at least twice as much as before. */
+function withRoom(held: Buffer, used: number, size: number): Buffer {
+  if (held.length >= size) return held;
+  const larger = Buffer.allocUnsafe(Math.max(size, held.length * 2, 4096));
+  held.copy(larger, 0, 0, used);
+  return larger;
+}
+
+const ignore = (): void => undefined;
 const discardBytesMax = 65_536;
 const discardMsMax = 500;
 
@@ -100,7 +144,7 @@ export function discard(req: IncomingMessage): Promise<void> {
     function end(): void {
       clearTimeout(timer);
       req.off("data", onData).off("end", end).off("close", end).off("error", end);
-      req.on("error", () => undefined);
+      req.on("error", ignore);
       resolve();
     }
     function onData(chunk: Buffer): void {

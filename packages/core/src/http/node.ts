@@ -31,14 +31,31 @@ export function nodeHandler(inbox: Door): NodeHandler {
     const head = {
       method: req.method ?? "",
       target: req.url ?? "",
-      headers: req.rawHeaders,
+      headers: req.httpVersionMajor < 2 ? req.rawHeaders : withoutPseudoHeaders(req.rawHeaders),
       remoteAddress: req.socket.remoteAddress,
     };
     const answering = inbox.receive(head, bodyOf(req));
-    if (answering !== undefined) void answering.then((answer) => write(req, res, answer));
-    else if (next !== undefined) next();
-    else void write(req, res, elsewhere);
+    if (answering === undefined && next !== undefined) next();
+    else void respond(req, res, answering ?? elsewhere);
   };
+}
+
+/** Never rejects: what middleware of others does to a response must not end the process. */
+async function respond(
+  req: IncomingMessage,
+  res: ServerResponse,
+  answering: Promise<Answer> | Answer,
+): Promise<void> {
+  try {
+    await write(req, res, await answering);
+  } catch {
+    res.destroy();
+  }
+}
+
+/** HTTP/2 has the path, and a token in it, among its headers. */
+function withoutPseudoHeaders(headers: readonly string[]): readonly string[] {
+  return headers.filter((_, index) => headers[index - (index % 2)]?.startsWith(":") !== true);
 }
 
 async function write(
@@ -46,8 +63,11 @@ async function write(
   res: ServerResponse,
   { status, headers, body }: Answer,
 ): Promise<void> {
-  if ("connection" in headers) await discard(req);
+  const { connection, ...others } = headers;
+  if (connection !== undefined) await discard(req);
   if (res.headersSent || res.destroyed) return;
-  res.writeHead(status, { ...headers, "content-length": body.length });
+  // HTTP/2 knows no such header, and refuses it.
+  const own = req.httpVersionMajor < 2 ? headers : others;
+  res.writeHead(status, { ...own, "content-length": body.length });
   res.end(body);
 }

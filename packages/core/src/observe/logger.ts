@@ -1,6 +1,7 @@
-/** Writes signals as log lines. Anything shaped like pino fits; without one, warnings and errors go to the console. */
+/** Writes signals as log lines. Anything shaped like pino fits; without one, all but debugging goes to the console. */
 
-import type { Emit, FailureSummary, Signal } from "./signals.ts";
+import { eventText, settledLine, startLines, type Line } from "./lines.ts";
+import type { Emit, Signal } from "./signals.ts";
 
 /** The part of pino's interface that is used. */
 export interface Logger {
@@ -10,20 +11,22 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
-/**
- * Says each signal to the logger; what every delivery of a source would repeat, once. A logger that throws harms nobody
- * but itself.
- */
-export function logTo(logger: Logger): Emit {
-  const said = new Set<string>();
+/** Lines that anybody can cause are written once in this time, for each source and cause. */
+const quietMs = 1000;
+
+/** Says each signal to the logger. A logger that throws harms nobody but itself. */
+export function logTo(logger: Logger, now: () => number): Emit {
+  /** When a line was last written, by what it repeats. Its keys come from the configuration and our own words. */
+  const written = new Map<string, number>();
   return (signal) => {
     try {
-      if (signal.kind === "body_consumed") {
-        const what = `${signal.source} ${signal.lost}`;
-        if (said.has(what)) return;
-        said.add(what);
+      for (const { level, message, once } of linesOf(signal)) {
+        const last = once === undefined ? undefined : written.get(once);
+        if (last !== undefined && (signal.kind === "body_consumed" || now() - last < quietMs))
+          continue;
+        if (once !== undefined) written.set(once, now());
+        logger[level](signal, message);
       }
-      for (const { level, message } of linesOf(signal)) logger[level](signal, message);
     } catch {
       // There is nobody left to tell.
     }
@@ -38,110 +41,89 @@ export const consoleLogger: Logger = {
   error: (_, message) => console.error(`[webhook-inbox] ${message}`),
 };
 
-interface Line {
-  readonly level: "debug" | "info" | "warn" | "error";
-  readonly message: string;
-}
-
 function linesOf(signal: Signal): readonly Line[] {
   switch (signal.kind) {
     case "started":
       return startLines(signal.sources);
-    case "start_failed":
+    case "start_failed": {
+      const why = signal.error.message ?? signal.error.name;
       return [
         line(
           "error",
-          `the store cannot be opened (${signal.error.message ?? signal.error.name}); deliveries are answered 503 until it can`,
+          `the store cannot be opened: ${why} Deliveries are answered 503 until it can.`,
         ),
       ];
+    }
     case "store_volatile":
       return [line("warn", "memory store: what was acknowledged is lost when the process ends")];
     case "received":
-      return [line("debug", `${signal.source}: ${signal.receipt.kind}`)];
+      return [receivedLine(signal)];
     case "body_consumed":
-      return [line(signal.lost ? "error" : "warn", consumedText(signal.source, signal.lost))];
+      return [consumedLine(signal)];
     case "settled":
       return [settledLine(signal)];
     case "fenced":
       return [
         line(
           "warn",
-          `${nameOf(signal.event)}: another worker had taken over; this result was discarded`,
+          `${eventText(signal.event)}: another worker had taken over; this result was discarded`,
         ),
       ];
-    case "store_failed":
+    case "store_failed": {
+      const { name, message } = signal.error;
       return [
-        line("error", `store.${signal.verb} failed: ${signal.error.message ?? signal.error.name}`),
+        line("error", `store.${signal.verb} failed: ${message ?? name}`, `store.${signal.verb}`),
       ];
-    case "receive_failed":
+    }
+    case "receive_failed": {
+      const { name, at = "an unknown place" } = signal.error;
       return [
-        line(
-          "error",
-          `${signal.source}: a delivery could not be received: ${signal.error.name} at ${signal.error.at ?? "an unknown place"}`,
-        ),
+        line("error", `${signal.source}: a delivery could not be received: ${name} at ${at}`),
       ];
+    }
   }
 }
 
-function line(level: Line["level"], message: string): Line {
-  return { level, message };
+function line(level: Line["level"], message: string, once?: string): Line {
+  return { level, message, once };
 }
 
-function startLines(sources: Extract<Signal, { kind: "started" }>["sources"]): readonly Line[] {
-  return sources.map(({ name, path, methods, credential }) => {
-    const where = `${name}: ${methods.join(" or ")} <your host and mount point>${path}`;
-    if (credential === "required") return line("info", where);
-    return credential === "none"
-      ? line("warn", `${where} takes deliveries from anybody (auth: "none")`)
-      : line(
-          "warn",
-          `${where} has no credential, so it answers this machine only; set one before anybody else can reach it`,
-        );
-  });
-}
-
-function consumedText(source: string, lost: boolean): string {
-  const fix = "mount webhooks() before the body parser";
-  return lost
-    ? `${source}: a body parser ran first and the exact bytes are gone, so deliveries are answered 500: ${fix}`
-    : `${source}: a body parser ran first, so the stored body is a reconstruction: ${fix}`;
-}
-
-function settledLine({
-  event,
-  attempt,
-  outcome,
-  failures,
-}: Extract<Signal, { kind: "settled" }>): Line {
-  const name = nameOf(event);
-  const why = failures.map(failureText).join("; ");
-  switch (outcome.state) {
-    case "done":
-      return line("debug", `${name}: done`);
-    case "unhandled":
+/** What a person should see of a delivery: that it was refused and why, or kept and cannot be handled as it is. */
+function receivedLine({ source, receipt }: Extract<Signal, { kind: "received" }>): Line {
+  switch (receipt.kind) {
+    case "refused": {
+      const { status, diagnosis } = receipt;
+      const why = diagnosis === undefined ? "" : ` (${diagnosis.credential}: ${diagnosis.code})`;
+      return line("warn", `${source}: refused ${status}${why}`, `${source} ${status}${why}`);
+    }
+    case "quarantined":
       return line(
         "warn",
-        `${name}: no handler is registered for this type; the event is kept as unhandled`,
+        `${source}: kept in quarantine (${receipt.reason}): inbox.get("${receipt.key}")`,
       );
-    case "quarantined":
-      return line("warn", `${name}: quarantined (${outcome.reason})`);
-    case "dead":
-      return line("error", `${name}: dead (${outcome.reason}) after attempt ${attempt}: ${why}`);
-    case "pending":
-      return outcome.handedBack
-        ? line("debug", `${name}: handed back`)
-        : line(
-            "warn",
-            `${name}: attempt ${attempt} failed, next in ${Math.round(outcome.afterMs / 1000)} s: ${why}`,
-          );
+    case "conflict":
+      return line(
+        "warn",
+        `${source}: the id of inbox.get("${receipt.key}") came with other content; kept in quarantine`,
+      );
+    case "taken":
+    case "duplicate":
+    case "nothing":
+      return line("debug", `${source}: ${receipt.kind}`);
   }
 }
 
-function failureText({ handler, name, code, at }: FailureSummary): string {
-  const kind = code === undefined ? name : `${name} ${code}`;
-  return `${handler}: ${kind}${at === undefined ? "" : ` at ${at}`}`;
-}
-
-function nameOf({ source, type, key }: { source: string; type: string; key: string }): string {
-  return `${source} ${JSON.stringify(type)} ${key}`;
+function consumedLine({ source, lost }: Extract<Signal, { kind: "body_consumed" }>): Line {
+  const fix = "mount webhooks() before the body parser";
+  return lost
+    ? line(
+        "error",
+        `${source}: a body parser ran first and the exact bytes are gone, so deliveries are answered 500: ${fix}`,
+        `${source} lost`,
+      )
+    : line(
+        "warn",
+        `${source}: a body parser ran first, so the stored body is a reconstruction: ${fix}`,
+        `${source} rebuilt`,
+      );
 }

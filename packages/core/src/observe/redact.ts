@@ -16,7 +16,7 @@ export function summaryOf(error: unknown): ErrorSummary {
       name: bounded(error.name) ?? "Error",
       code: bounded(code),
       message: isWebhookInboxError(error) ? error.message : undefined,
-      at: placeOf(error.stack),
+      at: placeOf(error.stack, error.message),
     };
   } catch {
     return { name: "unreadable error", code: undefined, message: undefined, at: undefined };
@@ -28,8 +28,12 @@ function bounded(value: unknown): string | undefined {
   return typeof value === "string" && /^[\w$.:-]{1,64}$/.test(value) ? value : undefined;
 }
 
-function placeOf(stack: unknown): string | undefined {
-  if (typeof stack !== "string") return undefined;
-  const frame = /^ {4}at (.+:\d+:\d+\)?)$/m.exec(stack.slice(-8192));
+/** The first frame after the message, which may hold lines that look like frames. */
+function placeOf(stack: unknown, message: unknown): string | undefined {
+  if (typeof stack !== "string" || typeof message !== "string") return undefined;
+  const start = stack.indexOf(message);
+  if (start === -1) return undefined;
+  const frames = stack.slice(start + message.length, start + message.length + 8192);
+  const frame = /^\n {4}at ([\x20-\x7E]+:\d+:\d+\)?)$/m.exec(frames);
   return frame?.[1]?.slice(0, textCharactersMax);
 }

@@ -43,7 +43,11 @@ export interface SourceSummary {
   readonly name: string;
   /** Path below the mount point, with `***` for the token. */
   readonly path: string;
+  /** Path segments that may follow, such as `created`. */
+  readonly segments: readonly string[];
   readonly methods: readonly string[];
+  /** Lower-case names of the headers that carry its credentials. */
+  readonly headers: readonly string[];
   readonly credential: "required" | "none" | "loopback";
 }
 

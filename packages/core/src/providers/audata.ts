@@ -19,16 +19,16 @@ export interface AudataCall<Record> {
   /** `RecordName.action`, such as `Listener.updated`; the same as the event's type. */
   readonly event: string;
   /** "The time the webhook call was sent as a ISO 8601 string", with its offset. Not the time of the change. */
-  readonly sentAt?: string | undefined;
+  readonly sentAt?: string | null | undefined;
   /** "The unique subdomain of the station that sent the webhook." */
-  readonly station?: string | undefined;
-  readonly sender_id?: AudataId | undefined;
+  readonly station?: string | null | undefined;
+  readonly sender_id?: AudataId | null | undefined;
   /** The record. Empty when it did not arrive as one: what a deleted record carries is not documented. */
   readonly sender: Record;
   /** What came as `sender` when it was no record. */
   readonly senderText?: string | undefined;
   /** "A unique UUID for this webhook call which can be referenced in the webhook logs." */
-  readonly webhookCallId?: string | undefined;
+  readonly webhookCallId?: AudataId | null | undefined;
   readonly [key: string]: unknown;
 }
 
@@ -125,12 +125,12 @@ const prize: z.ZodType<AudataPrize> = z.looseObject({
 function call<Record>(sender: z.ZodType<Record>): z.ZodType<AudataCall<Record>> {
   return z.looseObject({
     event: z.string(),
-    sentAt: z.string().optional(),
-    station: z.string().optional(),
-    sender_id: id.optional(),
+    sentAt: text,
+    station: text,
+    sender_id: foreignId,
     sender,
     senderText: z.string().optional(),
-    webhookCallId: z.string().optional(),
+    webhookCallId: foreignId,
   });
 }
 
@@ -169,7 +169,7 @@ function identify(delivery: Delivery): Identification {
   if (delivery.method === "GET") {
     content = repaired(parameters(delivery));
     // Browsers, link previews and health checks ask for the bare URL.
-    if (typeof content["event"] !== "string" || content["event"] === "") return { kind: "nothing" };
+    if (!content["event"] && !content["webhookCallId"]) return { kind: "nothing" };
   } else {
     const body = readJson(delivery);
     if (!body.ok) return { kind: "unreadable", reason: body.reason };
@@ -181,7 +181,7 @@ function identify(delivery: Delivery): Identification {
     return { kind: "unreadable", reason: "unidentified" };
   const notes: Note[] = hasNoRecord(content["sender"]) ? ["sender_unparsed"] : [];
   const occurredAt = instantOf(content["sentAt"]);
-  const callId = idText(content["webhookCallId"]);
+  const callId = idText(delivery, content, "webhookCallId");
   return { kind: "events", events: [{ id: callId, type, occurredAt, notes }] };
 }
 
@@ -189,8 +189,8 @@ function identify(delivery: Delivery): Identification {
 function parameters(delivery: Delivery): Record<string, unknown> {
   const query = queryOf(delivery.target)
     .replace(/^\?+/, "")
-    .replace(/(^|&)token=\*\*\*(?:[&?]|$)/, "$1");
-  return nest(pairsOf(query));
+    .replace(/(^|&)token=\*\*\*\?/, "$1");
+  return nest(pairsOf(query).filter(([name, value]) => name !== "token" || value !== "***"));
 }
 
 const instantNames: ReadonlySet<string> = new Set([

@@ -92,7 +92,7 @@ function identify(delivery: Delivery): Identification {
   const body = readJson(delivery);
   if (!body.ok) return { kind: "unreadable", reason: body.reason };
   if (!isRecord(body.value)) return { kind: "unreadable", reason: "unidentified" };
-  const jobUid = idText(body.value["job_uid"]);
+  const jobUid = idText(delivery, body.value, "job_uid");
   if (jobUid === undefined) {
     // Version 4 calls back with `{ run: { run_uid, … } }`, many times and with the same status: known by content alone.
     return isRecord(body.value["run"])

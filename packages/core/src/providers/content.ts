@@ -44,10 +44,45 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** A value as the text of an id: a string that is not empty, or a number. */
-export function idText(value: unknown): string | undefined {
+/**
+ * A field as the text of an id: a string that is not empty, or a number. Parsing takes the last digits of a number
+ * beyond 2^53, and two events would become one: then its source text is the id.
+ */
+export function idText(
+  delivery: Delivery,
+  record: Readonly<Record<string, unknown>>,
+  name: string,
+): string | undefined {
+  const value = record[name];
   if (typeof value === "string") return value === "" ? undefined : value;
-  return typeof value === "number" ? String(value) : undefined;
+  if (typeof value !== "number") return undefined;
+  return Number.isSafeInteger(value)
+    ? String(value)
+    : (sourceOf(delivery, record, name) ?? String(value));
+}
+
+type SourceReviver = (
+  this: unknown,
+  key: string,
+  value: unknown,
+  context: { readonly source?: string },
+) => unknown;
+
+/** The digits of a number as they were sent: those of the one record that looks like this one. */
+function sourceOf(
+  delivery: Delivery,
+  record: Readonly<Record<string, unknown>>,
+  name: string,
+): string | undefined {
+  const names = Object.keys(record).join();
+  let source: string | undefined;
+  const remember: SourceReviver = function remember(key, value, context) {
+    const isIt = key === name && value === record[name] && isRecord(this);
+    if (isIt && Object.keys(this).join() === names) ({ source } = context);
+    return value;
+  };
+  JSON.parse(utf8.decode(delivery.body), remember as (key: string, value: unknown) => unknown);
+  return source;
 }
 
 /** The instant of an ISO 8601 text, in milliseconds since 1970; undefined for anything else. */

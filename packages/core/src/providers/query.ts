@@ -3,11 +3,12 @@
  * prototypes: names such as `__proto__` are dropped.
  */
 
-const pairsMax = 256;
+/** More than fit into the longest head that Node reads by default. */
+const pairsMax = 10_000;
 const depthMax = 8;
 const forbidden: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
 
-/** Decoded pairs in order; `+` is a space, and a broken escape stays as it stands. At most 256. */
+/** Decoded pairs in order; `+` is a space, and a broken escape stays as it stands. */
 export function pairsOf(query: string): readonly (readonly [name: string, value: string])[] {
   const pairs: (readonly [string, string])[] = [];
   for (const part of query.split("&", pairsMax)) {

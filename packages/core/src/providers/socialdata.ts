@@ -83,7 +83,7 @@ function identify(delivery: Delivery): Identification {
   if (type !== "job_finished") return event(undefined, type);
   const data = body.value["data"];
   if (!isRecord(data)) return { kind: "unreadable", reason: "unidentified" };
-  const id = jobIdText(delivery, data["job_id"]);
+  const id = idText(delivery, data, "job_id");
   const status = data["status"];
   return event(
     id !== undefined && typeof status === "string" ? `job:${id}:${status}` : undefined,
@@ -93,11 +93,4 @@ function identify(delivery: Delivery): Identification {
 
 function event(id: string | undefined, type: string): Identification {
   return { kind: "events", events: [{ id, type }] };
-}
-
-/** A number beyond 2^53 would lose its last digits in parsing, and two jobs could become one: its source text is the id. */
-function jobIdText(delivery: Delivery, value: unknown): string | undefined {
-  if (typeof value !== "number" || Number.isSafeInteger(value)) return idText(value);
-  const exact = /"job_id"\s*:\s*(-?[0-9][0-9.eE+-]*)/.exec(new TextDecoder().decode(delivery.body));
-  return exact?.[1] ?? idText(value);
 }

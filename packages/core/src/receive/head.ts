@@ -23,7 +23,7 @@ export function headFault(head: DeliveryHead, source: ConfiguredSource): Answer 
   const seen = new Set<string>();
   for (let line = 0; line < headers.length; line += 2) {
     const name = headers[line]?.toLowerCase() ?? "";
-    if (!singletons.has(name) && !source.secretHeaders.has(name)) continue;
+    if (!singletons.has(name) && !source.singleHeaders.has(name)) continue;
     if (seen.has(name)) return badRequest;
     seen.add(name);
   }
@@ -33,11 +33,9 @@ export function headFault(head: DeliveryHead, source: ConfiguredSource): Answer 
     : notImplemented;
 }
 
-/** Bytes to reserve for a body: what is announced, or the most there may be. */
-export function announcedBytes({ method, headers }: DeliveryHead, bodyBytesMax: number): number {
-  if (method === "GET") return 0;
-  const length = headerOf(headers, "content-length");
-  return length === undefined ? bodyBytesMax : Number(length);
+/** Bytes that the body is announced to have; 0 where nothing is announced. */
+export function announcedBytes({ method, headers }: DeliveryHead): number {
+  return method === "GET" ? 0 : Number(headerOf(headers, "content-length") ?? 0);
 }
 
 /** Whether a browser asks on the chance that somebody might look: nothing a provider would send. */
@@ -47,10 +45,15 @@ export function isPrefetch({ headers }: DeliveryHead): boolean {
   );
 }
 
-const forwardingHeaders = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
+/** Headers that proxies add, and those by which a browser tells that a page of another site asks. */
+const foreignHeaders =
+  /^(?:forwarded|via|x-forwarded-.*|x-real-ip|x-client-ip|x-original-.*|cf-connecting-ip|true-client-ip|origin)$/i;
 
-/** Whether a request came from this machine without passing a proxy. */
+/** Whether a request came from this machine, under its own name, neither through a proxy nor by a page of another site. */
 export function isDirectLoopback({ remoteAddress = "", headers }: DeliveryHead): boolean {
   const isLoopback = /^(?:::ffff:)?127\.|^::1$/.test(remoteAddress);
-  return isLoopback && forwardingHeaders.every((name) => headerOf(headers, name) === undefined);
+  const host = headerOf(headers, "host") ?? "";
+  const isOwnName = /^(?:localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?$/i.test(host);
+  const names = headers.filter((_, index) => index % 2 === 0);
+  return isLoopback && isOwnName && !names.some((name) => foreignHeaders.test(name));
 }

@@ -1,6 +1,6 @@
 /** From a verified request to what is kept of it: the delivery without its credentials, and the events it holds. */
 
-import type { Identity } from "../contracts/provider.ts";
+import type { Identification, Identity } from "../contracts/provider.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
 import type { NewEvent } from "../contracts/store.ts";
 import { sha256 } from "../hash.ts";
@@ -20,23 +20,32 @@ const alwaysSecret: ReadonlySet<string> = new Set([
   "cookie",
 ]);
 
-/** The delivery as it is stored. `target` has lost its token already. */
+/** The delivery as it is stored: `token`, which was verified, stands nowhere in it. */
 export function deliveryOf(
   source: ConfiguredSource,
   head: DeliveryHead,
   read: Pick<
     Delivery,
     "target" | "segment" | "body" | "reconstructed" | "verifiedWith" | "receivedAt"
-  >,
+  > & { readonly token: string | undefined },
 ): Delivery {
-  const query = queryOf(read.target).replace(/(^|&)token=\*\*\*[&?]?/, "$1");
-  const contentHash = sha256(query, "\0", read.body).toString("hex");
+  const { token, target, ...rest } = read;
+  const headers = withoutCredentials(head.headers, source.secretHeaders);
+  const stored = withoutToken(target, token);
   return {
+    ...rest,
     method: head.method,
-    headers: withoutCredentials(head.headers, source.secretHeaders),
-    contentHash,
-    ...read,
+    target: stored,
+    headers: headers.map((text) => withoutToken(text, token)),
+    contentHash: contentHashOf(head.method, stored, read.body),
   };
+}
+
+/** A POST says what its body says, whatever is appended to its URL; a GET what its parameters say, but for the token. */
+function contentHashOf(method: string, target: string, body: Uint8Array): string {
+  const parameters = queryOf(target).split(/[&?]/);
+  const query = method === "GET" ? parameters.filter((one) => one !== "token=***").join("&") : "";
+  return sha256(query, "\0", body).toString("hex");
 }
 
 function withoutCredentials(
@@ -50,6 +59,15 @@ function withoutCredentials(
   });
 }
 
+/** Proxies repeat the URL in headers of their own. A token so short that it may be a word by chance is left there. */
+const tokenCharactersMin = 8;
+
+function withoutToken(text: string, token: string | undefined): string {
+  return token === undefined || token.length < tokenCharactersMin
+    ? text
+    : text.replaceAll(token, "***");
+}
+
 /** What a delivery says, for custody. `unreadable` still holds one event: the delivery itself, to be quarantined. */
 export function identify(
   source: ConfiguredSource,
@@ -58,51 +76,97 @@ export function identify(
   | { readonly kind: "events"; readonly events: readonly NewEvent[] }
   | { readonly kind: "unreadable"; readonly event: NewEvent }
   | { readonly kind: "nothing" } {
-  const found = source.provider.identify(delivery);
-  switch (found.kind) {
-    case "nothing":
-      return found;
-    case "unreadable":
-      return {
-        kind: "unreadable",
-        event: newEvent(source, delivery, { id: undefined, type: "" }, found.reason),
-      };
-    case "events":
-      return {
-        kind: "events",
-        events: found.events.map((identity) => newEvent(source, delivery, identity, undefined)),
-      };
+  const found = identified(source, delivery);
+  if (found.kind === "nothing") return found;
+  if (found.kind === "unreadable") {
+    return { kind: "unreadable", event: quarantined(source, delivery, found.reason) };
   }
+  if (found.events.length === 0) return { kind: "nothing" };
+  return {
+    kind: "events",
+    events: found.events.map((identity, index) => newEvent(source, delivery, identity, index)),
+  };
+}
+
+/** Providers are written by strangers: whatever one does, an authentic delivery is kept. */
+function identified(source: ConfiguredSource, delivery: Delivery): Identification {
+  try {
+    const found = source.provider.identify(delivery);
+    const isWellFormed =
+      found.kind === "events"
+        ? Array.isArray(found.events) && found.events.every(({ type }) => typeof type === "string")
+        : found.kind === "nothing" || found.kind === "unreadable";
+    if (isWellFormed) return found;
+  } catch {
+    // Falls through: what cannot be identified is kept as such.
+  }
+  return { kind: "unreadable", reason: "unidentified" };
+}
+
+function quarantined(
+  source: ConfiguredSource,
+  delivery: Delivery,
+  reason: QuarantineReason,
+): NewEvent {
+  const event = newEvent(source, delivery, { id: undefined, type: "" }, 0);
+  return { ...event, quarantine: reason, notes: notesOf(delivery, []) };
 }
 
 function newEvent(
   source: ConfiguredSource,
   delivery: Delivery,
   identity: Identity,
-  quarantine: QuarantineReason | undefined,
+  index: number,
 ): NewEvent {
-  const byHash = identity.id === undefined;
-  const hashId = `sha256:${delivery.contentHash}`;
-  const bucket = Math.floor(delivery.receivedAt / bucketMs);
-  // The key is made from the whole id: two long ids that begin alike stay two events.
-  const keyId = byHash ? `${hashId}@${bucket}` : identity.id;
-  const notes: Note[] = [...(identity.notes ?? [])];
-  if (byHash && quarantine === undefined) notes.push("id_missing");
-  if (delivery.reconstructed) notes.push("body_reconstructed");
+  const { type } = identity;
+  const id = idOf(identity.id);
+  const { keyId, shown } =
+    id === undefined ? byContent(delivery, type, index) : { keyId: id, shown: id };
   return {
+    // The key is made from the whole id: two long ids that begin alike stay two events.
     key: eventKey(source.name, keyId),
     source: source.name,
-    id: printable(byHash ? hashId : identity.id, idCharactersMax),
-    type: printable(identity.type, typeCharactersMax),
-    occurredAt: identity.occurredAt,
-    notes,
-    quarantine,
+    id: printable(shown, idCharactersMax),
+    type: printable(type, typeCharactersMax),
+    occurredAt: instantOf(identity.occurredAt),
+    notes: notesOf(delivery, [
+      ...(identity.notes ?? []),
+      ...(id === undefined ? ["id_missing" as const] : []),
+    ]),
+    quarantine: undefined,
     delivery,
     copies: 1,
     conflictKey: source.provider.habits.bodyStable
       ? eventKey(source.name, `${keyId}\0${delivery.contentHash}`)
       : undefined,
   };
+}
+
+/** An id as text; undefined where there is none. */
+function idOf(id: unknown): string | undefined {
+  if (typeof id === "number") return String(id);
+  return typeof id === "string" && id !== "" ? id : undefined;
+}
+
+/** Without an id, an event is known by all that tells it from others, within ten minutes. */
+function byContent(
+  { contentHash, segment = "", receivedAt }: Delivery,
+  type: string,
+  index: number,
+): { readonly keyId: string; readonly shown: string } {
+  const shown = `sha256:${contentHash}`;
+  const bucket = Math.floor(receivedAt / bucketMs);
+  return { shown, keyId: [shown, bucket, segment, type, index].join("\0") };
+}
+
+/** What a store can hold and a date can be; undefined for anything else. */
+function instantOf(value: number | undefined): number | undefined {
+  if (value === undefined || !Number.isFinite(new Date(value).getTime())) return undefined;
+  return Math.trunc(value);
+}
+
+function notesOf(delivery: Delivery, notes: readonly Note[]): readonly Note[] {
+  return delivery.reconstructed ? [...notes, "body_reconstructed"] : notes;
 }
 
 /** Text that every store can hold: no NUL, no lone surrogates, bounded. */

@@ -8,12 +8,12 @@ import type { Answer, BodyRead, BodySource } from "../contracts/door.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
 import type { NewEvent, Taken } from "../contracts/store.ts";
 import type { Evidence, Verifier } from "../contracts/verifier.ts";
-import type { DeliveryHead } from "../model/delivery.ts";
+import { queryOf, type DeliveryHead } from "../model/delivery.ts";
 import type { Receipt } from "../model/receipt.ts";
 import type { Diagnosis, Verdict } from "../model/verdict.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
-import type { Admission } from "./admission.ts";
+import type { Admission, Pass } from "./admission.ts";
 import * as answers from "./answer.ts";
 import type { Custody } from "./custody.ts";
 import { announcedBytes, headFault, isDirectLoopback, isPrefetch } from "./head.ts";
@@ -24,7 +24,10 @@ import { routeOf, type Route } from "./route.ts";
 export interface Receiving {
   readonly path: string;
   readonly sources: ReadonlyMap<string, ConfiguredSource>;
+  /** Room for deliveries whose credential was verified before their body is read. */
   readonly admission: Admission;
+  /** Room, smaller, for bodies that are read before anything is verified. */
+  readonly unverified: Admission;
   readonly custody: Custody;
   readonly clock: Clock;
   readonly random: () => number;
@@ -82,14 +85,14 @@ async function decide(
   }
   const fault = headFault(head, source);
   if (fault !== undefined) return refused(fault);
-  const bytes = announcedBytes(head, source.bodyBytesMax);
-  if (bytes > source.bodyBytesMax) return refused(answers.tooLarge);
-  const leave = on.admission.enter(bytes);
-  if (leave === undefined) return refused(answers.unavailable(on.random));
+  if (announcedBytes(head) > source.bodyBytesMax) return refused(answers.tooLarge);
+  const isVouchedFor = source.headVerifiers.length > 0;
+  const pass = (isVouchedFor ? on.admission : on.unverified).enter();
+  if (pass === undefined) return refused(answers.unavailable(on.random));
   try {
-    return await decideAdmitted(on, route, head, body);
+    return await decideAdmitted(on, route, head, body, pass);
   } finally {
-    leave();
+    pass.leave();
   }
 }
 
@@ -98,10 +101,12 @@ async function decideAdmitted(
   route: Routed,
   head: DeliveryHead,
   body: BodySource,
+  pass: Pass,
 ): Promise<Decision> {
   const { source, token } = route;
   const evidence: Evidence = {
     headers: head.headers,
+    query: queryOf(head.target),
     token,
     body: new Uint8Array(),
     now: on.clock.now(),
@@ -113,7 +118,7 @@ async function decideAdmitted(
   const read: BodyRead =
     head.method === "GET"
       ? { kind: "read", bytes: evidence.body, reconstructed: false }
-      : await body.read(source.bodyBytesMax);
+      : await body.read(source.bodyBytesMax, (held) => pass.grow(held));
   if (read.kind !== "read") return unread(on, source, read);
   if (read.reconstructed) {
     const lost = source.bodyVerifiers.length > 0;
@@ -126,6 +131,7 @@ async function decideAdmitted(
 
   const delivery = deliveryOf(source, head, {
     target: route.target,
+    token,
     segment: route.segment,
     body: read.bytes,
     reconstructed: read.reconstructed,
@@ -187,6 +193,8 @@ function unread(
   switch (read.kind) {
     case "too_large":
       return refused(answers.tooLarge);
+    case "no_room":
+      return refused(answers.unavailable(on.random));
     case "too_slow":
       return refused(answers.tooSlow);
     case "aborted":

@@ -1,7 +1,6 @@
 /** From the raw path to the source it names. No decoding and no normalising: only the exact path is ours. */
 
 import type { ConfiguredSource } from "../contracts/source.ts";
-import { queryOf } from "../model/delivery.ts";
 
 export type Route =
   /** Not below the inbox's path: somebody else's request. */
@@ -41,13 +40,17 @@ export function routeOf(
   return { kind: "source", source, token, segment, target: `${path}/${shown}${query}` };
 }
 
-/** `?token=…`; a second `?` ends it, as happens when a sender appends its own query to a URL that has one. */
+/**
+ * `?token=…`; a second `?` ends it, as happens when a sender appends its own query to a URL that has one. A token that
+ * repeats is none.
+ */
 function tokenInQuery(
   pathname: string,
   query: string,
 ): { readonly token: string | undefined; readonly target: string } {
-  const found = /(?:^|&)token=([^&?]*)/.exec(queryOf(query));
-  if (found === null) return { token: undefined, target: pathname + query };
-  const shown = query.replace(/([?&]token=)[^&?]*/, "$1***");
-  return { token: found[1], target: pathname + shown };
+  const tokens = [...query.matchAll(/[?&]token=([^&?]*)/g)].map((match) => match[1]);
+  return {
+    token: tokens.length === 1 ? tokens[0] : undefined,
+    target: pathname + query.replaceAll(/([?&]token=)[^&?]*/g, "$1***"),
+  };
 }

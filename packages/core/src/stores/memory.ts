@@ -105,19 +105,23 @@ class MemoryStore implements Store {
     const now = this.#clock.now();
     const left = { ...ask.slots };
     const claims: Claim[] = [];
+    let suspects = ask.suspectsMax;
     let bytes = 0;
     let nextDueAt: number | undefined;
     for (const row of [...this.#rows.values()].sort(byDueAt)) {
+      const { source } = row.event;
       const at = claimableAt(row);
-      if (at === undefined || ask.slots[row.event.source] === undefined) continue;
-      const slots = left[row.event.source] ?? 0;
+      if (at === undefined || left[source] === undefined) continue;
+      const suspect = isSuspect(row) ? 1 : 0;
+      if (suspect > suspects) continue;
       bytes += row.delivery.body.length;
       const fits = claims.length === 0 || bytes <= ask.bytesMax;
-      if (at > now || slots === 0 || !fits) {
+      if (at > now || left[source] === 0 || !fits) {
         nextDueAt = Math.min(nextDueAt ?? at, at);
         continue;
       }
-      left[row.event.source] = slots - 1;
+      left[source] -= 1;
+      suspects -= suspect;
       claims.push(claimRow(row, ask, now));
     }
     return {
@@ -200,6 +204,11 @@ function claimOf({ event, delivery }: Row, fence: string): Claim {
 function claimableAt({ event, leaseEndsAt }: Row): number | undefined {
   if (event.state === "pending") return event.dueAt;
   return event.state === "running" ? leaseEndsAt : undefined;
+}
+
+/** Whether its last worker died with it, or would have if this were asked a little later. */
+function isSuspect({ event }: Row): boolean {
+  return event.crashes > 0 || event.state === "running";
 }
 
 function byDueAt(a: Row, b: Row): number {

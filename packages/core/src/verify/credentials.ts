@@ -31,10 +31,32 @@ export function verifiersOf(provider: Provider, credentials: Credentials): reado
   }
   if ("basic" in credentials) verifiers.push(basicOf(credentials.basic));
   if ("headers" in credentials) verifiers.push(...staticHeadersOf(credentials.headers));
-  if ("secret" in credentials && provider.signature !== undefined) {
-    verifiers.push(hmacVerifier(provider.signature, secretsOf("secret", credentials.secret)));
-  }
+  if ("secret" in credentials) verifiers.push(signatureOf(provider, credentials.secret));
   return verifiers;
+}
+
+function signatureOf({ name, signature, methods }: Provider, secret: Secret): Verifier {
+  if (signature === undefined) {
+    throw new WebhookInboxError(
+      "OPTION_INVALID",
+      `provider "${name}" has no signature, so a secret proves nothing. Give its definition a signature.`,
+    );
+  }
+  if (signature.content === undefined && methods.includes("GET")) {
+    throw new WebhookInboxError(
+      "OPTION_INVALID",
+      `provider "${name}" sends GET, which has no body to sign. Give its signature a content that holds the query.`,
+    );
+  }
+  const secrets = secretsOf("secret", secret);
+  if (signature.key === "base64" && !secrets.every(isBase64)) {
+    throw invalid("secret", "is not the base64 text that its signature needs");
+  }
+  return hmacVerifier(signature, secrets);
+}
+
+function isBase64(text: string): boolean {
+  return text !== "" && Buffer.from(text, "base64").toString("base64") === text;
 }
 
 function basicOf(basic: Credentials["basic"]): Verifier {
@@ -68,7 +90,10 @@ function secretsOf(option: string, secret: Secret, pattern?: RegExp): readonly s
       throw invalid(option, "looks like an unset variable");
     }
     if (pattern !== undefined && !pattern.test(one)) {
-      throw invalid(option, "holds characters that do not travel unchanged");
+      throw invalid(
+        option,
+        "holds characters that do not travel unchanged (for several, give a list)",
+      );
     }
   }
   return secrets;

@@ -13,20 +13,28 @@ const timestampPattern = /^\d{1,15}$/;
 
 /** Checks the signature first and its time second, so that only the holder of the secret learns that a time is stale. */
 export function hmacVerifier(signature: Signature, secrets: readonly string[]): Verifier {
+  const name = signature.header.toLowerCase();
   const keys = secrets.map((secret) =>
     createSecretKey(Buffer.from(secret, signature.key === "base64" ? "base64" : "utf8")),
   );
   return {
     covers: "body",
-    headers: [signature.header],
+    headers: [name],
+    reads: signature.timestamp === undefined ? [] : [signature.timestamp.header.toLowerCase()],
     verify(evidence) {
-      const given = readSignature(signature, headerOf(evidence.headers, signature.header));
+      const given = readSignature(signature, headerOf(evidence.headers, name));
       if ("code" in given) return { ok: false, diagnosis: given };
-      const match = matchingKey(signature, keys, evidence, given.bytes);
-      if (match === -1) {
-        return { ok: false, diagnosis: { code: "mismatch", credential: "signature" } };
+      try {
+        const match = matchingKey(signature, keys, evidence, given.bytes);
+        if (match !== -1) {
+          return (
+            withinTolerance(signature, evidence) ?? { ok: true, secret: `secret#${match + 1}` }
+          );
+        }
+      } catch {
+        // What the provider's own `content` cannot read was not signed.
       }
-      return withinTolerance(signature, evidence) ?? { ok: true, secret: `secret#${match + 1}` };
+      return { ok: false, diagnosis: { code: "mismatch", credential: "signature" } };
     },
   };
 }
@@ -54,11 +62,11 @@ function readSignature(
 function matchingKey(
   signature: Signature,
   keys: readonly KeyObject[],
-  { headers, body }: Evidence,
+  { headers, query, body }: Evidence,
   given: Buffer,
 ): number {
   const header = (name: string): string => headerOf(headers, name) ?? "";
-  const content = signature.content?.({ body, header }) ?? [body];
+  const content = signature.content?.({ body, query, header }) ?? [body];
   let match = -1;
   for (const [index, key] of keys.entries()) {
     const hmac = createHmac(signature.algorithm, key);
@@ -72,7 +80,7 @@ function matchingKey(
 function withinTolerance({ timestamp }: Signature, evidence: Evidence): Verdict | undefined {
   if (timestamp === undefined) return undefined;
   const credential = "timestamp";
-  const value = headerOf(evidence.headers, timestamp.header);
+  const value = headerOf(evidence.headers, timestamp.header.toLowerCase());
   if (value === undefined) return { ok: false, diagnosis: { code: "missing", credential } };
   if (!timestampPattern.test(value)) {
     return { ok: false, diagnosis: { code: "malformed", credential } };

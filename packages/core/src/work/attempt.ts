@@ -1,7 +1,7 @@
 /** One attempt: reads an event's data, runs its unfinished handlers, and says what was found. Decides nothing. */
 
 import type { Clock } from "../contracts/clock.ts";
-import type { Schema } from "../contracts/schema.ts";
+import type { Schema, SchemaIssue } from "../contracts/schema.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
 import type { Claim } from "../contracts/store.ts";
 import { sha256 } from "../hash.ts";
@@ -36,6 +36,8 @@ type HandlerEnd =
 interface Unreadable {
   readonly kind: "unreadable";
   readonly reason: QuarantineReason;
+  /** What the parser or the schema says. Kept with the event: it may quote the payload. */
+  readonly error: unknown;
 }
 
 const attemptsKept = 20;
@@ -44,9 +46,9 @@ const messageCharactersMax = 2000;
 /** Never rejects. */
 export async function attempt(claim: Claim, needs: AttemptNeeds): Promise<AttemptReport> {
   const { event } = claim;
-  const found = (finding: Finding, finished = event.finished): AttemptReport => ({
+  const found = (finding: Finding): AttemptReport => ({
     finding,
-    finished,
+    finished: event.finished,
     history: event.history,
     failures: [],
   });
@@ -60,17 +62,20 @@ export async function attempt(claim: Claim, needs: AttemptNeeds): Promise<Attemp
   const succeeded = ends.flatMap((end) => (end.kind === "succeeded" ? [end.handler] : []));
   const finished = [...event.finished, ...succeeded];
   const unreadable = ends.find((end) => end.kind === "unreadable");
-  if (unreadable !== undefined) {
-    return found({ kind: "unreadable", reason: unreadable.reason }, finished);
-  }
-  const failed = ends.flatMap((end) => (end.kind === "failed" ? [end] : []));
+  const failed =
+    unreadable === undefined
+      ? ends.flatMap((end) => (end.kind === "failed" ? [end] : []))
+      : [{ handler: "(data)", error: unreadable.error }];
   const record: AttemptRecord = {
     startedAt,
     durationMs: needs.clock.now() - startedAt,
     failures: failed.map(({ handler, error }) => failureOf(handler, error)),
   };
   return {
-    finding: { kind: "ran", unfinished: failed.map(({ handler }) => handler) },
+    finding:
+      unreadable === undefined
+        ? { kind: "ran", unfinished: failed.map(({ handler }) => handler) }
+        : { kind: "unreadable", reason: unreadable.reason },
     finished,
     history: [...event.history, record].slice(-attemptsKept),
     failures: failed.map(({ handler, error }) => ({ handler, ...summaryOf(error) })),
@@ -93,7 +98,11 @@ async function runHandler(
     idempotencyKey: idempotencyKey(event.key, handler.name),
     get delivery() {
       // Not `slice`: a Buffer's shares its memory.
-      return (copied ??= { ...delivery, body: new Uint8Array(delivery.body) });
+      return (copied ??= {
+        ...delivery,
+        headers: [...delivery.headers],
+        body: new Uint8Array(delivery.body),
+      });
     },
   };
   const { key, source, type, id, occurredAt, receivedAt, notes } = event;
@@ -105,7 +114,7 @@ async function runHandler(
     data: read.data,
     occurredAt,
     receivedAt,
-    notes,
+    notes: [...notes],
   };
   try {
     await withDeadline(() => handler.run(own, ctx), handler.timeoutMs, deadline, needs.clock);
@@ -120,12 +129,16 @@ async function readData(
   { event, delivery }: Claim,
   { provider, events }: ConfiguredSource,
 ): Promise<{ readonly kind: "valid"; readonly data: unknown } | Unreadable> {
-  const invalid: Unreadable = { kind: "unreadable", reason: "invalid" };
+  const invalid = (error: unknown): Unreadable => ({
+    kind: "unreadable",
+    reason: "invalid",
+    error,
+  });
   let parsed: unknown;
   try {
     parsed = provider.parse(delivery, event);
-  } catch {
-    return { kind: "unreadable", reason: "unparsable" };
+  } catch (error) {
+    return { kind: "unreadable", reason: "unparsable", error };
   }
   const schema: Schema | undefined = Object.hasOwn(events, event.type)
     ? events[event.type]
@@ -133,10 +146,17 @@ async function readData(
   if (schema === undefined) return { kind: "valid", data: parsed };
   try {
     const checked = await schema["~standard"].validate(parsed);
-    return checked.issues === undefined ? { kind: "valid", data: checked.value } : invalid;
-  } catch {
-    return invalid;
+    return checked.issues === undefined
+      ? { kind: "valid", data: checked.value }
+      : invalid(new Error(checked.issues.map(issueText).join("; ")));
+  } catch (error) {
+    return invalid(error);
   }
+}
+
+function issueText({ message, path = [] }: SchemaIssue): string {
+  const names = path.map((part) => String(typeof part === "object" ? part.key : part));
+  return names.length === 0 ? message : `${names.join(".")}: ${message}`;
 }
 
 /** Rejects at the deadline even if the handler ignores its signal: JavaScript cannot stop it, but its slot is free. */

@@ -6,6 +6,7 @@
 import type { Clock } from "../contracts/clock.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
 import type { Claim, ClaimAnswer, Store, TakeAsk } from "../contracts/store.ts";
+import { isWebhookInboxError } from "../errors.ts";
 import { groupCommit, nextTurn, type GroupCommit } from "../group-commit.ts";
 import type { Settlement } from "../model/settlement.ts";
 import { summaryOf } from "../observe/redact.ts";
@@ -31,7 +32,8 @@ export interface WorkerNeeds {
 
 /** A claim in hand, from its taking to its settlement. */
 interface Held {
-  readonly claim: Claim;
+  /** Renewed when its lease had ended and the store gave the event to this very worker again. */
+  claim: Claim;
   /** Stops its handlers. */
   readonly abort: AbortController;
   /** When its lease is no longer extended: handlers are bounded, and so is their hold. */
@@ -72,12 +74,13 @@ export class Worker {
     );
   }
 
-  /** Begins to look for work. */
-  start(): void {
-    if (this.#state !== "new") return;
+  /** Begins to look for work; false when it had begun already. */
+  start(): boolean {
+    if (this.#state !== "new") return false;
     this.#state = "working";
     this.#beat();
     this.#look();
+    return true;
   }
 
   /** Terms for a take: as many of its events may be born claimed as there are free slots. */
@@ -127,6 +130,7 @@ export class Worker {
     cancel();
     this.#state = "closed";
     this.#cancelBeat();
+    await this.#giveUp();
   }
 
   async #drained(): Promise<void> {
@@ -175,17 +179,22 @@ export class Worker {
     this.#reserved += reserved;
     try {
       const ask = { fence: this.#fence(), leaseMs, slots, bytesMax: claimBytesMax };
-      const answer = await store.claim(ask);
-      for (const claim of answer.claims) this.#hold(claim);
-      for (const claim of answer.claims) this.#run(claim);
+      const answer = await store.claim({ ...ask, suspectsMax: this.#suspectsFree() });
+      for (const claim of answer.claims.filter((one) => this.#hold(one))) this.#run(claim);
       return answer;
     } finally {
       this.#reserved -= reserved;
     }
   }
 
-  #hold(claim: Claim): void {
+  /** Takes a claim in hand; false when its event was in hand already, and is running. */
+  #hold(claim: Claim): boolean {
     const { event } = claim;
+    const held = this.#held.get(event.key);
+    if (held !== undefined) {
+      held.claim = claim;
+      return false;
+    }
     const { clock, registry } = this.#needs;
     const timeouts = registry.of(event.source, event.type).map(({ timeoutMs }) => timeoutMs);
     const heldUntil = clock.now() + Math.max(0, ...timeouts) + graceMs;
@@ -193,13 +202,19 @@ export class Worker {
     if (this.#state !== "working") abort.abort(new Error("the inbox is closing"));
     this.#held.set(event.key, { claim, abort, heldUntil });
     this.#busy += 1;
+    return true;
+  }
+
+  /** One suspect at a time: should it kill this process, it takes no other suspect with it. */
+  #suspectsFree(): number {
+    return [...this.#held.values()].some(({ claim }) => claim.event.crashes > 0) ? 0 : 1;
   }
 
   /** Runs one claim to its settlement. Nothing in it rejects. */
   #run(claim: Claim): void {
     void this.#work(claim).finally(() => {
-      const { key } = claim.event;
-      if (this.#held.get(key)?.claim === claim) this.#held.delete(key);
+      this.#held.delete(claim.event.key);
+      if (claim.event.crashes > 0) this.#look();
       this.#tell();
     });
   }
@@ -215,24 +230,36 @@ export class Worker {
     // The next event need not wait for this one's commit.
     this.#busy -= 1;
     if (this.#more) this.#look();
-    await this.#settle(claim, report);
+    await this.#settle(held, report);
   }
 
-  async #settle({ event, fence }: Claim, report: AttemptReport): Promise<void> {
-    const { key, source, type, attempts } = event;
+  async #settle(held: Held, report: AttemptReport): Promise<void> {
     const { finding, finished, history, failures } = report;
-    const outcome = decide(event, finding, this.#needs.policy);
-    const held = await this.#settlements.add({ key, fence, outcome, finished, history });
-    const name = { key, source, type };
+    const { key, source, type, attempts } = held.claim.event;
+    const outcome = decide(held.claim.event, finding, this.#needs.policy);
+    let claim: Claim;
+    let isSettled: boolean;
+    do {
+      ({ claim } = held);
+      const { fence } = claim;
+      isSettled = await this.#settlements.add({ key, fence, outcome, finished, history });
+      // The claim may have been renewed meanwhile, to this very worker.
+    } while (!isSettled && claim !== held.claim);
+    // After the closing nobody knows whether it holds, and nobody has taken over.
+    if (!isSettled && this.#state === "closed") return;
+    const event = { key, source, type };
     this.#needs.emit(
-      held
-        ? { kind: "settled", event: name, attempt: attempts, outcome, failures }
-        : { kind: "fenced", event: name },
+      isSettled
+        ? { kind: "settled", event, attempt: attempts, outcome, failures }
+        : { kind: "fenced", event },
     );
-    if (held && outcome.state === "pending") this.#lookIn(outcome.afterMs);
+    if (isSettled && outcome.state === "pending") this.#lookIn(outcome.afterMs);
   }
 
-  /** Repeats until the store answers or the inbox has closed: a settlement is safe to write twice. */
+  /**
+   * Repeats while the store is away and the inbox is open: a settlement is safe to write twice. One that the store cannot
+   * take for another reason is given up, alone; its lease ends, and the event is tried again.
+   */
   async #settleAll(batch: readonly Settlement[]): Promise<readonly boolean[]> {
     const { store, clock, emit } = this.#needs;
     for (;;) {
@@ -241,9 +268,30 @@ export class Worker {
       } catch (error) {
         emit({ kind: "store_failed", verb: "settle", error: summaryOf(error) });
         if (this.#state === "closed") return batch.map(() => false);
+        const isAway = isWebhookInboxError(error) && error.code === "STORE_UNAVAILABLE";
+        if (!isAway && batch.length === 1) return [false];
+        if (!isAway) return await this.#settleEach(batch);
         await new Promise<void>((resolve) => clock.after(settleRetryMs, resolve));
       }
     }
+  }
+
+  async #settleEach(batch: readonly Settlement[]): Promise<readonly boolean[]> {
+    const answers: boolean[] = [];
+    for (const settlement of batch) answers.push(...(await this.#settleAll([settlement])));
+    return answers;
+  }
+
+  /** Gives back what did not end in time, so that its next attempt need not wait for a lease, nor counts a crash. */
+  async #giveUp(): Promise<void> {
+    const settlements = [...this.#held.values()].map(({ claim: { event, fence } }) => ({
+      key: event.key,
+      fence,
+      outcome: { state: "pending", afterMs: 0, handedBack: false } as const,
+      finished: event.finished,
+      history: event.history,
+    }));
+    if (settlements.length > 0) await this.#settleAll(settlements);
   }
 
   /** Extends the leases of what is in hand, three times per lease. */

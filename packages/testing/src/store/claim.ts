@@ -48,6 +48,33 @@ export const claimTests: StoreTests = {
     assert.deepEqual([record?.attempts, record?.crashes], [2, 1]);
   },
 
+  "suspects, which have crashed, are given as many at a time as asked, and announced only if any may":
+    async (open) => {
+      const store = await open();
+      for (const id of ["1", "2", "3"]) await take(store, eventOf(id));
+      await store.claim(claimAsk({ leaseMs: 0 }));
+      assert.deepEqual(await store.claim(claimAsk({ suspectsMax: 0 })), {
+        claims: [],
+        nextDueInMs: undefined,
+      });
+      await take(store, eventOf("4"));
+      const { claims, nextDueInMs } = await store.claim(claimAsk({ suspectsMax: 1 }));
+      assert.deepEqual(new Set(claims.map(({ event }) => event.crashes)), new Set([0, 1]));
+      assert.equal(nextDueInMs, undefined);
+      assert.equal((await store.claim(claimAsk({ suspectsMax: 1 }))).claims.length, 1);
+    },
+
+  "a suspect that was handed back is still a suspect": async (open) => {
+    const store = await open();
+    await taken(store, "1", 0);
+    const [claim] = (await store.claim(claimAsk())).claims;
+    assert.ok(claim);
+    const outcome = { state: "pending", afterMs: 0, handedBack: false } as const;
+    await store.settle([settlementOf(claim, { outcome })]);
+    assert.deepEqual((await store.claim(claimAsk({ suspectsMax: 0 }))).claims, []);
+    assert.equal((await store.claim(claimAsk({ suspectsMax: 1 }))).claims.length, 1);
+  },
+
   "an event that is due later is announced, not given": async (open) => {
     const store = await open();
     const claim = await taken(store, "1");

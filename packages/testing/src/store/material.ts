@@ -66,7 +66,14 @@ export function takeAsk(more: Partial<TakeAsk> = {}): TakeAsk {
 }
 
 export function claimAsk(more: Partial<ClaimAsk> = {}): ClaimAsk {
-  return { fence: newFence(), leaseMs: long, slots: { a: 100 }, bytesMax: 1e9, ...more };
+  return {
+    fence: newFence(),
+    leaseMs: long,
+    slots: { a: 100 },
+    suspectsMax: 100,
+    bytesMax: 1e9,
+    ...more,
+  };
 }
 
 /** Takes one event and answers what became of it. */

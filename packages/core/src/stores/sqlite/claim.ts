@@ -1,5 +1,6 @@
 /** `claim` in SQLite: looks first, and asks for the write lock only when something is due. */
 
+import type { StatementSync } from "node:sqlite";
 import type { Claim, ClaimAnswer, ClaimAsk } from "../../contracts/store.ts";
 import type { Prepare } from "./connection.ts";
 import { deliveryColumns, deliveryOf, eventColumns, eventOf, type Row } from "./rows.ts";
@@ -12,26 +13,31 @@ export async function claimDue(
   ask: ClaimAsk,
   now: () => number,
 ): Promise<ClaimAnswer> {
-  const sources = Object.keys(ask.slots);
-  const nextDueInMs = untilDue(prepare, sources, now());
+  const nextDueInMs = untilDue(prepare, ask, ask.suspectsMax, now());
   if (nextDueInMs === undefined || nextDueInMs > 0) return { claims: [], nextDueInMs };
   return await write(() => {
     const claims = claimNow(prepare, ask, now());
-    return { claims, nextDueInMs: untilDue(prepare, sources, now()) };
+    const suspects = claims.filter(({ event }) => event.crashes > 0).length;
+    return { claims, nextDueInMs: untilDue(prepare, ask, ask.suspectsMax - suspects, now()) };
   });
 }
 
-function claimNow(
-  prepare: Prepare,
-  { slots, fence, leaseMs, bytesMax }: ClaimAsk,
-  now: number,
-): Claim[] {
+function claimNow(prepare: Prepare, ask: ClaimAsk, now: number): Claim[] {
+  const { slots, fence, leaseMs, suspectsMax, bytesMax } = ask;
   const claims: Claim[] = [];
+  let suspects = suspectsMax;
   let bytes = 0;
   for (const [source, count] of Object.entries(slots)) {
-    for (const { seq, size, lapsed } of candidates(prepare, source, count, now)) {
+    for (const { seq, size, lapsed, suspect } of candidates(
+      prepare,
+      source,
+      count,
+      suspects,
+      now,
+    )) {
       bytes += size;
       if (claims.length > 0 && bytes > bytesMax) return claims;
+      suspects -= suspect;
       claims.push(claimRow(prepare, seq, fence, now + leaseMs, lapsed));
     }
   }
@@ -42,25 +48,29 @@ interface Candidate {
   readonly seq: number;
   readonly size: number;
   readonly lapsed: 0 | 1;
+  readonly suspect: 0 | 1;
 }
 
-/** Due rows of a source, oldest due first, and before them those whose lease has ended. Reads no body. */
+/** Due rows of a source, oldest due first; before them a suspect, if one may run. Reads no body. */
 function candidates(
   prepare: Prepare,
   source: string,
   count: number,
+  suspectsMax: number,
   now: number,
 ): readonly Candidate[] {
-  const size = "(SELECT length(body) FROM webhook_inbox_deliveries d WHERE d.seq = e.delivery)";
-  const lapsed = prepare(`
-    SELECT e.seq, ${size} AS size, 1 AS lapsed FROM webhook_inbox_events e
-    WHERE e.state = 'running' AND e.source = ? AND e.lease_ends_at <= ?
-    ORDER BY e.lease_ends_at LIMIT ?`).all(source, now, count);
-  const due = prepare(`
-    SELECT e.seq, ${size} AS size, 0 AS lapsed FROM webhook_inbox_events e
-    WHERE e.state = 'pending' AND e.source = ? AND e.due_at <= ?
-    ORDER BY e.due_at, e.seq LIMIT ?`).all(source, now, count - lapsed.length);
-  return [...lapsed, ...due] as unknown as Candidate[];
+  const rows = (state: string, due: string, more: string, most: number): readonly Candidate[] =>
+    prepare(`
+      SELECT e.seq, (SELECT length(body) FROM webhook_inbox_deliveries d WHERE d.seq = e.delivery) AS size,
+        e.state = 'running' AS lapsed, e.state = 'running' OR e.crashes > 0 AS suspect
+      FROM webhook_inbox_events e
+      WHERE e.state = '${state}' AND e.source = ? AND e.${due} <= ? ${more}
+      ORDER BY e.${due}, e.seq LIMIT ?`).all(source, now, most) as unknown as Candidate[];
+  const most = Math.min(count, Math.max(0, suspectsMax));
+  const lapsed = rows("running", "lease_ends_at", "", most);
+  const crashed = rows("pending", "due_at", "AND e.crashes > 0", most - lapsed.length);
+  const suspects = [...lapsed, ...crashed];
+  return [...suspects, ...rows("pending", "due_at", "AND e.crashes = 0", count - suspects.length)];
 }
 
 function claimRow(
@@ -81,19 +91,24 @@ function claimRow(
   return { event: eventOf(row), delivery: deliveryOf(row), fence };
 }
 
-function untilDue(prepare: Prepare, sources: readonly string[], now: number): number | undefined {
-  const due = prepare(
-    "SELECT min(due_at) AS at FROM webhook_inbox_events WHERE state = 'pending' AND source = ?",
-  );
-  const lease = prepare(
-    "SELECT min(lease_ends_at) AS at FROM webhook_inbox_events WHERE state = 'running' AND source = ?",
-  );
-  let next: number | undefined;
-  for (const source of sources) {
-    for (const statement of [due, lease]) {
-      const at = statement.get(source)?.["at"];
-      if (typeof at === "number") next = Math.min(next ?? at, at);
-    }
+/** Milliseconds until something may be claimed; suspects count only while one may run. */
+function untilDue(
+  prepare: Prepare,
+  { slots }: ClaimAsk,
+  suspectsMax: number,
+  now: number,
+): number | undefined {
+  const first = (state: string, due: string, more: string): StatementSync =>
+    prepare(
+      `SELECT min(${due}) AS at FROM webhook_inbox_events WHERE state = '${state}' AND source = ? ${more}`,
+    );
+  const statements = [first("pending", "due_at", "AND crashes = 0")];
+  if (suspectsMax > 0) {
+    statements.push(first("pending", "due_at", "AND crashes > 0"));
+    statements.push(first("running", "lease_ends_at", ""));
   }
-  return next === undefined ? undefined : Math.max(0, next - now);
+  const instants = Object.keys(slots)
+    .flatMap((source) => statements.map((statement) => statement.get(source)?.["at"]))
+    .filter((at) => typeof at === "number");
+  return instants.length === 0 ? undefined : Math.max(0, Math.min(...instants) - now);
 }

@@ -41,7 +41,10 @@ export const steps: readonly string[] = [
     notes TEXT NOT NULL                -- JSON
   ) STRICT;
 
-  CREATE INDEX webhook_inbox_due ON webhook_inbox_events (source, due_at) WHERE state = 'pending';
+  CREATE INDEX webhook_inbox_due ON webhook_inbox_events (source, due_at)
+    WHERE state = 'pending' AND crashes = 0;
+  CREATE INDEX webhook_inbox_suspects ON webhook_inbox_events (source, due_at)
+    WHERE state = 'pending' AND crashes > 0;
   CREATE INDEX webhook_inbox_leases ON webhook_inbox_events (source, lease_ends_at) WHERE state = 'running';
   `,
 ];

@@ -1,0 +1,77 @@
+/** The wording of the longer log lines: the start, and the end of an attempt. */
+
+import type { EventName, FailureSummary, Signal, SourceSummary } from "./signals.ts";
+
+export interface Line {
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly message: string;
+  /** What a line repeats that anybody can cause: such lines are thinned out. */
+  readonly once?: string | undefined;
+}
+
+/** For each source what to paste into its provider, without its secrets. */
+export function startLines(sources: readonly SourceSummary[]): readonly Line[] {
+  return sources.map(({ name, path, segments, methods, credential, headers }) => {
+    const ends = segments.length === 0 ? "" : `[/${segments.join(" /")}]`;
+    const carried = headers.length === 0 ? "" : `, with the header ${headers.join(", ")}`;
+    const where = `${name}: ${methods.join(" or ")} <your host and mount point>${path}${ends}${carried}`;
+    if (credential === "required") return { level: "info", message: where };
+    const open =
+      credential === "none"
+        ? 'takes deliveries from anybody (auth: "none")'
+        : "has no credential, so it answers this machine only; set one before anybody else can reach it";
+    return { level: "warn", message: `${where} ${open}` };
+  });
+}
+
+/** How an attempt ended. The message of an error stays with the event: it may quote the payload. */
+export function settledLine({
+  event,
+  attempt,
+  outcome,
+  failures,
+}: Extract<Signal, { kind: "settled" }>): Line {
+  const name = eventText(event);
+  const why = failures.map(failureText).join("; ");
+  const more = `inbox.get("${event.key}") has the message`;
+  switch (outcome.state) {
+    case "done":
+      return { level: "debug", message: `${name}: done` };
+    case "unhandled":
+      return {
+        level: "warn",
+        message: `${name}: no handler is registered for this type; the event is kept as unhandled`,
+      };
+    case "quarantined":
+      return { level: "warn", message: `${name}: quarantined (${outcome.reason}); ${more}` };
+    case "dead":
+      return {
+        level: "error",
+        message: `${name}: dead (${outcome.reason}) after attempt ${attempt}: ${why}; ${more}`,
+      };
+    case "pending": {
+      if (outcome.handedBack) return { level: "debug", message: `${name}: handed back` };
+      const next = durationText(outcome.afterMs);
+      const message = `${name}: attempt ${attempt} failed, next in ${next}: ${why}; ${more}`;
+      return { level: "warn", message };
+    }
+  }
+}
+
+/** Source, type and key; a type is the sender's text, so it is written with escapes. */
+export function eventText({ source, type, key }: EventName): string {
+  const escaped = JSON.stringify(type).replaceAll(
+    /[^\x20-\x7E]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  return `${source} ${escaped} ${key}`;
+}
+
+function durationText(ms: number): string {
+  return ms < 1000 ? `${ms} ms` : `${Math.round(ms / 1000)} s`;
+}
+
+function failureText({ handler, name, code, at }: FailureSummary): string {
+  const kind = code === undefined ? name : `${name} ${code}`;
+  return `${handler}: ${kind}${at === undefined ? "" : ` at ${at}`}`;
+}
