@@ -5,8 +5,10 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
+import { styleText } from "node:util";
 import { systemClock, type EventRecord } from "@webhook-inbox/core";
 import { sqlite } from "@webhook-inbox/core/sqlite";
+import { note } from "./report.ts";
 
 export interface Application {
   readonly url: string;
@@ -29,8 +31,9 @@ export async function startApplication(
 ): Promise<Application> {
   const child = spawn(process.execPath, [main], {
     env: { ...process.env, ...environment },
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "pipe"],
   });
+  createInterface(child.stderr).on("line", (line) => note(styleText("dim", line)));
   const ended = once(child, "exit");
   const handled: string[] = [];
   const port = new Promise<number>((resolve) => {

@@ -129,19 +129,28 @@ async function odd(app: Application): Promise<void> {
 const burst = 400;
 const killAfter = 200;
 const connections = 40;
+const roundsMax = 5;
+
+interface Killed {
+  /** The application, started again. */
+  readonly app: Application;
+  /** Events that were unfinished when it was killed. */
+  readonly left: number;
+}
 
 /** Sends many deliveries at once, kills the process while they are answered, and accounts for each that was. */
-async function killed(app: Application): Promise<Application> {
+async function killed(app: Application, round: number): Promise<Killed> {
   heading("kill -9 in the middle");
   const url = `${app.url}/webhooks/audata/${tokens.AUDATA_TOKEN}`;
   const acknowledged: string[] = [];
   let next = 0;
   const connection = async (): Promise<void> => {
     while (next < burst && acknowledged.length < killAfter) {
-      const id = `demo-call-${next++}`;
+      const id = `demo-call-${round}-${next++}`;
       const call = { event: "Listener.updated", sender_id: 7, station: "demo", webhookCallId: id };
       const { status } = await send(audataPost(url, { ...call, sender: { id: 7 } }));
       if (status === 200) acknowledged.push(id);
+      // In the same turn as an answer comes in: its event is on disk, and its handler at its beginning.
       if (acknowledged.length === killAfter) app.kill();
     }
   };
@@ -168,7 +177,7 @@ async function killed(app: Application): Promise<Application> {
   );
   expectThat(lost.length === 0, "nothing that was acknowledged is lost");
   expectThat(unhandled.length === 0, "everything that was acknowledged is handled");
-  return restarted;
+  return { app: restarted, left: left.length };
 }
 
 const began = performance.now();
@@ -177,7 +186,10 @@ let app = await startApplication(environment);
 try {
   await documented(app);
   await odd(app);
-  app = await killed(app);
+  // Should everything have been finished at that very moment, nothing was shown: once more.
+  for (let round = 1, left = 0; left === 0 && round <= roundsMax; round++) {
+    ({ app, left } = await killed(app, round));
+  }
 } finally {
   app.kill();
   await app.ended();

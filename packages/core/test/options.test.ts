@@ -74,6 +74,40 @@ describe("credentials", () => {
     }
   });
 
+  test("a secret that proves nothing stops the start", () => {
+    const base = {
+      name: "own",
+      auth: ["secret"] as const,
+      methods: ["POST"] as const,
+      habits: { redelivers: "automatic", bodyStable: true } as const,
+      events: {},
+      identify: () => ({ kind: "nothing" }) as const,
+      parse: () => undefined,
+    };
+    const signature = { algorithm: "sha256", header: "x-signature", encoding: "hex" } as const;
+    const unsigned = defineProvider(base);
+    expectError(
+      () => create({ store, sources: { a: unsigned({ secret: "s" }) } }),
+      "OPTION_INVALID",
+      "has no signature",
+    );
+    const byGet = defineProvider({ ...base, methods: ["GET"], signature });
+    expectError(
+      () => create({ store, sources: { a: byGet({ secret: "s" }) } }),
+      "OPTION_INVALID",
+      "no body to sign",
+    );
+    const coded = defineProvider({ ...base, signature: { ...signature, key: "base64" } });
+    for (const secret of ["!", "====", "whsec_c2VjcmV0", "c2VjcmV0\n"]) {
+      expectError(
+        () => create({ store, sources: { a: coded({ secret }) } }),
+        "CREDENTIAL_INVALID",
+        "base64",
+      );
+    }
+    expect(() => create({ store, sources: { a: coded({ secret: "c2VjcmV0" }) } })).not.toThrow();
+  });
+
   test("no secret is in the message", () => {
     const source = socialData({ token: ["hush-hush", "bad/hush"] });
     expect(() => create({ store, sources: { source } })).toThrow(

@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import { connect } from "node:net";
 import { createInbox, defineProvider } from "@webhook-inbox/core";
 import { memory } from "@webhook-inbox/core/memory";
 import { audata } from "@webhook-inbox/core/providers/audata";
@@ -39,6 +40,7 @@ function newInbox(path = "/webhooks") {
     },
     path,
     logger,
+    limits: { inFlightBytesMax: 300_000 },
     work: false,
   });
   onTestFinished(() => inbox.close());
@@ -146,6 +148,38 @@ for (const [version, express] of Object.entries(versions)) {
       expect(lines.filter(({ level }) => level === "error").map(({ message }) => message)).toEqual([
         expect.stringContaining("mount webhooks() before the body parser"),
       ]);
+    });
+
+    test("after express.json(): 500 where a number has lost digits that tell two events apart", async () => {
+      const app = express();
+      const { inbox } = newInbox();
+      app.use(express.json(), webhooks(inbox));
+      const served = await listen(app);
+      const body = job.replace(":1,", ":1493446837214187523,");
+      expect((await ask(served, "/webhooks/jobs/t", { body, headers: json })).status).toBe(500);
+      expect((await inbox.list()).events).toEqual([]);
+    });
+
+    test("a sender that left before its body was read keeps no room", async () => {
+      const app = express();
+      const { inbox } = newInbox();
+      let left = 0;
+      app.use((req, _res, next) => {
+        if (req.headers["x-leaves"] === undefined) return next();
+        left += 1;
+        req.once("close", () => setImmediate(next));
+      });
+      app.use(webhooks(inbox));
+      const served = await listen(app);
+      for (let n = 0; n < 20; n++) {
+        const socket = connect(served.port, "127.0.0.1");
+        socket.write(
+          "POST /webhooks/jobs/t HTTP/1.1\r\nHost: x\r\nX-Leaves: 1\r\nContent-Length: 900000\r\n\r\nx",
+        );
+        await vi.waitUntil(() => left === n + 1);
+        socket.destroy();
+      }
+      expect((await ask(served, "/webhooks/jobs/t", { body: job })).status).toBe(200);
     });
 
     const keepers = {

@@ -91,6 +91,18 @@ describe("SocialData", () => {
     ]);
   });
 
+  test("the digits are those of the job, not of another number of that name", async () => {
+    const { deliver, handled } = await desk();
+    for (const last of [3, 4]) {
+      const data = `{"note":{"job_id":1},"job_id":900719925474099${last},"status":"error"}`;
+      await deliver(path, { body: `{"meta":{"job_id":7},"event":"job_finished","data":${data}}` });
+    }
+    expect(handled.map(({ id }) => id)).toEqual([
+      "job:9007199254740993:error",
+      "job:9007199254740994:error",
+    ]);
+  });
+
   test("a job id as text is the same job as one as a number", async () => {
     const { deliver, states } = await desk();
     await deliver(path, {
@@ -175,6 +187,19 @@ describe("Audata by POST", () => {
       expect(handled).toMatchObject([{ data: { sender_id: 9, sender: {} }, notes: [] }]);
     });
   }
+
+  test("fields of the call may be null, and a call id a number of any size", async () => {
+    const { deliver, handled } = await desk();
+    for (const id of ["9007199254740993", "9007199254740992", "null"]) {
+      const call = `{"event":"Listener.updated","sentAt":null,"station":null,"webhookCallId":${id}}`;
+      await deliver(path, { body: call });
+    }
+    expect(handled.map(({ id }) => id.slice(0, 16))).toEqual([
+      "9007199254740993",
+      "9007199254740992",
+      expect.stringMatching(/^sha256:/),
+    ]);
+  });
 
   test("record names that it does not document are taken", async () => {
     const { deliver, handled } = await desk();
@@ -315,6 +340,20 @@ describe("Audata by GET", () => {
     await deliver("/webhooks/audata?event=Listener.updated&token=t&webhookCallId=3");
     expect(handled.map(({ id }) => id)).toEqual(["1", "2", "3"]);
     expect(handled.every(({ data }) => !("token" in (data as object)))).toBe(true);
+  });
+
+  test("the event and its id count wherever they stand among any number of parameters", async () => {
+    const { deliver, handled } = await desk();
+    const many = Array.from({ length: 600 }, (_, n) => `p${n}=1`).join("&");
+    await deliver(`${path}?${many}&event=Listener.updated&webhookCallId=1`);
+    expect(handled).toMatchObject([{ id: "1", type: "Listener.updated", notes: [] }]);
+  });
+
+  test("a call without an event that can be read is kept, not taken for a health check", async () => {
+    const { deliver, states } = await desk();
+    expect(await deliver(`${path}?webhookCallId=1`)).toBe(200);
+    expect(await deliver(`${path}?event[]=Listener.updated`)).toBe(200);
+    expect(await states()).toEqual(["quarantined unidentified", "quarantined unidentified"]);
   });
 
   test("an event without a call id is known by its content", async () => {
