@@ -34,7 +34,7 @@ const foreign: Readonly<Record<string, readonly string[]>> = {
   hash: ["node:crypto"],
   verify: ["node:crypto"],
   http: ["node:http"],
-  stores: ["node:sqlite", "node:fs"],
+  stores: ["node:sqlite", "node:fs", "node:path"],
   providers: ["zod"],
 };
 

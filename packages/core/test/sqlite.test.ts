@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { statSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { createInbox, systemClock } from "@webhook-inbox/core";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
@@ -79,6 +79,41 @@ describe("a file that cannot be used says what to do", () => {
       code: "STORE_UNAVAILABLE",
     });
   });
+});
+
+describe("a file that is taken away while it is open", () => {
+  const removed = (file: string): void => {
+    for (const end of ["", "-wal", "-shm"]) rmSync(file + end, { force: true });
+  };
+  const moved = (file: string): void => renameSync(file, `${file}.old`);
+  const replaced = (file: string): void => {
+    writeFileSync(`${file}.new`, "");
+    removed(file);
+    renameSync(`${file}.new`, file);
+  };
+  for (const [how, act] of Object.entries({ removed, moved, replaced })) {
+    test(`${how}: no 200 is sent for what would go into it, and a new file is used`, async () => {
+      const file = temporaryFile();
+      const sources = { socialdata: socialData({ token: "t" }) };
+      const inbox = createInbox({ store: sqlite(file), sources, work: false, logger: false });
+      const served = await serve(inbox);
+      const deliver = async (id: number): Promise<number> => {
+        const body = JSON.stringify({
+          event: "job_finished",
+          data: { job_id: id, status: "error" },
+        });
+        return (await ask(served, "/webhooks/socialdata/t", { body })).status;
+      };
+      expect(await deliver(1)).toBe(200);
+      act(file);
+      expect(await deliver(2)).toBe(503);
+      expect(await deliver(3)).toBe(200);
+      await inbox.close();
+      const after = createInbox({ store: sqlite(file), sources, work: false, logger: false });
+      expect((await after.list()).events.map(({ id }) => id)).toEqual(["job:3:error"]);
+      await after.close();
+    });
+  }
 });
 
 test("only its owner may read the file", async () => {

@@ -3,7 +3,7 @@
  * without ever blocking the event loop.
  */
 
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, statSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { WebhookInboxError } from "../../errors.ts";
 
@@ -80,6 +80,12 @@ function open(filename: string): DatabaseSync {
   } catch (error) {
     throw unavailable(error, filename);
   }
+}
+
+/** Which file has this name now: another one, or none, when it was replaced or removed. */
+export function identityOf(filename: string): string {
+  const stats = statSync(filename, { throwIfNoEntry: false });
+  return stats === undefined ? "none" : `${stats.dev}:${stats.ino}`;
 }
 
 /** Only a connection that is alone can leave WAL mode: SQLite itself answers whether another one is open. */

@@ -1,5 +1,6 @@
 /** The SQLite store, on Node's own `node:sqlite`: one file, durable at every commit, shared by processes of one machine. */
 
+import { resolve } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { systemClock, type Clock } from "../../contracts/clock.ts";
 import type {
@@ -19,7 +20,7 @@ import type { EventRecord } from "../../model/event.ts";
 import type { Settlement } from "../../model/settlement.ts";
 import { limitOf } from "../records.ts";
 import { claimDue } from "./claim.ts";
-import { connect, transaction, type Prepare } from "./connection.ts";
+import { connect, identityOf, transaction, type Prepare } from "./connection.ts";
 import { migrate, releaseAll } from "./migrate.ts";
 import { deliveryColumns, deliveryOf, eventColumns, eventOf, keyBytes, type Row } from "./rows.ts";
 import { takeAll } from "./take.ts";
@@ -36,7 +37,8 @@ export function sqlite(filename: string): Store {
         'disk, such as sqlite("webhooks.sqlite"), or use memory() where losing events is fine.',
     );
   }
-  return new SqliteStore(filename);
+  // The working directory may change; the file does not.
+  return new SqliteStore(resolve(filename));
 }
 
 class SqliteStore implements Store {
@@ -44,6 +46,8 @@ class SqliteStore implements Store {
   readonly #filename: string;
   readonly #statements = new Map<string, StatementSync>();
   #database: DatabaseSync | undefined;
+  /** Which file the open database is; undefined until it was opened, and after it was closed. */
+  #identity: string | undefined;
   #clock: Clock = systemClock;
 
   constructor(filename: string) {
@@ -57,12 +61,33 @@ class SqliteStore implements Store {
       migrate(database);
       if (alone) releaseAll(database, clock.now());
     });
+    this.#identity = identityOf(this.#filename);
   }
 
   async close(): Promise<void> {
+    this.#disconnect();
+    this.#identity = undefined;
+  }
+
+  #disconnect(): void {
     this.#statements.clear();
     this.#database?.close();
     this.#database = undefined;
+  }
+
+  /**
+   * Makes sure that the open file is still the one that has its name. What is committed to a file that was removed or
+   * replaced is lost: it is let go, and the next call opens what is there now.
+   */
+  async #present(): Promise<void> {
+    if (this.#identity === undefined || this.#identity === identityOf(this.#filename)) return;
+    if (this.#database === undefined) return await this.open({ clock: this.#clock });
+    this.#disconnect();
+    throw new WebhookInboxError(
+      "STORE_UNAVAILABLE",
+      `SQLite file "${this.#filename}" was removed or replaced while it was open. What it held is not in the new file; ` +
+        "stop the inbox before such a file is moved.",
+    );
   }
 
   take(events: readonly NewEvent[], ask: TakeAsk): Promise<readonly Taken[]> {
@@ -70,6 +95,7 @@ class SqliteStore implements Store {
   }
 
   async claim(ask: ClaimAsk): Promise<ClaimAnswer> {
+    await this.#present();
     return await claimDue(
       this.#prepare,
       (work) => this.#write(work),
@@ -121,6 +147,7 @@ class SqliteStore implements Store {
   async get(
     key: string,
   ): Promise<{ readonly event: EventRecord; readonly delivery: Delivery } | undefined> {
+    await this.#present();
     const row = this.#prepare(`
       SELECT ${eventColumns}, ${deliveryColumns}
       FROM webhook_inbox_events e JOIN webhook_inbox_deliveries d ON d.seq = e.delivery
@@ -129,6 +156,7 @@ class SqliteStore implements Store {
   }
 
   async list(query: ListQuery): Promise<ListAnswer> {
+    await this.#present();
     const limit = limitOf(query);
     const filters = (["source", "type", "state"] as const).filter((name) => query[name]);
     const cursor = query.cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(query.cursor);
@@ -148,6 +176,7 @@ class SqliteStore implements Store {
   }
 
   async #write<T>(work: (prepare: Prepare) => T): Promise<T> {
+    await this.#present();
     const database = this.#opened();
     return await transaction(database, () => work(this.#prepare));
   }
