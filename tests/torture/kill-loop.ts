@@ -2,7 +2,7 @@
  * The kill loop: a receiver under load is killed with SIGKILL at random moments and started again, many times; then the
  * checker says what became of every delivery. Prints one line of JSON, and fails if anything acknowledged was lost.
  *
- * node kill-loop.ts [--kills 100] [--seed N] [--aliveMsMax 600] [--acknowledgeFirst]
+ * node kill-loop.ts [--kills 100] [--ackedMin 20000] [--seed N] [--aliveMsMax 600] [--acknowledgeFirst]
  */
 
 import { spawn, type ChildProcess } from "node:child_process";
@@ -14,10 +14,13 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { check, isBroken, isQuiet, type Report } from "./checker.ts";
+import { readLedger } from "./ledger.ts";
 import { seeded } from "./random.ts";
 
 export interface KillLoopOptions {
   readonly kills: number;
+  /** Goes on, up to three times as many kills, until so many deliveries are acknowledged: machines differ. */
+  readonly ackedMin: number;
   readonly seed: number;
   /** The receiver lives between 50 ms and this long. */
   readonly aliveMsMax: number;
@@ -37,7 +40,7 @@ export interface KillLoopReport extends Report {
 const quietMsMax = 60_000;
 
 export async function killLoop(options: KillLoopOptions): Promise<KillLoopReport> {
-  const { kills, seed, aliveMsMax, onKill } = options;
+  const { kills, ackedMin, seed, aliveMsMax, onKill } = options;
   const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-torture-"));
   const paths = {
     ledger: join(directory, "ledger.jsonl"),
@@ -71,7 +74,9 @@ export async function killLoop(options: KillLoopOptions): Promise<KillLoopReport
       String(seed),
     ]);
     children.push(sender);
-    for (let kill = 1; kill <= kills; kill++) {
+    let kill = 0;
+    while (kill < kills || (kill < kills * 3 && ackedIn(paths.ledger) < ackedMin)) {
+      kill += 1;
       await pause(50 + random() * (aliveMsMax - 50));
       receiver.kill("SIGKILL");
       await once(receiver, "exit");
@@ -83,11 +88,15 @@ export async function killLoop(options: KillLoopOptions): Promise<KillLoopReport
     await quiet(paths.database);
     receiver.kill("SIGKILL");
     await once(receiver, "exit");
-    return { ...check(paths), kills, seed, restart_ms_max: Math.round(restartMsMax) };
+    return { ...check(paths), kills: kill, seed, restart_ms_max: Math.round(restartMsMax) };
   } finally {
     for (const child of children) child.kill("SIGKILL");
     rmSync(directory, { recursive: true });
   }
+}
+
+function ackedIn(ledger: string): number {
+  return readLedger(ledger).filter(({ status }) => status === 200).length;
 }
 
 function run(file: string, args: readonly string[]): ChildProcess {
@@ -120,6 +129,7 @@ if (process.argv[1] === import.meta.filename) {
   const { values } = parseArgs({
     options: {
       kills: { type: "string", default: "100" },
+      ackedMin: { type: "string", default: "20000" },
       seed: { type: "string", default: String(Date.now() % 1_000_000) },
       aliveMsMax: { type: "string", default: "600" },
       acknowledgeFirst: { type: "boolean", default: false },
@@ -127,6 +137,7 @@ if (process.argv[1] === import.meta.filename) {
   });
   const report = await killLoop({
     kills: Number(values.kills),
+    ackedMin: Number(values.ackedMin),
     seed: Number(values.seed),
     aliveMsMax: Number(values.aliveMsMax),
     acknowledgeFirst: values.acknowledgeFirst,

@@ -38,8 +38,9 @@ export function openLedger(path: string): Ledger {
 }
 
 export function readLedger(path: string): readonly LedgerLine[] {
+  // What follows the last line's end is still being written.
   return readFileSync(path, "utf8")
     .split("\n")
-    .filter((line) => line !== "")
+    .slice(0, -1)
     .map((line) => JSON.parse(line) as LedgerLine);
 }
