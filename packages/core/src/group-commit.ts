@@ -28,8 +28,9 @@ export function groupCommit<Item, Answer>(
   let underWay: Promise<void> | undefined;
 
   async function run(): Promise<void> {
-    await nextTurn();
     while (waiting.length > 0) {
+      // Also between batches: what has come in meanwhile is looked at before the next commit.
+      await nextTurn();
       const batch = waiting.splice(0, Math.max(1, pick(waiting.map(({ item }) => item))));
       await settle(batch);
     }

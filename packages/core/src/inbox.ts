@@ -49,7 +49,10 @@ export interface Inbox<Of extends Sources = Sources> extends Door {
    */
   start(): Promise<void>;
 
-  /** Resolves when this instance has nothing in hand and nothing is due: for tests. Starts the inbox if need be. */
+  /**
+   * Resolves when this instance has nothing in hand and nothing is due (retries that are due later are not waited for):
+   * for tests. Starts the inbox if need be.
+   */
   idle(): Promise<void>;
 
   /**

@@ -224,6 +224,13 @@ describe("handlers", () => {
             .on("socialdata", "job_finished", { name: "a" }, run),
         '"a"',
       ],
+      [
+        () =>
+          inbox()
+            .on("socialdata", "job_finished", { name: "a" }, run)
+            .on("socialdata", "*", { name: "a" }, run),
+        '"a"',
+      ],
       [() => inbox().on("socialdata", "*", undefined as unknown as typeof run), "no function"],
       [() => inbox().on("socialdata", "*", { timeoutMs: 0 }, run), "timeoutMs"],
     ];

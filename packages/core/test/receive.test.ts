@@ -1,5 +1,4 @@
 import { createInbox } from "@webhook-inbox/core";
-import { memory } from "@webhook-inbox/core/memory";
 import { audata } from "@webhook-inbox/core/providers/audata";
 import { captainData } from "@webhook-inbox/core/providers/captain-data";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
@@ -324,7 +323,7 @@ describe("refusals", () => {
         [path, { body, headers: { ...captain, authorization: "Bearer  s3cret" } }],
         [path, { body, headers: { ...captain, authorization: "Basic s3cret" } }],
         [path, { body, headers: { ...captain, authorization: "s3cret" } }],
-        [path, { body, headers: { ...captain, "x-team": "Blue" } }],
+        [path, { body, headers: { ...captain, "x-team": "Blue", connection: "keep-alive" } }],
       ],
       { status: 401, body: "unauthorized", headers: { connection: "close" } },
     );
@@ -402,6 +401,24 @@ describe("refusals", () => {
     );
   });
 
+  test("two hosts: 400", async () => {
+    const served = await serve(newInbox());
+    const seen = await raw(
+      served,
+      `POST /webhooks/socialdata/t0ken HTTP/1.1\r\nHost: x\r\nHost: y\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    expect(seen).toMatch(/^HTTP\/1\.1 400 /);
+  });
+
+  test("a refused sender that keeps sending still reads why", async () => {
+    const served = await serve(newInbox());
+    const long = new Uint8Array(60_000);
+    for (let n = 0; n < 20; n++) {
+      const answer = await ask(served, "/webhooks/socialdata/wrong", { body: long });
+      expect(answer.status).toBe(401);
+    }
+  });
+
   test("more than 100 header lines: 431", async () => {
     const headers = Object.fromEntries(Array.from({ length: 120 }, (_, n) => [`x-${n}`, "1"]));
     await refusedAll([["/webhooks/socialdata/t0ken", { body, headers }]], { status: 431 });
@@ -414,85 +431,5 @@ describe("refusals", () => {
       "POST /webhooks/socialdata/t0ken HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     );
     expect(seen).toMatch(/^HTTP\/1\.1 501 /);
-  });
-});
-
-describe("size", () => {
-  const limit = 1000;
-  const path = "/webhooks/socialdata/t0ken";
-  const sized = (bytes: number): string => job(1).padEnd(bytes, " ");
-  const create = () =>
-    createInbox({
-      store: memory({ acceptLoss: true }),
-      sources: { socialdata: socialData({ token: "t0ken", bodyBytesMax: limit }) },
-      logger: false,
-    });
-
-  for (const chunked of [false, true]) {
-    const how = chunked ? "chunked" : "with its length announced";
-    test(`a body at the limit is taken, one byte more is 413, ${how}`, async () => {
-      const inbox = create();
-      const served = await serve(inbox);
-      const over = await ask(served, path, { body: sized(limit + 1), chunked });
-      expect([over.status, over.headers.connection]).toEqual([413, "close"]);
-      expect((await inbox.list()).events).toEqual([]);
-      expect((await ask(served, path, { body: sized(limit), chunked })).status).toBe(200);
-    });
-  }
-
-  test("a body that ends before its announced length is not taken", async () => {
-    const inbox = create();
-    const served = await serve(inbox);
-    const seen = await raw(
-      served,
-      `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n${job(1)}`,
-    );
-    expect(seen).toMatch(/^(?:HTTP\/1\.1 400 |$)/);
-    expect((await inbox.list()).events).toEqual([]);
-  });
-});
-
-describe("without a credential, outside production", () => {
-  const create = () =>
-    createInbox({
-      store: memory({ acceptLoss: true }),
-      sources: { socialdata: socialData() },
-      logger: false,
-    });
-
-  test("a request straight from this machine is taken", async () => {
-    const served = await serve(create());
-    expect((await ask(served, "/webhooks/socialdata", { body: job(1) })).status).toBe(200);
-  });
-
-  const foreign = [
-    "x-forwarded-for",
-    "x-forwarded-proto",
-    "forwarded",
-    "via",
-    "x-real-ip",
-    "cf-connecting-ip",
-    "origin",
-  ];
-  for (const header of foreign) {
-    test(`one that passed a proxy or comes from a page (${header}) is not`, async () => {
-      const inbox = create();
-      const served = await serve(inbox);
-      const headers = { [header]: "127.0.0.1" };
-      const { status } = await ask(served, "/webhooks/socialdata", { body: job(1), headers });
-      expect(status).toBe(401);
-      expect((await inbox.list()).events).toEqual([]);
-    });
-  }
-
-  test("one that came by another name, as through a tunnel, is not", async () => {
-    const served = await serve(create());
-    for (const host of ["abc.tunnel.test", "localhost.evil.test", "10.0.0.1"]) {
-      const { status } = await ask(served, "/webhooks/socialdata", {
-        body: job(1),
-        headers: { host },
-      });
-      expect(status).toBe(401);
-    }
   });
 });

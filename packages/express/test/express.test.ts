@@ -1,5 +1,6 @@
 import { createHmac } from "node:crypto";
 import { connect } from "node:net";
+import { gzipSync } from "node:zlib";
 import { createInbox, defineProvider } from "@webhook-inbox/core";
 import { memory } from "@webhook-inbox/core/memory";
 import { audata } from "@webhook-inbox/core/providers/audata";
@@ -201,6 +202,44 @@ for (const [version, express] of Object.entries(versions)) {
         expect((await ask(served, "/webhooks/signed", { body: job, headers })).status).toBe(200);
       });
     }
+
+    test("after a parser that decoded or inflated, what it kept is marked as a reconstruction", async () => {
+      const app = express();
+      const { inbox } = newInbox();
+      const keep = {
+        verify: (req: object, _res: unknown, bytes: Buffer) =>
+          void Object.assign(req, { rawBody: bytes }),
+      };
+      app.use(
+        express.json({ ...keep, type: "application/json" }),
+        express.text({ type: "text/*" }),
+        webhooks(inbox),
+      );
+      const served = await listen(app);
+      const latin = { "content-type": "text/plain; charset=latin1" };
+      const body = job.replace("é😀", "x");
+      expect((await ask(served, "/webhooks/jobs/t", { body, headers: latin })).status).toBe(200);
+      const zipped = gzipSync(job.replace(":1,", ":2,"));
+      const headers = { ...json, "content-encoding": "gzip" };
+      expect((await ask(served, "/webhooks/jobs/t", { body: zipped, headers })).status).toBe(200);
+      const { events } = await inbox.list();
+      expect(events.map(({ id, notes }) => [id, notes])).toEqual([
+        ["job:2:error", ["body_reconstructed"]],
+        ["job:1:error", ["body_reconstructed"]],
+      ]);
+    });
+
+    test("a body that a parser kept is bounded like any other", async () => {
+      const app = express();
+      const { inbox } = newInbox();
+      app.use(express.raw({ type: "*/*", limit: "5mb" }), webhooks(inbox));
+      const served = await listen(app);
+      const answer = await ask(served, "/webhooks/jobs/t", {
+        body: new Uint8Array(1_100_000),
+        chunked: true,
+      });
+      expect(answer.status).toBe(413);
+    });
 
     test("an empty body after a parser is an empty body, and nothing hangs", async () => {
       const app = express();

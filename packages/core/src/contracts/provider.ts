@@ -74,7 +74,7 @@ export type Identification =
   | { readonly kind: "nothing" }
   | { readonly kind: "unreadable"; readonly reason: QuarantineReason };
 
-/** What a source of a provider may be given as credential; the first is what `WEBHOOK_INBOX_TOKEN_<SOURCE>` becomes. */
+/** What a source may be given as credential. `WEBHOOK_INBOX_TOKEN_<SOURCE>` becomes the first of token and bearer. */
 export type CredentialKind = keyof Credentials;
 
 /** A sender's dialect. */

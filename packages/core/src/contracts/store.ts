@@ -56,7 +56,7 @@ export interface Claim {
 
 /** Terms of a claim. */
 export interface ClaimTerms {
-  /** Unique for every call, made by the caller, so that a call whose outcome is unknown can be repeated. */
+  /** Unique for every call, and made by the caller. */
   readonly fence: string;
   readonly leaseMs: number;
 }
@@ -106,6 +106,10 @@ export interface ListAnswer {
   readonly cursor: string | undefined;
 }
 
+/**
+ * Every verb MUST reject with `WebhookInboxError` of code `STORE_UNAVAILABLE` while the store cannot be used whatever is
+ * asked; any other error says that a row of this call cannot be taken.
+ */
 export interface Store {
   readonly supports: StoreSupports;
 
@@ -124,7 +128,8 @@ export interface Store {
   /**
    * Custody. Inserts every event whose key is new, and its delivery once; answers in the order asked. A key occurs once
    * per call. When the promise resolves, everything it answers is durable; when it rejects, none of it may be assumed.
-   * An event that this very `fence` took before is answered as taken again, with its claim.
+   * A call is repeated with the same fence when its outcome is unknown: an event that it had born claimed is answered so
+   * again; others are duplicates.
    */
   take(events: readonly NewEvent[], ask: TakeAsk): Promise<readonly Taken[]>;
 

@@ -29,7 +29,7 @@ export interface Delivery {
   readonly reconstructed: boolean;
   /** Which secret matched, such as `token#1`; `none` on a source without a credential. Never the secret itself. */
   readonly verifiedWith: string;
-  /** When the request had been read, in milliseconds since 1970. */
+  /** When the request came in, in milliseconds since 1970. */
   readonly receivedAt: number;
   /** SHA-256 of the query and the body, in hex: two deliveries with the same hash say the same. */
   readonly contentHash: string;

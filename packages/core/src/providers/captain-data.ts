@@ -100,7 +100,9 @@ function identify(delivery: Delivery): Identification {
       : { kind: "unreadable", reason: "unidentified" };
   }
   const { type, notes } = typeOf(delivery, body.value);
-  return { kind: "events", events: [{ id: `${jobUid}:${type}`, type: `job.${type}`, notes }] };
+  // A job may be spoken of many times in ways that are not known yet: those are told apart by content.
+  const id = type === "unknown" ? undefined : `${jobUid}:${type}`;
+  return { kind: "events", events: [{ id, type: `job.${type}`, notes }] };
 }
 
 /**

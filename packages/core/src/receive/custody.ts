@@ -22,15 +22,22 @@ export interface CustodyNeeds {
   readonly begin: (claims: readonly Claim[], ask: TakeAsk, left: boolean) => void;
 }
 
-const rowsMax = 512;
-const bytesMax = 8 * 1024 * 1024;
+/** A commit holds up everything else: what is more waits for the next. */
+const rowsMax = 256;
+const bytesMax = 2 * 1024 * 1024;
 
 type Outcome = { readonly taken: readonly Taken[] } | { readonly error: unknown };
 
 export function createCustody({ store, terms, begin }: CustodyNeeds): Custody {
-  const commits = groupCommit<readonly NewEvent[], Outcome>(commit, batchLength);
+  const commits = groupCommit<readonly NewEvent[], Outcome>(
+    (batch) => commit(batch, true),
+    batchLength,
+  );
 
-  async function commit(batch: readonly (readonly NewEvent[])[]): Promise<readonly Outcome[]> {
+  async function commit(
+    batch: readonly (readonly NewEvent[])[],
+    mayHalve: boolean,
+  ): Promise<readonly Outcome[]> {
     const folded = fold(batch.flat());
     const ask = terms();
     let answers: readonly Taken[];
@@ -41,21 +48,24 @@ export function createCustody({ store, terms, begin }: CustodyNeeds): Custody {
       );
     } catch (error) {
       begin([], ask, false);
-      return await halved(batch, error);
+      const isAway = isWebhookInboxError(error) && error.code === "STORE_UNAVAILABLE";
+      return isAway || !mayHalve || batch.length === 1
+        ? batch.map(() => ({ error }))
+        : await halved(batch);
     }
     begin(claimsOf(answers), ask, answers.some(isWaiting));
     return spread(batch, folded, answers);
   }
 
-  /** A batch that failed for another cause than the store's absence holds a row that cannot be taken: find it. */
-  async function halved(
-    batch: readonly (readonly NewEvent[])[],
-    error: unknown,
-  ): Promise<readonly Outcome[]> {
-    const isAway = isWebhookInboxError(error) && error.code === "STORE_UNAVAILABLE";
-    if (isAway || batch.length === 1) return batch.map(() => ({ error }));
+  /**
+   * A batch that failed for another cause than the store's absence holds a row that cannot be taken: find it. Where one
+   * half fails as a whole, the cause is hardly a row, and the other half is tried just once.
+   */
+  async function halved(batch: readonly (readonly NewEvent[])[]): Promise<readonly Outcome[]> {
     const middle = batch.length >> 1;
-    return [...(await commit(batch.slice(0, middle))), ...(await commit(batch.slice(middle)))];
+    const first = await commit(batch.slice(0, middle), true);
+    const mayHalve = first.some((outcome) => "taken" in outcome) || middle === 1;
+    return [...first, ...(await commit(batch.slice(middle), mayHalve))];
   }
 
   return {

@@ -150,6 +150,10 @@ async function decideAdmitted(
 async function keep(on: Receiving, events: readonly NewEvent[]): Promise<Decision> {
   try {
     await on.ready();
+  } catch {
+    return refused(answers.unavailable(on.random));
+  }
+  try {
     const taken = await on.custody.take(events);
     return {
       answer: answers.ok,

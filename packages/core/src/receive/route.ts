@@ -33,24 +33,35 @@ export function routeOf(
   const isKnown = segment === undefined || source.provider.segments?.includes(segment) === true;
   if (!isKnown || rest.length > 0) return { kind: "unknown" };
   const query = mark === -1 ? "" : target.slice(mark);
-  if (token === undefined && source.hasToken && source.provider.tokenInQuery === true) {
-    return { kind: "source", source, segment, ...tokenInQuery(pathname, query) };
+  const mayBeInQuery = source.hasToken && source.provider.tokenInQuery === true;
+  if (token === undefined && mayBeInQuery) {
+    return {
+      kind: "source",
+      source,
+      segment,
+      token: tokenOf(query),
+      target: pathname + masked(query),
+    };
   }
   const shown = [name, ...(token === undefined ? [] : ["***"]), segment ?? []].flat().join("/");
-  return { kind: "source", source, token, segment, target: `${path}/${shown}${query}` };
+  return {
+    kind: "source",
+    source,
+    token,
+    segment,
+    target: `${path}/${shown}${mayBeInQuery ? masked(query) : query}`,
+  };
 }
 
 /**
  * `?token=…`; a second `?` ends it, as happens when a sender appends its own query to a URL that has one. A token that
  * repeats is none.
  */
-function tokenInQuery(
-  pathname: string,
-  query: string,
-): { readonly token: string | undefined; readonly target: string } {
+function tokenOf(query: string): string | undefined {
   const tokens = [...query.matchAll(/[?&]token=([^&?]*)/g)].map((match) => match[1]);
-  return {
-    token: tokens.length === 1 ? tokens[0] : undefined,
-    target: pathname + query.replaceAll(/([?&]token=)[^&?]*/g, "$1***"),
-  };
+  return tokens.length === 1 ? tokens[0] : undefined;
+}
+
+function masked(query: string): string {
+  return query.replaceAll(/([?&]token=)[^&?]*/g, "$1***");
 }

@@ -34,5 +34,5 @@ export function variantOf(event: NewEvent, conflictKey: string): NewEvent {
 
 /** Rows of a page. */
 export function limitOf({ limit = listLimitMax }: ListQuery): number {
-  return Math.min(Math.max(1, Math.trunc(limit)), listLimitMax);
+  return Math.min(Math.max(1, Math.trunc(limit) || listLimitMax), listLimitMax);
 }

@@ -52,7 +52,7 @@ export async function attempt(claim: Claim, needs: AttemptNeeds): Promise<Attemp
     history: event.history,
     failures: [],
   });
-  if (needs.signal.aborted) return found({ kind: "not_begun" });
+  if (needs.signal.aborted) return found({ kind: "interrupted" });
   if (event.crashes >= crashesMax) return found({ kind: "poison" });
   if (needs.handlers.length === 0) return found({ kind: "unhandled" });
 

@@ -112,8 +112,10 @@ export function createRegistry(
         throw invalid(`timeoutMs of handler "${name}" must be a positive number of milliseconds.`);
       }
       const registered = byPair.get(pair(source, type)) ?? [];
-      const others = [...registered, ...(byPair.get(pair(source, "*")) ?? [])];
-      if (others.some((other) => other.name === name)) {
+      // Those of "*" run beside those of every type, so their names are told apart everywhere.
+      const beside = type === "*" ? Object.keys(events) : ["*"];
+      const others = beside.flatMap((one) => byPair.get(pair(source, one)) ?? []);
+      if ([...registered, ...others].some((other) => other.name === name)) {
         throw invalid(
           `a handler named "${name}" is registered for ${source}/${type} already. Give each its own name: ` +
             `inbox.on("${source}", "${type}", { name: "…" }, handler).`,

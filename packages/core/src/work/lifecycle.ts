@@ -17,8 +17,8 @@ export type Finding =
   | { readonly kind: "unhandled" }
   /** Its attempts have killed as many workers as may be. */
   | { readonly kind: "poison" }
-  /** The inbox closed before it began. */
-  | { readonly kind: "not_begun" };
+  /** The inbox closed before its handlers began, or before they could succeed. */
+  | { readonly kind: "interrupted" };
 
 export interface Policy {
   readonly delaysMs: readonly number[];
@@ -32,7 +32,7 @@ export const crashesMax = 3;
  * - every handler succeeded → `done`
  * - a handler failed, and the schedule has a further delay → `pending`, due after it; else → `dead(exhausted)`
  * - unreadable → `quarantined`; nothing registered → `unhandled`; workers killed → `dead(poison)`
- * - not begun → `pending`, due at once, and the attempt does not count
+ * - interrupted → `pending`, due at once, and the attempt does not count
  */
 export function decide(
   event: Pick<EventRecord, "attempts">,
@@ -53,7 +53,7 @@ export function decide(
       return { state: "unhandled" };
     case "poison":
       return { state: "dead", reason: "poison" };
-    case "not_begun":
+    case "interrupted":
       return { state: "pending", afterMs: 0, handedBack: true };
   }
 }

@@ -13,7 +13,7 @@ import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
 import { attempt, type AttemptReport } from "./attempt.ts";
 import type { Registry } from "./handlers.ts";
-import { decide, type Policy } from "./lifecycle.ts";
+import { decide, type Finding, type Policy } from "./lifecycle.ts";
 
 export interface WorkerNeeds {
   readonly store: Store;
@@ -38,6 +38,13 @@ interface Held {
   readonly abort: AbortController;
   /** When its lease is no longer extended: handlers are bounded, and so is their hold. */
   readonly heldUntil: number;
+  /** Whether its handlers have ended, and the end is on its way to the store. */
+  isSettling: boolean;
+}
+
+/** The end of an attempt, on its way to the store. */
+interface Ended extends Pick<Settlement, "outcome" | "finished" | "history"> {
+  readonly held: Held;
 }
 
 /** How often to look for what only time brings: work of other instances, and leases that ended. */
@@ -49,7 +56,7 @@ const graceMs = 30_000;
 
 export class Worker {
   readonly #needs: WorkerNeeds;
-  readonly #settlements: GroupCommit<Settlement, boolean>;
+  readonly #settlements: GroupCommit<Ended, boolean>;
   readonly #held = new Map<string, Held>();
   /** Events whose handlers run or are about to. */
   #busy = 0;
@@ -130,11 +137,14 @@ export class Worker {
     cancel();
     this.#state = "closed";
     this.#cancelBeat();
+    await this.#settlements.flushed();
     await this.#giveUp();
   }
 
   async #drained(): Promise<void> {
-    while (this.#held.size > 0 || this.#claiming !== undefined) await this.#change();
+    while (this.#held.size > 0 || this.#reserved > 0 || this.#claiming !== undefined) {
+      await this.#change();
+    }
   }
 
   /** Claims until the slots are full or nothing is due. Called again whenever a slot, an event or time may change that. */
@@ -200,7 +210,7 @@ export class Worker {
     const heldUntil = clock.now() + Math.max(0, ...timeouts) + graceMs;
     const abort = new AbortController();
     if (this.#state !== "working") abort.abort(new Error("the inbox is closing"));
-    this.#held.set(event.key, { claim, abort, heldUntil });
+    this.#held.set(event.key, { claim, abort, heldUntil, isSettling: false });
     this.#busy += 1;
     return true;
   }
@@ -234,17 +244,11 @@ export class Worker {
   }
 
   async #settle(held: Held, report: AttemptReport): Promise<void> {
-    const { finding, finished, history, failures } = report;
+    const { finished, history, failures } = report;
     const { key, source, type, attempts } = held.claim.event;
-    const outcome = decide(held.claim.event, finding, this.#needs.policy);
-    let claim: Claim;
-    let isSettled: boolean;
-    do {
-      ({ claim } = held);
-      const { fence } = claim;
-      isSettled = await this.#settlements.add({ key, fence, outcome, finished, history });
-      // The claim may have been renewed meanwhile, to this very worker.
-    } while (!isSettled && claim !== held.claim);
+    const outcome = decide(held.claim.event, this.#findingOf(report), this.#needs.policy);
+    held.isSettling = true;
+    const isSettled = await this.#settlements.add({ held, outcome, finished, history });
     // After the closing nobody knows whether it holds, and nobody has taken over.
     if (!isSettled && this.#state === "closed") return;
     const event = { key, source, type };
@@ -256,18 +260,26 @@ export class Worker {
     if (isSettled && outcome.state === "pending") this.#lookIn(outcome.afterMs);
   }
 
+  /** What a handler did not finish because it was told to stop is no failure of its own. */
+  #findingOf({ finding }: AttemptReport): Finding {
+    const isStopped = finding.kind === "ran" && finding.unfinished.length > 0;
+    return isStopped && this.#state !== "working" ? { kind: "interrupted" } : finding;
+  }
+
   /**
    * Repeats while the store is away and the inbox is open: a settlement is safe to write twice. One that the store cannot
    * take for another reason is given up, alone; its lease ends, and the event is tried again.
    */
-  async #settleAll(batch: readonly Settlement[]): Promise<readonly boolean[]> {
+  async #settleAll(batch: readonly Ended[]): Promise<readonly boolean[]> {
     const { store, clock, emit } = this.#needs;
     for (;;) {
+      const isLast = this.#state === "closed";
       try {
-        return await store.settle(batch);
+        // A claim may have been renewed while its end was waiting: its fence is the one it has now.
+        return await store.settle(batch.map(settlementOf));
       } catch (error) {
         emit({ kind: "store_failed", verb: "settle", error: summaryOf(error) });
-        if (this.#state === "closed") return batch.map(() => false);
+        if (isLast) return batch.map(() => false);
         const isAway = isWebhookInboxError(error) && error.code === "STORE_UNAVAILABLE";
         if (!isAway && batch.length === 1) return [false];
         if (!isAway) return await this.#settleEach(batch);
@@ -276,22 +288,19 @@ export class Worker {
     }
   }
 
-  async #settleEach(batch: readonly Settlement[]): Promise<readonly boolean[]> {
+  async #settleEach(batch: readonly Ended[]): Promise<readonly boolean[]> {
     const answers: boolean[] = [];
-    for (const settlement of batch) answers.push(...(await this.#settleAll([settlement])));
+    for (const ended of batch) answers.push(...(await this.#settleAll([ended])));
     return answers;
   }
 
   /** Gives back what did not end in time, so that its next attempt need not wait for a lease, nor counts a crash. */
   async #giveUp(): Promise<void> {
-    const settlements = [...this.#held.values()].map(({ claim: { event, fence } }) => ({
-      key: event.key,
-      fence,
-      outcome: { state: "pending", afterMs: 0, handedBack: false } as const,
-      finished: event.finished,
-      history: event.history,
-    }));
-    if (settlements.length > 0) await this.#settleAll(settlements);
+    const outcome = { state: "pending", afterMs: 0, handedBack: false } as const;
+    const left = [...this.#held.values()]
+      .filter(({ isSettling }) => !isSettling)
+      .map((held) => ({ held, outcome, ...held.claim.event }));
+    if (left.length > 0) await this.#settleAll(left);
   }
 
   /** Extends the leases of what is in hand, three times per lease. */
@@ -312,8 +321,9 @@ export class Worker {
     const claims = held.map(({ claim }) => claim);
     try {
       const answers = await store.extend(claims, leaseMs);
-      for (const [index, { abort }] of held.entries()) {
-        if (answers[index] === false) abort.abort(new Error("another worker has taken over"));
+      for (const [index, one] of held.entries()) {
+        const isLost = answers[index] === false && one.claim === claims[index];
+        if (isLost) one.abort.abort(new Error("another worker has taken over"));
       }
     } catch (error) {
       emit({ kind: "store_failed", verb: "extend", error: summaryOf(error) });
@@ -356,4 +366,9 @@ export class Worker {
     this.#waiting = [];
     for (const resolve of waiting) resolve();
   }
+}
+
+function settlementOf({ held, outcome, finished, history }: Ended): Settlement {
+  const { event, fence } = held.claim;
+  return { key: event.key, fence, outcome, finished, history };
 }

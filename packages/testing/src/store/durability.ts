@@ -1,4 +1,4 @@
-/** What a store says of itself: kept over a restart or not, shared between connections or not, open and close at any time. */
+/** What a store says of itself: kept over a restart or not, shared between connections or not. */
 
 import type { Store } from "@webhook-inbox/core";
 import { strict as assert } from "node:assert";

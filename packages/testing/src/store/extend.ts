@@ -12,6 +12,13 @@ export const extendTests: StoreTests = {
     assert.deepEqual((await store.claim(claimAsk())).claims, []);
   },
 
+  "a lease ends when its last extension says, not later": async (open) => {
+    const store = await open();
+    const claim = await taken(store, "1", long);
+    assert.deepEqual(await store.extend([claim], 0), [true]);
+    assert.equal((await store.claim(claimAsk())).claims.length, 1);
+  },
+
   "a lost claim cannot be extended": async (open) => {
     const store = await open();
     const zombie = await taken(store, "1", 0);

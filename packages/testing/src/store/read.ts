@@ -32,6 +32,15 @@ export const readTests: StoreTests = {
     assert.deepEqual(seen, all.toReversed());
   },
 
+  "a page holds at most 100 events, whatever is asked": async (open) => {
+    const store = await open();
+    const events = Array.from({ length: 105 }, (_, n) => eventOf(String(n)));
+    await store.take(events, takeAsk());
+    for (const query of [{}, { limit: 1000 }]) {
+      assert.equal((await store.list(query)).events.length, 100);
+    }
+  },
+
   "a list is filtered by source, type and state": async (open) => {
     const store = await open();
     await store.settle([settlementOf(await taken(store, "1"))]);

@@ -37,12 +37,18 @@ export const takeTests: StoreTests = {
     const store = await open();
     const event = eventOf("1", {
       occurredAt: undefined,
-      delivery: { ...deliveryOf("1"), body: new Uint8Array(), segment: "succeeded" },
+      delivery: {
+        ...deliveryOf("1"),
+        body: new Uint8Array(),
+        segment: "succeeded",
+        reconstructed: true,
+      },
     });
     await take(store, event);
     const found = await store.get(event.key);
     assert.equal(found?.event.occurredAt, undefined);
     assert.equal(found?.delivery.segment, "succeeded");
+    assert.equal(found?.delivery.reconstructed, true);
     assert.equal(found?.delivery.body.length, 0);
   },
 
@@ -129,7 +135,7 @@ export const takeTests: StoreTests = {
   ) => {
     const store = await open();
     await take(store, eventOf("1"));
-    const variant = eventOf("1", { text: "other" });
+    const variant = eventOf("1", { text: "other", copies: 3 });
     assert.deepEqual(await take(store, variant), { kind: "conflict", kept: true });
     const kept = await store.get(eventKey("a", "1\0other"));
     assert.deepEqual(
@@ -137,6 +143,7 @@ export const takeTests: StoreTests = {
       ["quarantined", "conflict", "1"],
     );
     assert.deepEqual(kept?.delivery.contentHash, "other");
+    assert.equal(kept?.event.duplicates, 2);
     assert.equal((await recordOf(store, "1")).state, "pending");
   },
 

@@ -75,10 +75,22 @@ async function enterWal(database: DatabaseSync): Promise<void> {
 
 function open(filename: string): DatabaseSync {
   try {
-    closeSync(openSync(filename, "a", 0o600));
+    createFor(filename);
     return new DatabaseSync(filename);
   } catch (error) {
     throw unavailable(error, filename);
+  }
+}
+
+/**
+ * Creates the file for its owner's eyes only. One that is there is not touched: to close any handle of it would drop the
+ * locks that this process holds on it.
+ */
+function createFor(filename: string): void {
+  try {
+    closeSync(openSync(filename, "ax", 0o600));
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
   }
 }
 

@@ -48,6 +48,7 @@ class SqliteStore implements Store {
   #database: DatabaseSync | undefined;
   /** Which file the open database is; undefined until it was opened, and after it was closed. */
   #identity: string | undefined;
+  #reopening: Promise<void> | undefined;
   #clock: Clock = systemClock;
 
   constructor(filename: string) {
@@ -81,7 +82,12 @@ class SqliteStore implements Store {
    */
   async #present(): Promise<void> {
     if (this.#identity === undefined || this.#identity === identityOf(this.#filename)) return;
-    if (this.#database === undefined) return await this.open({ clock: this.#clock });
+    if (this.#database === undefined) {
+      this.#reopening ??= this.open({ clock: this.#clock }).finally(
+        () => (this.#reopening = undefined),
+      );
+      return await this.#reopening;
+    }
     this.#disconnect();
     throw new WebhookInboxError(
       "STORE_UNAVAILABLE",
@@ -158,7 +164,9 @@ class SqliteStore implements Store {
   async list(query: ListQuery): Promise<ListAnswer> {
     await this.#present();
     const limit = limitOf(query);
-    const filters = (["source", "type", "state"] as const).filter((name) => query[name]);
+    const filters = (["source", "type", "state"] as const).filter(
+      (name) => query[name] !== undefined,
+    );
     const cursor = query.cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(query.cursor);
     const where = ["e.seq < ?", ...filters.map((name) => `e.${name} = ?`)].join(" AND ");
     const rows = this.#prepare(`
