@@ -89,9 +89,12 @@ describe("before anything is verified", () => {
     const socket = await connected(served);
     socket.write(head("Content-Length: 100000"));
     const dripping = setInterval(() => socket.write("x"), 100);
+    const began = performance.now();
     const [answer] = (await once(socket, "data")) as [Buffer];
     clearInterval(dripping);
     expect(answer.toString()).toMatch(/^HTTP\/1\.1 408 /);
+    // At 10 s any body is given up: this one is because of its pace.
+    expect(performance.now() - began).toBeLessThan(8000);
   });
 
   test("what deliveries hold together is bounded: beyond it 503, and room again afterwards", async () => {
@@ -114,6 +117,12 @@ describe("before anything is verified", () => {
     await vi.waitUntil(
       async () => (await ask(served, "/webhooks/jobs/t", { body: job })).status === 200,
     );
+    // Beside another one that holds its share, each gives back its own.
+    const other = await connected(served);
+    other.write("POST /webhooks/jobs/t HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nx");
+    for (let n = 0; n < 20; n++) {
+      expect((await ask(served, "/webhooks/jobs/t", { body: job })).status).toBe(200);
+    }
   });
 
   test("300 authentic deliveries at once without an announced length are all taken", async () => {
