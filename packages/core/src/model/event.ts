@@ -6,10 +6,9 @@
  * - `pending`: waits for a worker until `dueAt`. Set when it is taken, and again after a failed attempt.
  * - `running`: a worker holds a claim on it until its lease ends. Claims set it; a lapsed lease makes it claimable again.
  * - `done`: every handler has succeeded.
- * - `dead`: no attempt is left, or its attempts killed workers; `reason` says which. A person may replay it.
- * - `quarantined`: in custody but not readable as its type promises; `reason` says why. It waits for a person or for
- *   a version that can read it.
- * - `unhandled`: no handler was registered for its type when a worker came to it. It can be replayed once there is one.
+ * - `dead`: no attempt is left, or its attempts killed workers; `reason` says which. It is kept, and nothing tries it again.
+ * - `quarantined`: in custody but not readable as its type promises; `reason` says why. It is kept as it came.
+ * - `unhandled`: no handler was registered for its type when a worker came to it. It is kept.
  */
 export type EventState = "pending" | "running" | "done" | "dead" | "quarantined" | "unhandled";
 
