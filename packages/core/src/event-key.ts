@@ -9,7 +9,7 @@ const keyLength = 26;
 
 /** The key of the event that `source` knows as `id`. A source name never holds a NUL, so no two pairs meet. */
 export function eventKey(source: string, id: string): string {
-  return encodeKey(sha256(source, "\0", id).subarray(0, keyBytesLength));
+  return encodeKey(sha256(`${source}\0${id}`).subarray(0, keyBytesLength));
 }
 
 /** Writes 16 bytes as 26 characters. */

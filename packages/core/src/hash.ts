@@ -1,10 +1,8 @@
 /** SHA-256, for everything that is known by its content. */
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
-/** The digest of the parts, one after the other. */
-export function sha256(...parts: readonly (string | Uint8Array)[]): Buffer {
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(part);
-  return hash.digest();
+/** The digest of a text's UTF-8, or of bytes. */
+export function sha256(data: string | Uint8Array): Buffer {
+  return hash("sha256", data, "buffer");
 }

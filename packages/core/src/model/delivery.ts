@@ -31,7 +31,7 @@ export interface Delivery {
   readonly verifiedWith: string;
   /** When the request came in, in milliseconds since 1970. */
   readonly receivedAt: number;
-  /** SHA-256 of the query and the body, in hex: two deliveries with the same hash say the same. */
+  /** SHA-256 of the body, of a GET that of its query, in hex: two deliveries with the same hash say the same. */
   readonly contentHash: string;
 }
 

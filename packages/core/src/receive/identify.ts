@@ -43,9 +43,9 @@ export function deliveryOf(
 
 /** A POST says what its body says, whatever is appended to its URL; a GET what its parameters say, but for the token. */
 function contentHashOf(method: string, target: string, body: Uint8Array): string {
+  if (method !== "GET") return sha256(body).toString("hex");
   const parameters = queryOf(target).split(/[&?]/);
-  const query = method === "GET" ? parameters.filter((one) => one !== "token=***").join("&") : "";
-  return sha256(query, "\0", body).toString("hex");
+  return sha256(parameters.filter((one) => one !== "token=***").join("&")).toString("hex");
 }
 
 function withoutCredentials(
@@ -136,9 +136,11 @@ function newEvent(
     quarantine: undefined,
     delivery,
     copies: 1,
-    conflictKey: source.provider.habits.bodyStable
-      ? eventKey(source.name, `${keyId}\0${delivery.contentHash}`)
-      : undefined,
+    // Hardly ever asked for, so it is made when it is.
+    get conflictKey() {
+      const isStable = source.provider.habits.bodyStable;
+      return isStable ? eventKey(source.name, `${keyId}\0${delivery.contentHash}`) : undefined;
+    },
   };
 }
 

@@ -95,7 +95,9 @@ async function runHandler(
   const ctx: HandlerContext = {
     signal: AbortSignal.any([needs.signal, deadline.signal]),
     attempt: event.attempts,
-    idempotencyKey: idempotencyKey(event.key, handler.name),
+    get idempotencyKey() {
+      return idempotencyKey(event.key, handler.name);
+    },
     get delivery() {
       // Not `slice`: a Buffer's shares its memory.
       return (copied ??= {
@@ -179,7 +181,7 @@ function withDeadline(
 }
 
 function idempotencyKey(eventKey: string, handler: string): string {
-  return sha256(eventKey, "\0", handler).toString("base64url");
+  return sha256(`${eventKey}\0${handler}`).toString("base64url");
 }
 
 /** Total: whatever was thrown, also objects whose getters throw. */

@@ -93,7 +93,7 @@ export class Worker {
   /** Terms for a take: as many of its events may be born claimed as there are free slots. */
   reserve(): TakeAsk {
     const { leaseMs, worked } = this.#needs;
-    const claimMax = this.#state === "working" && !this.#more ? this.#free() : 0;
+    const claimMax = this.#state === "working" ? this.#free() : 0;
     this.#reserved += claimMax;
     return { fence: this.#fence(), leaseMs, claimMax, worked };
   }
