@@ -82,14 +82,14 @@ function readStream(
     const announced = Number(req.headers["content-length"]);
     let held: Buffer = Buffer.alloc(0);
     let size = 0;
-    const pace = setInterval(() => {
+    const leave = pace(() => {
       const elapsedMs = performance.now() - began;
       const isSlow = elapsedMs > graceMs && size < (elapsedMs / 1000) * bytesPerSecondMin;
       if (isSlow || elapsedMs > bodyMsMax) end({ kind: "too_slow" });
-    }, paceMs);
+    });
 
     function end(read: BodyRead): void {
-      clearInterval(pace);
+      leave();
       req.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose);
       // Without this an error after we stopped listening would end the process.
       req.on("error", ignore);
@@ -118,6 +118,22 @@ function readStream(
     const onClose = (): void => end({ kind: "aborted" });
     req.on("data", onData).on("end", onEnd).on("close", onClose).on("error", onClose);
   });
+}
+
+/** Checks of all bodies that are being read: one timer for them together, while there are any. */
+const paced = new Set<() => void>();
+let pacing: NodeJS.Timeout | undefined;
+
+/** Calls `check` now and then, until the function returned is called. */
+function pace(check: () => void): () => void {
+  paced.add(check);
+  pacing ??= setInterval(() => {
+    for (const one of paced) one();
+    if (paced.size > 0) return;
+    clearInterval(pacing);
+    pacing = undefined;
+  }, paceMs).unref();
+  return () => void paced.delete(check);
 }
 
 /** A buffer that starts with the first `used` bytes of `held` and has room for `size`: at least twice as much as before. */

@@ -1,15 +1,15 @@
 /** One attempt: reads an event's data, runs its unfinished handlers, and says what was found. Decides nothing. */
 
 import type { Clock } from "../contracts/clock.ts";
-import type { Schema, SchemaIssue } from "../contracts/schema.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
 import type { Claim } from "../contracts/store.ts";
 import { sha256 } from "../hash.ts";
 import type { Delivery } from "../model/delivery.ts";
-import type { AttemptRecord, HandlerFailure, QuarantineReason } from "../model/event.ts";
+import type { AttemptRecord, HandlerFailure } from "../model/event.ts";
 import type { Settlement } from "../model/settlement.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { FailureSummary } from "../observe/signals.ts";
+import { readData, type Unreadable } from "./data.ts";
 import type { HandlerContext, Registered, WebhookEvent } from "./handlers.ts";
 import { crashesMax, type Finding } from "./lifecycle.ts";
 
@@ -32,13 +32,6 @@ type HandlerEnd =
   | { readonly kind: "succeeded"; readonly handler: string }
   | { readonly kind: "failed"; readonly handler: string; readonly error: unknown }
   | Unreadable;
-
-interface Unreadable {
-  readonly kind: "unreadable";
-  readonly reason: QuarantineReason;
-  /** What the parser or the schema says. Kept with the event: it may quote the payload. */
-  readonly error: unknown;
-}
 
 const attemptsKept = 20;
 const messageCharactersMax = 2000;
@@ -91,9 +84,13 @@ async function runHandler(
   const read = await readData(claim, needs.source);
   if (read.kind !== "valid") return read;
   const deadline = new AbortController();
+  let signal: AbortSignal | undefined;
   let copied: Delivery | undefined;
   const ctx: HandlerContext = {
-    signal: AbortSignal.any([needs.signal, deadline.signal]),
+    get signal() {
+      // Most handlers never ask for it.
+      return (signal ??= AbortSignal.any([needs.signal, deadline.signal]));
+    },
     attempt: event.attempts,
     get idempotencyKey() {
       return idempotencyKey(event.key, handler.name);
@@ -124,41 +121,6 @@ async function runHandler(
   } catch (error) {
     return { kind: "failed", handler: handler.name, error };
   }
-}
-
-/** Parses and validates, for one handler: what it does to its data reaches nobody else. */
-async function readData(
-  { event, delivery }: Claim,
-  { provider, events }: ConfiguredSource,
-): Promise<{ readonly kind: "valid"; readonly data: unknown } | Unreadable> {
-  const invalid = (error: unknown): Unreadable => ({
-    kind: "unreadable",
-    reason: "invalid",
-    error,
-  });
-  let parsed: unknown;
-  try {
-    parsed = provider.parse(delivery, event);
-  } catch (error) {
-    return { kind: "unreadable", reason: "unparsable", error };
-  }
-  const schema: Schema | undefined = Object.hasOwn(events, event.type)
-    ? events[event.type]
-    : undefined;
-  if (schema === undefined) return { kind: "valid", data: parsed };
-  try {
-    const checked = await schema["~standard"].validate(parsed);
-    return checked.issues === undefined
-      ? { kind: "valid", data: checked.value }
-      : invalid(new Error(checked.issues.map(issueText).join("; ")));
-  } catch (error) {
-    return invalid(error);
-  }
-}
-
-function issueText({ message, path = [] }: SchemaIssue): string {
-  const names = path.map((part) => String(typeof part === "object" ? part.key : part));
-  return names.length === 0 ? message : `${names.join(".")}: ${message}`;
 }
 
 /** Rejects at the deadline even if the handler ignores its signal: JavaScript cannot stop it, but its slot is free. */

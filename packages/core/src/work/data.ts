@@ -1,0 +1,48 @@
+/** The data of an event: parsed by its provider, and checked by the schema of its type. */
+
+import type { Schema, SchemaIssue } from "../contracts/schema.ts";
+import type { ConfiguredSource } from "../contracts/source.ts";
+import type { Claim } from "../contracts/store.ts";
+import type { QuarantineReason } from "../model/event.ts";
+
+export interface Unreadable {
+  readonly kind: "unreadable";
+  readonly reason: QuarantineReason;
+  /** What the parser or the schema says. Kept with the event: it may quote the payload. */
+  readonly error: unknown;
+}
+
+/** Parses and validates, for one handler: what it does to its data reaches nobody else. */
+export async function readData(
+  { event, delivery }: Claim,
+  { provider, events }: ConfiguredSource,
+): Promise<{ readonly kind: "valid"; readonly data: unknown } | Unreadable> {
+  const invalid = (error: unknown): Unreadable => ({
+    kind: "unreadable",
+    reason: "invalid",
+    error,
+  });
+  let parsed: unknown;
+  try {
+    parsed = provider.parse(delivery, event);
+  } catch (error) {
+    return { kind: "unreadable", reason: "unparsable", error };
+  }
+  const schema: Schema | undefined = Object.hasOwn(events, event.type)
+    ? events[event.type]
+    : undefined;
+  if (schema === undefined) return { kind: "valid", data: parsed };
+  try {
+    const checked = await schema["~standard"].validate(parsed);
+    return checked.issues === undefined
+      ? { kind: "valid", data: checked.value }
+      : invalid(new Error(checked.issues.map(issueText).join("; ")));
+  } catch (error) {
+    return invalid(error);
+  }
+}
+
+function issueText({ message, path = [] }: SchemaIssue): string {
+  const names = path.map((part) => String(typeof part === "object" ? part.key : part));
+  return names.length === 0 ? message : `${names.join(".")}: ${message}`;
+}
