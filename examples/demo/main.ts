@@ -57,11 +57,24 @@ async function show(
   );
 }
 
+/** What is pasted into each provider's settings. */
+function addressesOf({ url }: Application): {
+  readonly job: string;
+  readonly radio: string;
+  readonly runs: string;
+} {
+  return {
+    job: `${url}/webhooks/socialdata/${tokens.SOCIALDATA_TOKEN}`,
+    radio: `${url}/webhooks/audata/${tokens.AUDATA_TOKEN}`,
+    runs: `${url}/webhooks/captain-data`,
+  };
+}
+
 async function documented(app: Application): Promise<void> {
+  const { job, radio, runs } = addressesOf(app);
   const { succeeded, failed } = captainDataExamples;
   const done = { status: 200, stored: "done" };
   heading("Each documented webhook", ["answer", "stored", "handled"]);
-  const job = `${app.url}/webhooks/socialdata/${tokens.SOCIALDATA_TOKEN}`;
   await show(
     app,
     "SocialData job_finished, success",
@@ -74,12 +87,10 @@ async function documented(app: Application): Promise<void> {
     socialDataDelivery(job, socialDataErrorExample),
     done,
   );
-  const radio = `${app.url}/webhooks/audata/${tokens.AUDATA_TOKEN}`;
   await show(app, "Audata Listener.updated by POST", audataPost(radio, audataExample), done);
   // A call of its own has an id of its own.
   const query = audataQueries["Rails to_query"].replace("2ae54ecb", "3bf65fdc");
   await show(app, "Audata Listener.updated by GET", audataGet(radio, query), done);
-  const runs = `${app.url}/webhooks/captain-data`;
   await show(
     app,
     "Captain Data Succeeded",
@@ -95,8 +106,8 @@ async function documented(app: Application): Promise<void> {
 }
 
 async function odd(app: Application): Promise<void> {
+  const { job, radio, runs } = addressesOf(app);
   heading("What else happens", ["answer", "stored", "handled"]);
-  const job = `${app.url}/webhooks/socialdata/${tokens.SOCIALDATA_TOKEN}`;
   const again = { status: 200, stored: "nothing new" };
   await show(
     app,
@@ -104,7 +115,6 @@ async function odd(app: Application): Promise<void> {
     socialDataDelivery(job, socialDataExample),
     again,
   );
-  const radio = `${app.url}/webhooks/audata/${tokens.AUDATA_TOKEN}`;
   const printed = audataPost(radio, audataExampleAsPrinted);
   const kept = { status: 200, stored: "quarantined (unparsable)" };
   await show(app, "Audata's example as printed: not JSON", printed, kept);
@@ -116,13 +126,9 @@ async function odd(app: Application): Promise<void> {
     socialDataDelivery(wrong, socialDataExample),
     refused,
   );
-  const bearer = captainDataDelivery(
-    `${app.url}/webhooks/captain-data`,
-    captainDataExamples.failed,
-    {
-      Authorization: "Bearer wrong",
-    },
-  );
+  const bearer = captainDataDelivery(runs, captainDataExamples.failed, {
+    Authorization: "Bearer wrong",
+  });
   await show(app, "Captain Data with a wrong header", bearer, refused);
 }
 
@@ -141,14 +147,14 @@ interface Killed {
 /** Sends many deliveries at once, kills the process while they are answered, and accounts for each that was. */
 async function killed(app: Application, round: number): Promise<Killed> {
   heading("kill -9 in the middle");
-  const url = `${app.url}/webhooks/audata/${tokens.AUDATA_TOKEN}`;
+  const { radio } = addressesOf(app);
   const acknowledged: string[] = [];
   let next = 0;
   const connection = async (): Promise<void> => {
     while (next < burst && acknowledged.length < killAfter) {
       const id = `demo-call-${round}-${next++}`;
       const call = { event: "Listener.updated", sender_id: 7, station: "demo", webhookCallId: id };
-      const { status } = await send(audataPost(url, { ...call, sender: { id: 7 } }));
+      const { status } = await send(audataPost(radio, { ...call, sender: { id: 7 } }));
       if (status === 200) acknowledged.push(id);
       // In the same turn as an answer comes in: its event is on disk, and its handler at its beginning.
       if (acknowledged.length === killAfter) app.kill();

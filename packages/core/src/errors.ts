@@ -31,6 +31,11 @@ export class WebhookInboxError extends Error {
   }
 }
 
+/** Whether an error says that the store cannot be used now, whatever is asked of it. */
+export function isStoreAway(error: unknown): boolean {
+  return isWebhookInboxError(error) && error.code === "STORE_UNAVAILABLE";
+}
+
 /** Whether an error is one of ours, also when two copies of the package are installed. */
 export function isWebhookInboxError(error: unknown): error is WebhookInboxError {
   return error instanceof Error && error.name === "WebhookInboxError" && "code" in error;

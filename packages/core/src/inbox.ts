@@ -152,13 +152,8 @@ class InboxOfSources {
       );
     }
     const [first, second] = rest;
-    const options = typeof first === "object" ? first : {};
-    this.#registry.add(
-      source,
-      type,
-      options,
-      (typeof first === "object" ? second : first) as Handler,
-    );
+    const [options, handler] = typeof first === "object" ? [first, second] : [{}, first];
+    this.#registry.add(source, type, options, handler as Handler);
     return this;
   }
 

@@ -7,6 +7,8 @@ export interface Line {
   readonly message: string;
   /** What a line repeats that anybody can cause: such lines are thinned out. */
   readonly once?: string | undefined;
+  /** For how long it is not repeated. */
+  readonly quietMs?: number;
 }
 
 /** For each source what to paste into its provider, without its secrets. */

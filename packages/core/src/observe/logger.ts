@@ -12,7 +12,7 @@ export interface Logger {
 }
 
 /** Lines that anybody can cause are written once in this time, for each source and cause. */
-const quietMs = 1000;
+const quietMsDefault = 1000;
 
 /** Says each signal to the logger. A logger that throws harms nobody but itself. */
 export function logTo(logger: Logger, now: () => number): Emit {
@@ -20,10 +20,9 @@ export function logTo(logger: Logger, now: () => number): Emit {
   const written = new Map<string, number>();
   return (signal) => {
     try {
-      for (const { level, message, once } of linesOf(signal)) {
+      for (const { level, message, once, quietMs = quietMsDefault } of linesOf(signal)) {
         const last = once === undefined ? undefined : written.get(once);
-        if (last !== undefined && (signal.kind === "body_consumed" || now() - last < quietMs))
-          continue;
+        if (last !== undefined && now() - last < quietMs) continue;
         if (once !== undefined) written.set(once, now());
         logger[level](signal, message);
       }
@@ -113,17 +112,16 @@ function receivedLine({ source, receipt }: Extract<Signal, { kind: "received" }>
   }
 }
 
+/** Said once: what is mounted in the wrong order stays so for every delivery. */
 function consumedLine({ source, lost }: Extract<Signal, { kind: "body_consumed" }>): Line {
   const fix = "mount webhooks() before the body parser";
-  return lost
-    ? line(
-        "error",
-        `${source}: a body parser ran first and the exact bytes are gone, so deliveries are answered 500: ${fix}`,
-        `${source} lost`,
-      )
-    : line(
-        "warn",
-        `${source}: a body parser ran first, so the stored body is a reconstruction: ${fix}`,
-        `${source} rebuilt`,
-      );
+  const what = lost
+    ? "and the exact bytes are gone, so deliveries are answered 500"
+    : "so the stored body is a reconstruction";
+  return {
+    level: lost ? "error" : "warn",
+    message: `${source}: a body parser ran first${lost ? " " : ", "}${what}: ${fix}`,
+    once: `${source} ${lost ? "lost" : "rebuilt"}`,
+    quietMs: Infinity,
+  };
 }

@@ -4,7 +4,7 @@
  */
 
 import type { Claim, NewEvent, Store, TakeAsk, Taken } from "../contracts/store.ts";
-import { isWebhookInboxError } from "../errors.ts";
+import { isStoreAway } from "../errors.ts";
 import { groupCommit } from "../group-commit.ts";
 
 export interface Custody {
@@ -42,14 +42,10 @@ export function createCustody({ store, terms, begin }: CustodyNeeds): Custody {
     const ask = terms();
     let answers: readonly Taken[];
     try {
-      answers = await store.take(
-        folded.map(({ event }) => event),
-        ask,
-      );
+      answers = await store.take(folded, ask);
     } catch (error) {
       begin([], ask, false);
-      const isAway = isWebhookInboxError(error) && error.code === "STORE_UNAVAILABLE";
-      return isAway || !mayHalve || batch.length === 1
+      return isStoreAway(error) || !mayHalve || batch.length === 1
         ? batch.map(() => ({ error }))
         : await halved(batch);
     }
@@ -78,25 +74,20 @@ export function createCustody({ store, terms, begin }: CustodyNeeds): Custody {
   };
 }
 
-interface Folded {
-  readonly event: NewEvent;
-  readonly key: string;
-}
-
 /** One event for each key, with its copies counted. */
-function fold(events: readonly NewEvent[]): readonly Folded[] {
+function fold(events: readonly NewEvent[]): readonly NewEvent[] {
   const byKey = new Map<string, NewEvent>();
   for (const event of events) {
     const first = byKey.get(event.key);
     byKey.set(event.key, first === undefined ? event : { ...first, copies: first.copies + 1 });
   }
-  return [...byKey].map(([key, event]) => ({ key, event }));
+  return [...byKey.values()];
 }
 
 /** Gives each delivery its answers: the first copy of a key has the store's, the others are duplicates of it. */
 function spread(
   batch: readonly (readonly NewEvent[])[],
-  folded: readonly Folded[],
+  folded: readonly NewEvent[],
   answers: readonly Taken[],
 ): readonly Outcome[] {
   const byKey = new Map<string, Taken>();

@@ -16,7 +16,7 @@ import {
 import type { Delivery } from "../model/delivery.ts";
 import type { EventRecord } from "../model/event.ts";
 import type { Settlement } from "../model/settlement.ts";
-import { bornRecord, limitOf, variantOf } from "./records.ts";
+import { bornRecord, isBornClaimed, limitOf, variantOf } from "./records.ts";
 
 interface Row {
   event: EventRecord;
@@ -58,10 +58,7 @@ class MemoryStore implements Store {
     return events.map((event) => {
       const row = this.#rows.get(event.key);
       if (row !== undefined) return this.#takeAgain(event, row, ask);
-      const isClaimed =
-        claimed < ask.claimMax &&
-        event.quarantine === undefined &&
-        ask.worked.includes(event.source);
+      const isClaimed = isBornClaimed(event, ask, claimed);
       if (isClaimed) claimed += 1;
       return this.#insert(event, ask, isClaimed);
     });

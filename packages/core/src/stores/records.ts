@@ -1,9 +1,15 @@
 /** What every store does alike: the record of an event when it is born, and the bounds of a list. */
 
-import type { ListQuery, NewEvent } from "../contracts/store.ts";
+import type { ListQuery, NewEvent, TakeAsk } from "../contracts/store.ts";
 import type { EventRecord } from "../model/event.ts";
 
 const listLimitMax = 100;
+
+/** Whether an event may be born claimed, when `claimed` others of its call were. */
+export function isBornClaimed(event: NewEvent, ask: TakeAsk, claimed: number): boolean {
+  const { source, quarantine } = event;
+  return claimed < ask.claimMax && quarantine === undefined && ask.worked.includes(source);
+}
 
 /** The record of an event that is taken at `now`: `running` if it is born claimed, quarantined if it cannot be read. */
 export function bornRecord(event: NewEvent, now: number, claimed: boolean): EventRecord {

@@ -6,7 +6,7 @@
 import type { Clock } from "../contracts/clock.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
 import type { Claim, ClaimAnswer, Store, TakeAsk } from "../contracts/store.ts";
-import { isWebhookInboxError } from "../errors.ts";
+import { isStoreAway } from "../errors.ts";
 import { groupCommit, nextTurn, type GroupCommit } from "../group-commit.ts";
 import type { Settlement } from "../model/settlement.ts";
 import { summaryOf } from "../observe/redact.ts";
@@ -280,7 +280,7 @@ export class Worker {
       } catch (error) {
         emit({ kind: "store_failed", verb: "settle", error: summaryOf(error) });
         if (isLast) return batch.map(() => false);
-        const isAway = isWebhookInboxError(error) && error.code === "STORE_UNAVAILABLE";
+        const isAway = isStoreAway(error);
         if (!isAway && batch.length === 1) return [false];
         if (!isAway) return await this.#settleEach(batch);
         await new Promise<void>((resolve) => clock.after(settleRetryMs, resolve));

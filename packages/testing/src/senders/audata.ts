@@ -68,22 +68,3 @@ export function audataGet(url: string, query: string): OutgoingDelivery {
   const joint = url.includes("?") ? "&" : "?";
   return { method: "GET", url: `${url}${joint}${query}`, headers: {}, body: undefined };
 }
-
-/** URL parameters of a call in the bracketed form of Rails, which Audata's platform looks like. */
-export function audataQuery(call: Readonly<Record<string, unknown>>): string {
-  return pairs(call)
-    .map(([name, value]) => `${encode(name)}=${encode(value)}`)
-    .join("&");
-}
-
-function pairs(value: unknown, name = ""): readonly (readonly [string, string])[] {
-  if (value === null || value === undefined) return [[name, ""]];
-  if (Array.isArray(value)) return value.flatMap((item) => pairs(item, `${name}[]`));
-  if (typeof value !== "object")
-    return [[name, typeof value === "string" ? value : JSON.stringify(value)]];
-  return Object.entries(value).flatMap(([key, inner]) =>
-    pairs(inner, name === "" ? key : `${name}[${key}]`),
-  );
-}
-
-const encode = (text: string): string => encodeURIComponent(text).replaceAll("%20", "+");

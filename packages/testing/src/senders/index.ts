@@ -10,7 +10,6 @@ export {
   audataGet,
   audataPost,
   audataQueries,
-  audataQuery,
   type AudataEncoding,
 } from "./audata.ts";
 export { captainDataDelivery, captainDataExamples } from "./captain-data.ts";

@@ -19,7 +19,7 @@ export const long = 3_600_000;
 let fences = 0;
 
 /** A fence that nobody has used. */
-export function newFence(): string {
+function newFence(): string {
   fences += 1;
   return `suite/${fences}`;
 }

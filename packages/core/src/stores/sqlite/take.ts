@@ -2,7 +2,7 @@
 
 import { conflictsMax, type NewEvent, type TakeAsk, type Taken } from "../../contracts/store.ts";
 import type { Delivery } from "../../model/delivery.ts";
-import { bornRecord, variantOf } from "../records.ts";
+import { bornRecord, isBornClaimed, variantOf } from "../records.ts";
 import type { Prepare } from "./connection.ts";
 import { eventColumns, eventOf, keyBytes, type Row } from "./rows.ts";
 
@@ -16,8 +16,7 @@ export function takeAll(
   const deliveries = new Map<Delivery, number | bigint>();
   let claimed = 0;
   return events.map((event): Taken => {
-    const isClaimed =
-      claimed < ask.claimMax && event.quarantine === undefined && ask.worked.includes(event.source);
+    const isClaimed = isBornClaimed(event, ask, claimed);
     const taken = insert(prepare, event, ask, now, isClaimed, deliveries);
     if (taken === undefined) return takeAgain(prepare, event, ask, now, deliveries);
     if (isClaimed) claimed += 1;
