@@ -73,7 +73,8 @@ export interface ClaimAsk extends ClaimTerms {
   readonly slots: Readonly<Record<string, number>>;
   /**
    * How many suspects may be among them: events with a crash. One at a time, so that an event that kills workers takes
-   * no innocents with it.
+   * no innocents with it; and those with the most crashes first, so that one that was twice in the way of somebody else's
+   * end is not kept waiting for a third.
    */
   readonly suspectsMax: number;
   /** Upper bound on the sum of their bodies; the first is given whatever its size. */

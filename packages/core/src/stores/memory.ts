@@ -105,7 +105,7 @@ class MemoryStore implements Store {
     let suspects = ask.suspectsMax;
     let bytes = 0;
     let nextDueAt: number | undefined;
-    for (const row of [...this.#rows.values()].sort(byDueAt)) {
+    for (const row of [...this.#rows.values()].sort(inOrder)) {
       const { source } = row.event;
       const at = claimableAt(row);
       if (at === undefined || left[source] === undefined) continue;
@@ -208,8 +208,10 @@ function isSuspect({ event }: Row): boolean {
   return event.crashes > 0 || event.state === "running";
 }
 
-function byDueAt(a: Row, b: Row): number {
-  return (claimableAt(a) ?? 0) - (claimableAt(b) ?? 0) || a.seq - b.seq;
+/** Most crashes first, then oldest due. */
+function inOrder(a: Row, b: Row): number {
+  const byCrashes = b.event.crashes - a.event.crashes;
+  return byCrashes || (claimableAt(a) ?? 0) - (claimableAt(b) ?? 0) || a.seq - b.seq;
 }
 
 function matches(event: EventRecord, { source, type, state }: ListQuery): boolean {

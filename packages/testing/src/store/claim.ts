@@ -1,5 +1,6 @@
 /** `claim`: due events, and those whose lease has ended, each to one caller. */
 
+import type { Claim } from "@webhook-inbox/core";
 import { strict as assert } from "node:assert";
 import {
   claimAsk,
@@ -63,6 +64,28 @@ export const claimTests: StoreTests = {
       assert.equal(nextDueInMs, undefined);
       assert.equal((await store.claim(claimAsk({ suspectsMax: 1 }))).claims.length, 1);
     },
+
+  "of two suspects the one with more crashes comes first, though it is due later": async (open) => {
+    const store = await open();
+    /** Takes an event, lets its lease end so many times, and answers the claim that holds it then. */
+    const crashed = async (id: string, times: number): Promise<Claim> => {
+      await take(store, eventOf(id));
+      for (let n = 0; n < times; n++) await store.claim(claimAsk({ leaseMs: 0 }));
+      const [claim] = (await store.claim(claimAsk())).claims;
+      assert.equal(claim?.event.crashes, times);
+      return claim;
+    };
+    const outcome = { state: "pending", afterMs: 0, handedBack: false } as const;
+    const twice = await crashed("twice", 2);
+    await store.settle([settlementOf(await crashed("once", 1), { outcome })]);
+    const { dueAt } = await recordOf(store, "once");
+    // Later by the clock's smallest step: otherwise their order of taking would decide.
+    while (Date.now() <= dueAt) await store.get("");
+    await store.settle([settlementOf(twice, { outcome })]);
+    await take(store, eventOf("innocent"));
+    const { claims } = await store.claim(claimAsk({ suspectsMax: 1 }));
+    assert.deepEqual(ids(claims), ["innocent", "twice"]);
+  },
 
   "a suspect that was handed back is still a suspect": async (open) => {
     const store = await open();

@@ -51,7 +51,7 @@ interface Candidate {
   readonly suspect: 0 | 1;
 }
 
-/** Due rows of a source, oldest due first; before them a suspect, if one may run. Reads no body. */
+/** Due rows of a source, oldest due first; before them a suspect, if one may run, of most crashes. Reads no body. */
 function candidates(
   prepare: Prepare,
   source: string,
@@ -59,16 +59,23 @@ function candidates(
   suspectsMax: number,
   now: number,
 ): readonly Candidate[] {
-  const rows = (state: string, due: string, more: string, most: number): readonly Candidate[] =>
+  const rows = (
+    state: string,
+    due: string,
+    more: string,
+    most: number,
+    first = "",
+  ): readonly Candidate[] =>
     prepare(`
       SELECT e.seq, (SELECT length(body) FROM webhook_inbox_deliveries d WHERE d.seq = e.delivery) AS size,
         e.state = 'running' AS lapsed, e.state = 'running' OR e.crashes > 0 AS suspect
       FROM webhook_inbox_events e
       WHERE e.state = '${state}' AND e.source = ? AND e.${due} <= ? ${more}
-      ORDER BY e.${due}, e.seq LIMIT ?`).all(source, now, most) as unknown as Candidate[];
+      ORDER BY ${first} e.${due}, e.seq LIMIT ?`).all(source, now, most) as unknown as Candidate[];
   const most = Math.min(count, Math.max(0, suspectsMax));
-  const lapsed = rows("running", "lease_ends_at", "", most);
-  const crashed = rows("pending", "due_at", "AND e.crashes > 0", most - lapsed.length);
+  const worst = "e.crashes DESC,";
+  const lapsed = rows("running", "lease_ends_at", "", most, worst);
+  const crashed = rows("pending", "due_at", "AND e.crashes > 0", most - lapsed.length, worst);
   const suspects = [...lapsed, ...crashed];
   return [...suspects, ...rows("pending", "due_at", "AND e.crashes = 0", count - suspects.length)];
 }
