@@ -35,6 +35,7 @@ const foreign: Readonly<Record<string, readonly string[]>> = {
   verify: ["node:crypto"],
   http: ["node:http"],
   stores: ["node:sqlite", "node:fs", "node:path"],
+  work: ["node:worker_threads"],
   providers: ["zod"],
 };
 

@@ -3,21 +3,14 @@
  * finds nothing lost with it would prove nothing.
  */
 
-import type { NewEvent, Store, TakeAsk, Taken } from "@webhook-inbox/core";
+import type { Store } from "@webhook-inbox/core";
+import { wrapped } from "../support/wrapped.ts";
 
-export function acknowledgeFirst(inner: Store): Store {
-  return {
-    supports: inner.supports,
-    open: (context) => inner.open(context),
-    close: () => inner.close(),
-    claim: (ask) => inner.claim(ask),
-    extend: (claims, leaseMs) => inner.extend(claims, leaseMs),
-    settle: (settlements) => inner.settle(settlements),
-    get: (key) => inner.get(key),
-    list: (query) => inner.list(query),
-    take(events: readonly NewEvent[], ask: TakeAsk): Promise<readonly Taken[]> {
-      setTimeout(() => void inner.take(events, { ...ask, claimMax: 0 }), 10);
+export function acknowledgeFirst<T>(inner: Store<T>): Store<T> {
+  return wrapped(inner, {
+    take(events, ask) {
+      setTimeout(() => void inner.take(events, { ...ask, slots: {} }), 10);
       return Promise.resolve(events.map(() => ({ kind: "taken" })));
     },
-  };
+  });
 }

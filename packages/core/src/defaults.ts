@@ -23,24 +23,28 @@ export type DefaultSources = {
 };
 
 /** `createInbox`'s options, none of which is needed. */
-export type WebhooksOptions<Of extends Sources = DefaultSources> = Omit<
-  InboxOptions<Of>,
+export type WebhooksOptions<Of extends Sources = DefaultSources, Transaction = unknown> = Omit<
+  InboxOptions<Of, Transaction>,
   "store" | "sources"
 > & {
   /** Default: what `WEBHOOK_INBOX_STORE` names, else the SQLite file `./webhooks.sqlite`. */
-  readonly store?: Store;
+  readonly store?: Store<Transaction>;
   /** Default: SocialData, Audata and Captain Data, with the credentials of the environment. */
   readonly sources?: Of;
 };
 
 /** The inbox that an adapter was given, or a new one from its options. Throws as `createInbox` does. */
-export function inboxFrom<const Of extends Sources = DefaultSources>(
-  given: Inbox<Of> | WebhooksOptions<Of> = {},
-): Inbox<Of> {
+export function inboxFrom<const Of extends Sources = DefaultSources, Transaction = unknown>(
+  given: Inbox<Of, Transaction> | WebhooksOptions<Of, Transaction> = {},
+): Inbox<Of, Transaction> {
   if ("receive" in given) return given;
   const sources = given.sources ?? (defaultSources() as unknown as Of);
   const store = given.store ?? storeFromUrl(process.env["WEBHOOK_INBOX_STORE"] ?? defaultStoreUrl);
-  return createInbox<Of>({ ...given, store, sources });
+  return createInbox<Of, Transaction>({
+    ...given,
+    store: store as Store<Transaction>,
+    sources,
+  });
 }
 
 const defaultStoreUrl = "sqlite:./webhooks.sqlite";

@@ -8,6 +8,9 @@
  * - `STORE_LOSSY`: the store would lose acknowledged events.
  * - `STORE_UNAVAILABLE`: the store cannot be reached, opened or written just now.
  * - `STORE_INCOMPATIBLE`: the store holds data of a version this one does not know.
+ * - `SELECTION_INVALID`: an intervention does not say which events, by whom or why.
+ * - `TRANSACTION_INVALID`: `ctx.transaction` was used in a way that cannot be exact, or this store has none.
+ * - `CLAIM_LOST`: another worker has taken over the event, or a person has ended it.
  * - `INBOX_CLOSED`: the inbox was closed.
  */
 export type ErrorCode =
@@ -18,6 +21,9 @@ export type ErrorCode =
   | "STORE_LOSSY"
   | "STORE_UNAVAILABLE"
   | "STORE_INCOMPATIBLE"
+  | "SELECTION_INVALID"
+  | "TRANSACTION_INVALID"
+  | "CLAIM_LOST"
   | "INBOX_CLOSED";
 
 /** Every error that the inbox throws. Branch on `code`: it is stable, the message is not. */

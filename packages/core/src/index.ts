@@ -5,9 +5,12 @@
  * @module @webhook-inbox/core
  */
 
-export { createInbox, type Inbox } from "./inbox.ts";
+export { createInbox, type CloseOptions, type Inbox } from "./inbox.ts";
 export type { InboxOptions, WorkOptions } from "./options.ts";
 export { isWebhookInboxError, WebhookInboxError, type ErrorCode } from "./errors.ts";
+export { dead, retry, type HandlerAnswer } from "./work/answers.ts";
+export type { Audit } from "./work/audit.ts";
+export type { Intervened, InterveneOptions, ReplayOptions, Which } from "./work/interventions.ts";
 export type {
   EventOf,
   Handler,
@@ -34,23 +37,37 @@ export type {
   Signature,
 } from "./contracts/provider.ts";
 export type { EventMap, Schema, SchemaIssue, SchemaResult, SchemasOf } from "./contracts/schema.ts";
-export type { EventsOf, Source, Sources } from "./contracts/source.ts";
+export type { EventsOf, Source, SourceRetry, Sources } from "./contracts/source.ts";
 
 export { systemClock, type Clock } from "./contracts/clock.ts";
 export type { Answer, BodyRead, BodySource, Door } from "./contracts/door.ts";
 export {
   conflictsMax,
+  type AuditAnswer,
   type Claim,
   type ClaimAnswer,
   type ClaimAsk,
   type ClaimTerms,
+  type ConnectHeartbeat,
+  type EventFilter,
+  type Hold,
+  type InterveneAnswer,
+  type InterveneAsk,
+  type Kept,
   type ListAnswer,
   type ListQuery,
-  type NewEvent,
+  type NoTransaction,
+  type PruneAnswer,
+  type PruneAsk,
+  type Selection,
   type Store,
   type StoreSupports,
   type TakeAsk,
   type Taken,
+  type Tally,
+  type TallyQuery,
+  type ThreadAccess,
+  type TypesMax,
 } from "./contracts/store.ts";
 
 export type { Delivery, DeliveryHead, Method } from "./model/delivery.ts";
@@ -61,8 +78,28 @@ export type {
   EventRecord,
   EventState,
   HandlerFailure,
+  NewEvent,
   Note,
   QuarantineReason,
 } from "./model/event.ts";
+export type { Receipt } from "./model/receipt.ts";
+export type { Diagnosis } from "./model/verdict.ts";
+export { statesFor, type Act, type InterventionRecord } from "./model/intervention.ts";
 export type { Outcome, Settlement } from "./model/settlement.ts";
+export {
+  prunable,
+  stateAfter,
+  transitions,
+  type Gone,
+  type Transition,
+} from "./model/transitions.ts";
 export type { Logger } from "./observe/logger.ts";
+export type {
+  Emit,
+  ErrorSummary,
+  EventName,
+  FailureSummary,
+  NamedOutcome,
+  Signal,
+  SourceSummary,
+} from "./observe/signals.ts";

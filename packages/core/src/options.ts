@@ -2,21 +2,22 @@
 
 import { systemClock, type Clock } from "./contracts/clock.ts";
 import type { CredentialKind, Credentials } from "./contracts/provider.ts";
-import type { ConfiguredSource, Source, Sources } from "./contracts/source.ts";
+import type { ConfiguredSource, Source, SourceRetry, Sources } from "./contracts/source.ts";
 import type { Store } from "./contracts/store.ts";
 import { isWebhookInboxError, WebhookInboxError } from "./errors.ts";
 import { consoleLogger, type Logger } from "./observe/logger.ts";
+import type { Signal } from "./observe/signals.ts";
 import { credentialKinds, verifiersOf } from "./verify/credentials.ts";
 import { defaultDelaysMs } from "./work/backoff.ts";
 import type { HandlersOf } from "./work/handlers.ts";
 
-export interface InboxOptions<Of extends Sources> {
+export interface InboxOptions<Of extends Sources, Transaction = unknown> {
   /** Where events are kept, such as `sqlite("webhooks.sqlite")`. */
-  readonly store: Store;
+  readonly store: Store<Transaction>;
   /** Where to receive from, by name. The name is a segment of the URL and part of every event's key: keep it. */
   readonly sources: Of;
   /** Handlers by source and type; further ones are registered with `on`. */
-  readonly handlers?: HandlersOf<NoInfer<Of>>;
+  readonly handlers?: HandlersOf<NoInfer<Of>, NoInfer<Transaction>>;
   /** Where the inbox begins, below the adapter's mount point; `"/"` is the mount point itself. Default: `/webhooks`. */
   readonly path?: string;
   /** Which events this instance works on. Default: `true`, those of all its sources; `false`: it only receives. */
@@ -24,7 +25,7 @@ export interface InboxOptions<Of extends Sources> {
   readonly retry?: {
     /**
      * Delays after the first, second, … failed attempt, in milliseconds, each spread by 20 %; after the last one the
-     * event is dead. Default: 5 s, 30 s, 2 min, 10 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h.
+     * event is dead. A source may have its own, and its types theirs. Default: 5 s, 30 s, 2 min, 10 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h.
      */
     readonly delaysMs?: readonly number[];
   };
@@ -36,6 +37,30 @@ export interface InboxOptions<Of extends Sources> {
     /** Events whose handlers run at the same time. Default: 64. */
     readonly handlersMax?: number;
   };
+  /**
+   * What becomes of an event whose type neither the provider nor the source's `events` know, and that no handler of `"*"`
+   * takes. Default: `unhandled`, which is forgotten after its retention; `quarantine` keeps it until a person decides.
+   */
+  readonly onUnknownType?: "unhandled" | "quarantine";
+  /**
+   * What becomes of an event whose data does not fit the schema of its type. Default: `quarantine`; `handle` gives it to
+   * handlers as it came, with the note `data_invalid`: its type then promises too much.
+   */
+  readonly onInvalid?: "quarantine" | "handle";
+  /**
+   * When events that are over (done, unhandled, cancelled, erased) are forgotten, by the time since their receipt. What is
+   * dead or quarantined stays until a person has decided. `false`: never.
+   */
+  readonly retention?:
+    | false
+    | {
+        /** When their deliveries go, with the bodies. Default: 30 days. */
+        readonly payloadMs?: number;
+        /** When their keys go, by which a further delivery is known as a duplicate. Default: 90 days. */
+        readonly keyMs?: number;
+      };
+  /** Gets every signal, at once: for metrics and traces. What it throws is ignored. */
+  readonly onSignal?: (signal: Signal) => void;
   /** Anything shaped like pino; `false` for none. Default: one line each on the console, without debugging. */
   readonly logger?: Logger | false;
   /** Time, for tests. Default: the machine's. */
@@ -57,9 +82,12 @@ export interface Settings {
   readonly path: string;
   readonly worked: readonly string[];
   readonly leaseMs: number;
-  readonly delaysMs: readonly number[];
   readonly inFlightBytesMax: number;
   readonly handlersMax: number;
+  readonly onUnknownType: "unhandled" | "quarantine";
+  readonly onInvalid: "quarantine" | "handle";
+  readonly retention: { readonly payloadMs: number; readonly keyMs: number } | undefined;
+  readonly onSignal: ((signal: Signal) => void) | undefined;
   readonly logger: Logger | undefined;
   readonly clock: Clock;
 }
@@ -68,20 +96,37 @@ export interface Settings {
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 const known = {
-  options: ["store", "sources", "handlers", "path", "work", "retry", "limits", "logger", "clock"],
+  options: [
+    "store",
+    "sources",
+    "handlers",
+    "path",
+    "work",
+    "retry",
+    "limits",
+    "retention",
+    "onUnknownType",
+    "onInvalid",
+    "onSignal",
+    "logger",
+    "clock",
+  ],
   work: ["sources", "leaseMs"],
   retry: ["delaysMs"],
   limits: ["bodyBytesMax", "inFlightBytesMax", "handlersMax"],
-  source: ["auth", "events", "bodyBytesMax"],
+  retention: ["payloadMs", "keyMs"],
+  source: ["auth", "events", "bodyBytesMax", "handlersMax", "retry"],
+  sourceRetry: ["delaysMs", "types"],
 };
-const delayMsMax = 366 * 86_400_000;
+const dayMs = 86_400_000;
+const delayMsMax = 366 * dayMs;
 const bodyBytesMaxDefault = 1_048_576;
 const sourceNamePattern = /^[a-z0-9][a-z0-9._-]{0,62}$/i;
 const pathPattern = /^(?:\/[A-Za-z0-9._~-]+)+$/;
 
 /** Throws `WebhookInboxError` for the first thing that is wrong. */
-export function settingsOf<Of extends Sources>(
-  options: InboxOptions<Of>,
+export function settingsOf<Of extends Sources, Transaction>(
+  options: InboxOptions<Of, Transaction>,
   environment: Environment,
 ): Settings {
   if (typeof options !== "object" || options === null) {
@@ -98,16 +143,20 @@ export function settingsOf<Of extends Sources>(
     throw invalid(`path must look like "/webhooks" (or "/"), and is ${JSON.stringify(path)}.`);
   }
   const bodyBytesMax = wholeNumber("limits.bodyBytesMax", limits.bodyBytesMax, bodyBytesMaxDefault);
-  const sources = sourcesOf(options.sources, bodyBytesMax, environment);
+  const delaysMs = delaysOf("retry.delaysMs", retry.delaysMs) ?? defaultDelaysMs;
+  const sources = sourcesOf(options.sources, { bodyBytesMax, delaysMs }, environment);
   refuseLoss(store, sources);
   return {
     store,
     sources,
     path: path === "/" ? "" : path,
     ...workOf(options.work ?? true, sources),
-    delaysMs: delaysOf(retry.delaysMs ?? defaultDelaysMs),
     inFlightBytesMax: wholeNumber("limits.inFlightBytesMax", limits.inFlightBytesMax, 67_108_864),
     handlersMax: wholeNumber("limits.handlersMax", limits.handlersMax, 64),
+    onUnknownType: oneOf("onUnknownType", options.onUnknownType, ["unhandled", "quarantine"]),
+    onInvalid: oneOf("onInvalid", options.onInvalid, ["quarantine", "handle"]),
+    retention: retentionOf(options.retention ?? {}),
+    onSignal: options.onSignal,
     logger: logger === false ? undefined : logger,
     clock: options.clock ?? systemClock,
   };
@@ -115,7 +164,7 @@ export function settingsOf<Of extends Sources>(
 
 function sourcesOf(
   sources: Sources,
-  bodyBytesMax: number,
+  defaults: SourceDefaults,
   environment: Environment,
 ): ReadonlyMap<string, ConfiguredSource> {
   const entries = Object.entries(sources ?? {});
@@ -123,14 +172,14 @@ function sourcesOf(
     throw invalid("sources names none. Give at least one, such as { audata: audata({ token }) }.");
   }
   return new Map(
-    entries.map(([name, source]) => [name, configured(name, source, bodyBytesMax, environment)]),
+    entries.map(([name, source]) => [name, configured(name, source, defaults, environment)]),
   );
 }
 
 function configured(
   name: string,
   { provider, events, options }: Source,
-  bodyBytesMax: number,
+  defaults: SourceDefaults,
   environment: Environment,
 ): ConfiguredSource {
   const where = `source "${name}"`;
@@ -168,9 +217,36 @@ function configured(
     bodyBytesMax: wholeNumber(
       `${where}: bodyBytesMax`,
       options["bodyBytesMax"] as number | undefined,
-      bodyBytesMax,
+      defaults.bodyBytesMax,
     ),
+    handlersMax:
+      options["handlersMax"] === undefined
+        ? Infinity
+        : wholeNumber(`${where}: handlersMax`, options["handlersMax"] as number, 1),
+    delaysMsOf: scheduleOf(where, options["retry"] ?? {}, defaults.delaysMs),
   };
+}
+
+/** What a source has from its inbox unless it says otherwise. */
+interface SourceDefaults {
+  readonly bodyBytesMax: number;
+  readonly delaysMs: readonly number[];
+}
+
+function scheduleOf(
+  where: string,
+  retry: SourceRetry,
+  inboxDelaysMs: readonly number[],
+): (type: string) => readonly number[] {
+  refuseUnknown(`${where}: retry`, retry, known.sourceRetry);
+  const delaysMs = delaysOf(`${where}: retry.delaysMs`, retry.delaysMs) ?? inboxDelaysMs;
+  const byType = new Map(
+    Object.entries(retry.types ?? {}).map(([type, one]) => [
+      type,
+      delaysOf(`${where}: retry.types["${type}"].delaysMs`, one.delaysMs) ?? delaysMs,
+    ]),
+  );
+  return (type) => byType.get(type) ?? delaysMs;
 }
 
 /** The credentials of the options; without any, that of the environment. */
@@ -245,13 +321,40 @@ function workOf<Of extends Sources>(
   return { worked, leaseMs: wholeNumber("work.leaseMs", options.leaseMs, 30_000) };
 }
 
-function delaysOf(delaysMs: readonly number[]): readonly number[] {
+function delaysOf(
+  option: string,
+  delaysMs: readonly number[] | undefined,
+): readonly number[] | undefined {
+  if (delaysMs === undefined) return undefined;
   if (!Array.isArray(delaysMs) || delaysMs.some((delay) => !(delay >= 0 && delay <= delayMsMax))) {
     throw invalid(
-      "retry.delaysMs must be a list of milliseconds, such as [5_000, 60_000], each at most a year.",
+      `${option} must be a list of milliseconds, such as [5_000, 60_000], each at most a year.`,
     );
   }
   return delaysMs;
+}
+
+function retentionOf(
+  retention: false | { readonly payloadMs?: number; readonly keyMs?: number },
+): Settings["retention"] {
+  if (retention === false) return undefined;
+  refuseUnknown("retention", retention, known.retention);
+  const payloadMs = wholeNumber("retention.payloadMs", retention.payloadMs, 30 * dayMs);
+  const keyMs = wholeNumber("retention.keyMs", retention.keyMs, 90 * dayMs);
+  if (keyMs >= payloadMs) return { payloadMs, keyMs };
+  throw invalid(
+    "retention.keyMs must be at least retention.payloadMs: a key outlives its delivery.",
+  );
+}
+
+function oneOf<const Value extends string>(
+  option: string,
+  value: Value | undefined,
+  values: readonly [Value, ...Value[]],
+): Value {
+  if (value === undefined) return values[0];
+  if (values.includes(value)) return value;
+  throw invalid(`${option} must be one of ${values.join(", ")}, and is ${value}.`);
 }
 
 function wholeNumber(option: string, value: number | undefined, otherwise: number): number {

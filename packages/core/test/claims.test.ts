@@ -5,21 +5,15 @@ import { memory } from "@webhook-inbox/core/memory";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { describe, expect, test, vi } from "vitest";
 import { aborted, deliver, desk, deskOn, minute } from "../../../tests/support/desk.ts";
+import { wrapped } from "../../../tests/support/wrapped.ts";
 import { temporaryFile } from "../../../tests/support/temporary.ts";
 
 describe("crashes and zombies", () => {
   /** A store like the inner one, whose leases have ended as soon as they begin: as if every worker were dead. */
-  function leaseless(inner: Store): Store {
-    return Object.assign(Object.create(inner) as Store, {
-      open: inner.open.bind(inner),
-      close: inner.close.bind(inner),
-      get: inner.get.bind(inner),
-      list: inner.list.bind(inner),
-      settle: inner.settle.bind(inner),
-      extend: inner.extend.bind(inner),
-      take: (events: Parameters<Store["take"]>[0], terms: Parameters<Store["take"]>[1]) =>
-        inner.take(events, { ...terms, leaseMs: 0 }),
-      claim: (terms: Parameters<Store["claim"]>[0]) => inner.claim({ ...terms, leaseMs: 0 }),
+  function leaseless<T>(inner: Store<T>): Store<T> {
+    return wrapped(inner, {
+      take: (events, terms) => inner.take(events, { ...terms, leaseMs: 0 }),
+      claim: (terms) => inner.claim({ ...terms, leaseMs: 0 }),
     });
   }
 

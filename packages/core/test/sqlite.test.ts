@@ -132,8 +132,8 @@ describe("processes that share a file", () => {
     await store.open({ clock });
     const delivery = { method: "POST", target: "/", headers: [], body: new Uint8Array(), reconstructed: false,
       verifiedWith: "none", receivedAt: 1, contentHash: "x" };
-    const event = { key: eventKey("a", "1"), source: "a", id: "1", type: "t", notes: [], copies: 1, delivery };
-    await store.take([event], { fence: "child/1", leaseMs: 3_600_000, claimMax: 1, worked: ["a"] });
+    const event = { key: eventKey("a", "1"), source: "a", id: "1", type: "t", notes: [], copies: 1, delivery, identified: true };
+    await store.take([event], { fence: "child/1", leaseMs: 3_600_000, slots: { a: 1 } });
     console.log("claimed");
     setInterval(() => {}, 1000);
   `;
@@ -189,10 +189,10 @@ test("processes that come and go free no claim of the living", async () => {
       await store.open({ clock });
       const id = process.pid + "/" + n;
       const key = eventKey("a", id);
-      const event = { key, source: "a", id, type: "t", notes: [], copies: 1, delivery };
-      await store.take([event], { fence: id, leaseMs: 3_600_000, claimMax: 1, worked: ["a"] });
+      const event = { key, source: "a", id, type: "t", notes: [], copies: 1, delivery, identified: true };
+      await store.take([event], { fence: id, leaseMs: 3_600_000, slots: { a: 1 } });
       await pause(Math.random() * 10);
-      const end = { key, fence: id, outcome: { state: "done" }, finished: [], history: [] };
+      const end = { key, fence: id, outcome: { state: "done" }, finished: [], gaveUp: [], history: [] };
       const [held] = await store.settle([end]);
       if (!held) lost += 1;
       await store.close();

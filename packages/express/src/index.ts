@@ -10,10 +10,10 @@ import { inboxFrom, type DefaultSources, type WebhooksOptions } from "@webhook-i
 import { nodeHandler } from "@webhook-inbox/core/node";
 
 /** Express middleware that carries its inbox. */
-export interface WebhooksMiddleware<Of extends Sources = Sources> {
+export interface WebhooksMiddleware<Of extends Sources = Sources, Transaction = unknown> {
   (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void): void;
   /** The inbox it receives for: to register handlers, to wait for `idle()`, to `close()`. */
-  readonly inbox: Inbox<Of>;
+  readonly inbox: Inbox<Of, Transaction>;
 }
 
 /**
@@ -24,9 +24,9 @@ export interface WebhooksMiddleware<Of extends Sources = Sources> {
  * @example
  * app.use(webhooks(inbox));
  */
-export function webhooks<const Of extends Sources = DefaultSources>(
-  given?: Inbox<Of> | WebhooksOptions<Of>,
-): WebhooksMiddleware<Of> {
+export function webhooks<const Of extends Sources = DefaultSources, Transaction = unknown>(
+  given?: Inbox<Of, Transaction> | WebhooksOptions<Of, Transaction>,
+): WebhooksMiddleware<Of, Transaction> {
   const inbox = inboxFrom(given);
   return Object.assign(nodeHandler(inbox), { inbox });
 }

@@ -164,7 +164,7 @@ describe("Audata by POST", () => {
     expect(await states()).toEqual(["quarantined unparsable"]);
     const { events } = await inbox.list();
     const kept = await inbox.get(events[0]?.key ?? "");
-    expect(Buffer.from(kept?.delivery.body ?? []).toString()).toBe(audataExampleAsPrinted);
+    expect(Buffer.from(kept?.delivery?.body ?? []).toString()).toBe(audataExampleAsPrinted);
   });
 
   test("null and missing fields of a record are fine; unknown ones stay", async () => {

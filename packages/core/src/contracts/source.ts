@@ -15,6 +15,12 @@ export interface Source<Events extends EventMap = EventMap> {
   readonly "~events"?: Events;
 }
 
+/** Delays as in the inbox's `retry.delaysMs`: of all types of the source, and of single types in place of these. */
+export interface SourceRetry {
+  readonly delaysMs?: readonly number[];
+  readonly types?: Readonly<Record<string, { readonly delaysMs: readonly number[] }>>;
+}
+
 /** Sources by name. The name is the path segment, and part of every event's key. */
 export type Sources = Readonly<Record<string, Source>>;
 
@@ -40,4 +46,8 @@ export interface ConfiguredSource {
   /** Lower-case names of headers that verification reads: refused when repeated. */
   readonly singleHeaders: ReadonlySet<string>;
   readonly bodyBytesMax: number;
+  /** Events of this source whose handlers may run at the same time; `Infinity` where only the inbox limits them. */
+  readonly handlersMax: number;
+  /** The retry schedule of a type. */
+  readonly delaysMsOf: (type: string) => readonly number[];
 }

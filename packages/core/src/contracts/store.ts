@@ -4,8 +4,16 @@
  */
 
 import type { Delivery } from "../model/delivery.ts";
-import type { EventRecord, EventState, Note, QuarantineReason } from "../model/event.ts";
+import type {
+  DeadReason,
+  EventRecord,
+  EventState,
+  NewEvent,
+  QuarantineReason,
+} from "../model/event.ts";
+import type { Act } from "../model/intervention.ts";
 import type { Settlement } from "../model/settlement.ts";
+import type { Gone } from "../model/transitions.ts";
 import type { Clock } from "./clock.ts";
 
 /** What a store can do. The suite reads it, tests what it claims, and tests the denial of what it denies. */
@@ -14,26 +22,8 @@ export interface StoreSupports {
   readonly durability: "commit" | "none";
   /** Whether several processes may use it at once. */
   readonly shared: boolean;
-}
-
-/** An event to be taken. Events of one delivery share the same `delivery` object. */
-export interface NewEvent {
-  readonly key: string;
-  readonly source: string;
-  readonly id: string;
-  readonly type: string;
-  readonly occurredAt: number | undefined;
-  readonly notes: readonly Note[];
-  /** Set when it cannot be read: it is then born `quarantined`, never claimed. */
-  readonly quarantine: QuarantineReason | undefined;
-  readonly delivery: Delivery;
-  /** Deliveries of the same event and content that are taken at once; at least 1. */
-  readonly copies: number;
-  /**
-   * The key to use when `key` is held by an event with other bytes: the variant is then kept under it, quarantined as
-   * `conflict`. Undefined where a redelivery may differ: it then counts as a duplicate.
-   */
-  readonly conflictKey: string | undefined;
+  /** Whether it has `transaction`. */
+  readonly transactions: boolean;
 }
 
 /** What became of a `NewEvent`. */
@@ -54,23 +44,29 @@ export interface Claim {
   readonly fence: string;
 }
 
-/** Terms of a claim. */
+/** Enough of a claim to show that it is held. */
+export interface Hold {
+  readonly key: string;
+  readonly fence: string;
+}
+
+/** Terms of a claim, and how many may be given. */
 export interface ClaimTerms {
   /** Unique for every call, and made by the caller. */
   readonly fence: string;
   readonly leaseMs: number;
-}
-
-export interface TakeAsk extends ClaimTerms {
-  /** How many of the events may be born claimed, the first ones first. */
-  readonly claimMax: number;
-  /** The sources whose events the caller works on: only these are born claimed. */
-  readonly worked: readonly string[];
-}
-
-export interface ClaimAsk extends ClaimTerms {
   /** How many events to claim, by source. Others are left alone. */
   readonly slots: Readonly<Record<string, number>>;
+  /** How many of a type may be among them, by source and type, where that is fewer than the slots of the source. */
+  readonly typesMax?: TypesMax;
+}
+
+export type TypesMax = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
+/** Terms under which events may be born claimed, the first ones first. */
+export type TakeAsk = ClaimTerms;
+
+export interface ClaimAsk extends ClaimTerms {
   /**
    * How many suspects may be among them: events with a crash. One at a time, so that an event that kills workers takes
    * no innocents with it; and those with the most crashes first, so that one that was twice in the way of somebody else's
@@ -85,16 +81,24 @@ export interface ClaimAnswer {
   readonly claims: readonly Claim[];
   /**
    * Milliseconds, by the store's clock, until a further event of the sources asked for (those with no slot included) is
-   * due or its lease ends: 0 when one is due now; undefined when there is none. Suspects beyond `suspectsMax` are left out.
+   * due or its lease ends: 0 when one is due now; undefined when there is none. Suspects beyond `suspectsMax`, and types
+   * of which none may be given, are left out.
    */
   readonly nextDueInMs: number | undefined;
 }
 
-/** Equality filters; newest first. */
-export interface ListQuery {
+/** Which events: all that are equal in what is given, within the time that is given. */
+export interface EventFilter {
   readonly source?: string;
   readonly type?: string;
   readonly state?: EventState;
+  readonly reason?: QuarantineReason | DeadReason;
+  /** First and last instant of `receivedAt`, in milliseconds since 1970: from this one on, and before that one. */
+  readonly receivedFrom?: number;
+  readonly receivedBefore?: number;
+}
+
+export interface ListQuery extends EventFilter {
   /** From an earlier answer. */
   readonly cursor?: string;
   /** Default and most: 100. */
@@ -102,20 +106,119 @@ export interface ListQuery {
 }
 
 export interface ListAnswer {
+  /** May be fewer than asked, even none, while there is more: a page looks at a bounded number of events. */
   readonly events: readonly EventRecord[];
   /** Undefined when there is no more. */
   readonly cursor: string | undefined;
 }
 
+/** The events of an intervention: by key, or all of a state that fit. */
+export type Selection =
+  | { readonly keys: readonly string[] }
+  | (EventFilter & { readonly state: EventState });
+
+export interface InterveneAsk {
+  readonly act: Act;
+  /** Who, and why. */
+  readonly by: string;
+  readonly reason: string;
+  /** Changes nothing, and answers what would be changed. */
+  readonly dryRun: boolean;
+  /** How many to change at most in this call. */
+  readonly limit: number;
+  /** From an earlier answer of the same intervention. */
+  readonly cursor?: string;
+  /** Of a replay: forgets what has succeeded, one generation on. */
+  readonly rerun?: boolean;
+  /** Of a replay: time until the first is due, and between one and the next. Default: 0. */
+  readonly afterMs?: number;
+  readonly spacingMs?: number;
+}
+
+export interface InterveneAnswer {
+  /** Keys of what was changed. Of an erasure also those that went along. */
+  readonly keys: readonly string[];
+  /** Undefined when there is no more. */
+  readonly cursor: string | undefined;
+}
+
+export interface PruneAsk {
+  /** Age since its receipt at which the delivery of an event that is over is destroyed, and at which its key is forgotten. */
+  readonly payloadMs: number;
+  readonly keyMs: number;
+  /** How many deliveries and keys to look at in this call, about. */
+  readonly limit: number;
+  /** From an earlier answer of the same round. */
+  readonly cursor?: string;
+}
+
+export interface PruneAnswer {
+  /** Deliveries destroyed, and keys forgotten. */
+  readonly payloads: number;
+  readonly keys: number;
+  /** Undefined when the round is over: nothing more is old enough now. */
+  readonly cursor: string | undefined;
+}
+
 /**
- * Every verb MUST reject with `WebhookInboxError` of code `STORE_UNAVAILABLE` while the store cannot be used whatever is
- * asked; any other error says that a row of this call cannot be taken.
+ * How many events went one way between states. `from` is undefined for new ones; `to` may also be `duplicate` (a further
+ * delivery of an event), `conflict` (a variant that was not kept), or `pruned`.
  */
-export interface Store {
+export interface Tally {
+  /** Beginning of the time it covers, in milliseconds since 1970; 0 for all that was longest ago. */
+  readonly at: number;
+  readonly source: string;
+  readonly type: string;
+  readonly from: EventState | undefined;
+  readonly to: EventState | Gone | "duplicate" | "conflict";
+  readonly count: number;
+}
+
+export interface TallyQuery {
+  readonly source?: string;
+  readonly type?: string;
+  /** First and last instant, in milliseconds since 1970: from this one on, and before that one. */
+  readonly from?: number;
+  readonly before?: number;
+  /** Sums up in steps of this length, at least a minute. Default: one sum over all time. */
+  readonly stepMs?: number;
+}
+
+/** What the tallies say and what is there, both of the same instant. */
+export interface AuditAnswer {
+  readonly tallies: readonly Tally[];
+  /** Events by state, counted one by one. */
+  readonly counted: Readonly<Partial<Record<EventState, number>>>;
+}
+
+/** Lets the heartbeat thread open a connection of its own. */
+export interface ThreadAccess {
+  /** A module whose export `connectHeartbeat` is a `ConnectHeartbeat`. */
+  readonly module: URL;
+  /** Handed to it. Must be cloneable. */
+  readonly options: unknown;
+}
+
+export type ConnectHeartbeat = (options: unknown) => Promise<Pick<Store, "extend" | "close">>;
+
+/** The type of `ctx.transaction` where the store has none. */
+export type NoTransaction = undefined;
+
+/**
+ * `Transaction` is the type of the function that handlers find as `ctx.transaction`.
+ *
+ * Every verb MUST reject with `WebhookInboxError` of code `STORE_UNAVAILABLE` while the store cannot be used whatever is
+ * asked; any other error says that a row of this call cannot be taken. Every verb that moves events between states writes
+ * the tally of it in the same transaction.
+ */
+export interface Store<Transaction = unknown> {
   readonly supports: StoreSupports;
 
   /** True when who configured it accepts that it loses what was acknowledged; such a store is otherwise refused. */
   readonly acceptsLoss?: boolean;
+
+  /** Where a store that is shared has none, leases last as long as the longest handler may run. */
+  readonly threadAccess?: ThreadAccess;
 
   /**
    * Makes the store ready: schema, settings, and the proof that they are durable. May be called again after it failed.
@@ -135,25 +238,51 @@ export interface Store {
   take(events: readonly NewEvent[], ask: TakeAsk): Promise<readonly Taken[]>;
 
   /**
-   * Gives due events, and those whose lease has ended, oldest due first, to the caller: each is `running` under the
-   * fence asked, with `attempts` one higher, and `crashes` one higher if a lease had ended. No event goes to two callers.
+   * Gives due events, and those whose lease has ended, to the caller: suspects first, then those that were not replayed,
+   * then the oldest due. Each is `running` under the fence asked, with `attempts` one higher, and `crashes` one higher if
+   * a lease had ended. No event goes to two callers.
    */
   claim(ask: ClaimAsk): Promise<ClaimAnswer>;
 
   /** Moves the lease of each claim to now + `leaseMs`. Answers, per claim, whether its fence still held. */
-  extend(
-    claims: readonly Pick<Claim, "event" | "fence">[],
-    leaseMs: number,
-  ): Promise<readonly boolean[]>;
+  extend(holds: readonly Hold[], leaseMs: number): Promise<readonly boolean[]>;
 
-  /** Writes the end of attempts. Guarded by equality of the fence, never by time. Answers, per settlement, whether it held. */
+  /**
+   * Writes the end of attempts, and takes what an event `became`, as `take` does, with the delivery of that event. Guarded
+   * by equality of the fence, never by time. Answers, per settlement, whether it held.
+   */
   settle(settlements: readonly Settlement[]): Promise<readonly boolean[]>;
 
-  /** The event of a key with its delivery; undefined when there is none. */
-  get(
-    key: string,
-  ): Promise<{ readonly event: EventRecord; readonly delivery: Delivery } | undefined>;
+  /** The event of a key with its delivery, which is undefined once it was pruned or erased; undefined when there is none. */
+  get(key: string): Promise<Kept | undefined>;
 
   /** Events without their deliveries, newest first. */
   list(query: ListQuery): Promise<ListAnswer>;
+
+  /**
+   * What people do: see `Act`. Leaves alone what is in a state that `statesFor` does not name. Whoever has an event in
+   * hand is fenced out. Replay and release set `attempts` and `crashes` to 0; replay clears `gaveUp`.
+   */
+  intervene(selection: Selection, ask: InterveneAsk): Promise<InterveneAnswer>;
+
+  /** Forgets what is old, of events in a state of `prunable`; those of other states stay whatever their age. */
+  prune(ask: PruneAsk): Promise<PruneAnswer>;
+
+  /** How many events went which way. Does not count events: it is fast whatever is kept. */
+  tally(query: TallyQuery): Promise<readonly Tally[]>;
+
+  /** Counts every event: it takes long when there are many, and holds up nothing meanwhile. */
+  audit(): Promise<AuditAnswer>;
+
+  /**
+   * What `ctx.transaction` is for this claim: it runs the user's function inside a transaction that also adds `handler`
+   * to the event's `finished`, so that both happen or neither. Rejects with `CLAIM_LOST` when the fence does not hold.
+   */
+  transaction?(hold: Hold, handler: string): Transaction;
+}
+
+/** An event with the delivery that brought it. */
+export interface Kept {
+  readonly event: EventRecord;
+  readonly delivery: Delivery | undefined;
 }

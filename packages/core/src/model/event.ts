@@ -1,16 +1,30 @@
 /** An event: what a delivery says, the unit of custody and of dedup. States and fields, with who moves them. */
 
+import type { Delivery } from "./delivery.ts";
+import type { InterventionRecord } from "./intervention.ts";
+
 /**
- * Where an event stands. There is no other state, and no way between them but those in `work/lifecycle.ts`.
+ * Where an event stands. There is no other state, and no way between them but those in `model/transitions.ts`.
  *
- * - `pending`: waits for a worker until `dueAt`. Set when it is taken, and again after a failed attempt.
+ * - `pending`: waits for a worker until `dueAt`. Set when it is taken, after a failed attempt, and by replay and release.
  * - `running`: a worker holds a claim on it until its lease ends. Claims set it; a lapsed lease makes it claimable again.
- * - `done`: every handler has succeeded.
- * - `dead`: no attempt is left, or its attempts killed workers; `reason` says which. It is kept, and nothing tries it again.
- * - `quarantined`: in custody but not readable as its type promises; `reason` says why. It is kept as it came.
- * - `unhandled`: no handler was registered for its type when a worker came to it. It is kept.
+ * - `done`: every handler has succeeded; of an unidentified one, that the events it holds were taken.
+ * - `dead`: given up; `reason` says why. It is kept until a person replays, cancels or erases it.
+ * - `quarantined`: in custody but not readable as its type promises; `reason` says why. It is kept as it came, until a
+ *   person releases, cancels or erases it.
+ * - `unhandled`: no handler was registered for its type when a worker came to it. Replayed once there is one.
+ * - `cancelled`: a person said that it is not to be handled.
+ * - `erased`: a person had its content destroyed; its key is kept, so that it is not taken again.
  */
-export type EventState = "pending" | "running" | "done" | "dead" | "quarantined" | "unhandled";
+export type EventState =
+  | "pending"
+  | "running"
+  | "done"
+  | "dead"
+  | "quarantined"
+  | "unhandled"
+  | "cancelled"
+  | "erased";
 
 /**
  * Why an event is quarantined.
@@ -21,6 +35,7 @@ export type EventState = "pending" | "running" | "done" | "dead" | "quarantined"
  * - `unidentified`: it parses, but lacks the fields by which the provider's events are known.
  * - `invalid`: its data does not fit the schema of its type.
  * - `conflict`: an event with the same id but other bytes had been taken before.
+ * - `unknown_type`: neither the provider nor the source's `events` knows its type, and `onUnknownType` says `quarantine`.
  */
 export type QuarantineReason =
   | "empty"
@@ -28,10 +43,17 @@ export type QuarantineReason =
   | "unparsable"
   | "unidentified"
   | "invalid"
-  | "conflict";
+  | "conflict"
+  | "unknown_type";
 
-/** Why an event is dead: it `exhausted` its attempts, or is `poison`: its attempts killed workers. */
-export type DeadReason = "exhausted" | "poison";
+/**
+ * Why an event is dead.
+ *
+ * - `exhausted`: a handler failed at every attempt that its schedule allows.
+ * - `fatal`: a handler answered `dead(…)`, and no other one is left to run.
+ * - `poison`: its attempts killed workers.
+ */
+export type DeadReason = "exhausted" | "fatal" | "poison";
 
 /**
  * Something worth a look that did not keep the event from being taken.
@@ -41,13 +63,15 @@ export type DeadReason = "exhausted" | "poison";
  * - `sender_unparsed`: Audata's `sender` arrived in a form that carries no record (see `senderText`).
  * - `partial_success`: Captain Data says succeeded and reports an error: some inputs failed.
  * - `type_disagreement`: Captain Data's webhook is wired to one event type and its body speaks of another.
+ * - `data_invalid`: its data does not fit the schema of its type, and `onInvalid` says `handle`. Only handlers see this.
  */
 export type Note =
   | "id_missing"
   | "body_reconstructed"
   | "sender_unparsed"
   | "partial_success"
-  | "type_disagreement";
+  | "type_disagreement"
+  | "data_invalid";
 
 /** One execution of an event's unfinished handlers. */
 export interface AttemptRecord {
@@ -73,6 +97,8 @@ export interface EventRecord {
   /** The provider's id, or `sha256:<hex>` of the content when it sends none. */
   readonly id: string;
   readonly type: string;
+  /** False until somebody could say which events its delivery holds. A worker that comes to it tries, and it becomes them. */
+  readonly identified: boolean;
   readonly state: EventState;
   /** Why it is quarantined or dead; undefined in other states. */
   readonly reason: QuarantineReason | DeadReason | undefined;
@@ -81,15 +107,45 @@ export interface EventRecord {
   readonly receivedAt: number;
   /** When it may be claimed next; meaningful while `pending`. */
   readonly dueAt: number;
-  /** Attempts begun, counted when the event is claimed, so that a crash counts. */
+  /** True once it was replayed: it is then claimed after those that are not. */
+  readonly replayed: boolean;
+  /** How often a person had it run from the start, all handlers again. Part of the idempotency key. */
+  readonly generation: number;
+  /** Attempts begun since it was taken or replayed, counted when the event is claimed, so that a crash counts. */
   readonly attempts: number;
   /** Attempts that ended with the death of their worker. */
   readonly crashes: number;
   /** Deliveries of this event beyond the first. */
   readonly duplicates: number;
-  /** Names of the handlers that need not run again: they succeeded. */
+  /** Names of the handlers that succeeded. */
   readonly finished: readonly string[];
+  /** Names of the handlers that answered `dead(…)`: they run again only when it is replayed. */
+  readonly gaveUp: readonly string[];
   /** The last 20 attempts, oldest first. */
   readonly history: readonly AttemptRecord[];
+  /** The last 20 acts of people on it, oldest first. */
+  readonly interventions: readonly InterventionRecord[];
   readonly notes: readonly Note[];
+}
+
+/** An event that is to be taken. Events of one delivery share the same `delivery` object. */
+export interface NewEvent {
+  readonly key: string;
+  readonly source: string;
+  readonly id: string;
+  readonly type: string;
+  /** False while nobody has said which events the delivery holds: it was not read yet, or cannot be. */
+  readonly identified: boolean;
+  readonly occurredAt: number | undefined;
+  readonly notes: readonly Note[];
+  /** Set when it cannot be read: it is then born `quarantined`, never claimed. */
+  readonly quarantine: QuarantineReason | undefined;
+  readonly delivery: Delivery;
+  /** Deliveries of the same event and content that are taken at once; at least 1. */
+  readonly copies: number;
+  /**
+   * The key to use when `key` is held by an event with other bytes: the variant is then kept under it, quarantined as
+   * `conflict`. Undefined where a redelivery may differ: it then counts as a duplicate.
+   */
+  readonly conflictKey: string | undefined;
 }

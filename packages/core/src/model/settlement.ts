@@ -1,10 +1,14 @@
 /** How an attempt ends: the decision that a worker asks a store to write, guarded by its claim's fence. */
 
-import type { AttemptRecord, DeadReason, QuarantineReason } from "./event.ts";
+import type { AttemptRecord, DeadReason, NewEvent, QuarantineReason } from "./event.ts";
 
 /** Where the event goes. */
 export type Outcome =
-  | { readonly state: "done" }
+  | {
+      readonly state: "done";
+      /** What an unidentified event turned out to hold: taken in the same transaction, with its own delivery. */
+      readonly became?: readonly NewEvent[];
+    }
   | { readonly state: "unhandled" }
   | { readonly state: "dead"; readonly reason: DeadReason }
   | { readonly state: "quarantined"; readonly reason: QuarantineReason }
@@ -21,8 +25,10 @@ export interface Settlement {
   /** The claim's fence. A store writes the settlement only while the event still carries it. */
   readonly fence: string;
   readonly outcome: Outcome;
-  /** Names of all handlers that need not run again. */
+  /** Names of handlers that succeeded: added to those that are there, among which may be what a transaction finished. */
   readonly finished: readonly string[];
+  /** Names of all handlers that gave up. */
+  readonly gaveUp: readonly string[];
   /** All attempts to keep, oldest first. */
   readonly history: readonly AttemptRecord[];
 }

@@ -37,8 +37,10 @@ export function settledLine({
   const why = failures.map(failureText).join("; ");
   const more = `inbox.get("${event.key}") has the message`;
   switch (outcome.state) {
-    case "done":
-      return { level: "debug", message: `${name}: done` };
+    case "done": {
+      const became = outcome.became === undefined ? "" : `, it became ${outcome.became} events`;
+      return { level: "debug", message: `${name}: done${became}` };
+    }
     case "unhandled":
       return {
         level: "warn",
@@ -59,6 +61,19 @@ export function settledLine({
     }
   }
 }
+
+/** Who may have kept everything else waiting. */
+export function blockedLine({
+  blockedMs,
+  events,
+}: Extract<Signal, { kind: "loop_blocked" }>): Line {
+  const names = events.slice(0, blockedNamesMax).map(eventText).join(", ");
+  const who = names === "" ? "" : `; running: ${names}`;
+  const message = `the event loop was blocked for ${durationText(blockedMs)}${who}`;
+  return { level: "warn", message };
+}
+
+const blockedNamesMax = 5;
 
 /** Source, type and key; a type is the sender's text, so it is written with escapes. */
 export function eventText({ source, type, key }: EventName): string {

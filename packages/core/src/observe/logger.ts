@@ -1,6 +1,6 @@
 /** Writes signals as log lines. Anything shaped like pino fits; without one, all but debugging goes to the console. */
 
-import { eventText, settledLine, startLines, type Line } from "./lines.ts";
+import { blockedLine, eventText, settledLine, startLines, type Line } from "./lines.ts";
 import type { Emit, Signal } from "./signals.ts";
 
 /** The part of pino's interface that is used. */
@@ -40,6 +40,13 @@ export const consoleLogger: Logger = {
   error: (_, message) => console.error(`[webhook-inbox] ${message}`),
 };
 
+/** A logger for a handler's own words: `fields` beside those of each line. Without a logger it says nothing. */
+export function contextLogger(logger: Logger | undefined, fields: object): Logger {
+  const to = (level: keyof Logger) => (own: object, message: string) =>
+    logger?.[level]({ ...fields, ...own }, message);
+  return { debug: to("debug"), info: to("info"), warn: to("warn"), error: to("error") };
+}
+
 function linesOf(signal: Signal): readonly Line[] {
   switch (signal.kind) {
     case "started":
@@ -68,6 +75,22 @@ function linesOf(signal: Signal): readonly Line[] {
           `${eventText(signal.event)}: another worker had taken over; this result was discarded`,
         ),
       ];
+    case "intervened": {
+      const { act, by, reason, count } = signal;
+      const why = reason === "" ? "" : `: ${JSON.stringify(reason)}`;
+      return [line("info", `${act} of ${count} events by ${JSON.stringify(by)}${why}`)];
+    }
+    case "pruned":
+      return [
+        line("info", `retention: ${signal.payloads} deliveries and ${signal.keys} keys forgotten`),
+      ];
+    case "loop_blocked":
+      return [blockedLine(signal)];
+    case "heartbeat_failed": {
+      const { name, at = "an unknown place" } = signal.error;
+      const why = `the heartbeat thread failed: ${name} at ${at}.`;
+      return [line("warn", `${why} Leases last as long as handlers may run until the next start`)];
+    }
     case "store_failed": {
       const { name, message } = signal.error;
       return [

@@ -1,5 +1,6 @@
 /** Everything observable about an inbox, as one union. Logging consumes it; no signal holds a secret or a payload. */
 
+import type { Act } from "../model/intervention.ts";
 import type { Outcome } from "../model/settlement.ts";
 import type { Receipt } from "../model/receipt.ts";
 
@@ -26,15 +27,38 @@ export type Signal =
       readonly kind: "settled";
       readonly event: EventName;
       readonly attempt: number;
-      readonly outcome: Outcome;
+      readonly outcome: NamedOutcome;
       readonly failures: readonly FailureSummary[];
     }
   /** Another worker had claimed the event meanwhile: what this one found was discarded. */
   | { readonly kind: "fenced"; readonly event: EventName }
+  /** A person has done something to events. */
+  | {
+      readonly kind: "intervened";
+      readonly act: Act;
+      readonly by: string;
+      readonly reason: string;
+      readonly count: number;
+    }
+  /** Deliveries were destroyed and keys forgotten, because of their age. */
+  | { readonly kind: "pruned"; readonly payloads: number; readonly keys: number }
+  /** Nothing else could run for so long: a handler does not give the event loop back, or the machine slept. */
+  | {
+      readonly kind: "loop_blocked";
+      readonly blockedMs: number;
+      readonly events: readonly EventName[];
+    }
+  /** The side thread cannot extend leases, so they last as long as handlers may run: a crash is noticed later. */
+  | { readonly kind: "heartbeat_failed"; readonly error: ErrorSummary }
   /** A verb of the store failed. */
   | { readonly kind: "store_failed"; readonly verb: string; readonly error: ErrorSummary }
   /** A delivery met a bug of the inbox, and was answered 500. */
   | { readonly kind: "receive_failed"; readonly source: string; readonly error: ErrorSummary };
+
+/** An outcome, without the deliveries of what an event became. */
+export type NamedOutcome =
+  | Exclude<Outcome, { readonly state: "done" }>
+  | { readonly state: "done"; /** How many events it became. */ readonly became?: number };
 
 /** Gets every signal, at once. Must not throw. */
 export type Emit = (signal: Signal) => void;

@@ -2,7 +2,7 @@
 
 import type { CredentialKind, Credentials, Provider } from "../contracts/provider.ts";
 import type { EventMap, Schema, SchemasOf } from "../contracts/schema.ts";
-import type { Source } from "../contracts/source.ts";
+import type { Source, SourceRetry } from "../contracts/source.ts";
 
 /** Options of a source: the credentials its provider can send, and what every source may be told. */
 export type SourceOptions<Auth extends CredentialKind, Own extends EventMap> = Pick<
@@ -15,6 +15,10 @@ export type SourceOptions<Auth extends CredentialKind, Own extends EventMap> = P
   readonly events?: SchemasOf<Own>;
   /** Largest body taken, in bytes. Default: the inbox's `limits.bodyBytesMax`. */
   readonly bodyBytesMax?: number;
+  /** Events of this source whose handlers may run at the same time, in one instance. Default: as the inbox allows. */
+  readonly handlersMax?: number;
+  /** When failed events are tried again. Default: the inbox's `retry`. */
+  readonly retry?: SourceRetry;
 };
 
 /** Configures one place to receive from a provider. */

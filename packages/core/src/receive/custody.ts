@@ -3,9 +3,10 @@
  * ones are folded into one row with a count, so that a batch never holds a key twice.
  */
 
-import type { Claim, NewEvent, Store, TakeAsk, Taken } from "../contracts/store.ts";
+import type { Claim, Store, TakeAsk, Taken } from "../contracts/store.ts";
 import { isStoreAway } from "../errors.ts";
 import { groupCommit } from "../group-commit.ts";
+import type { NewEvent } from "../model/event.ts";
 
 export interface Custody {
   /** Takes the events of one delivery. Resolves when they are durable; rejects when that is not certain. */
@@ -16,8 +17,8 @@ export interface Custody {
 
 export interface CustodyNeeds {
   readonly store: Pick<Store, "take">;
-  /** Terms for the next batch: its fence, and how many events may be born claimed. */
-  readonly terms: () => TakeAsk;
+  /** Terms for a batch: its fence, and how many events may be born claimed. */
+  readonly terms: (events: readonly NewEvent[]) => TakeAsk;
   /** Gets what was born claimed under those terms; `left` says whether other events were taken. Called once per `terms`. */
   readonly begin: (claims: readonly Claim[], ask: TakeAsk, left: boolean) => void;
 }
@@ -39,7 +40,7 @@ export function createCustody({ store, terms, begin }: CustodyNeeds): Custody {
     mayHalve: boolean,
   ): Promise<readonly Outcome[]> {
     const folded = fold(batch.flat());
-    const ask = terms();
+    const ask = terms(folded);
     let answers: readonly Taken[];
     try {
       answers = await store.take(folded, ask);

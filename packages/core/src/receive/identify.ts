@@ -2,11 +2,10 @@
 
 import type { Identification, Identity } from "../contracts/provider.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
-import type { NewEvent } from "../contracts/store.ts";
 import { sha256 } from "../hash.ts";
 import { queryOf, type Delivery, type DeliveryHead } from "../model/delivery.ts";
 import { eventKey } from "../event-key.ts";
-import type { Note, QuarantineReason } from "../model/event.ts";
+import type { NewEvent, Note, QuarantineReason } from "../model/event.ts";
 
 /** Content without an id of its own counts as the same event within this time. */
 const bucketMs = 600_000;
@@ -79,7 +78,7 @@ export function identify(
   const found = identified(source, delivery);
   if (found.kind === "nothing") return found;
   if (found.kind === "unreadable") {
-    return { kind: "unreadable", event: quarantined(source, delivery, found.reason) };
+    return { kind: "unreadable", event: unidentified(source, delivery, found.reason) };
   }
   if (found.events.length === 0) return { kind: "nothing" };
   return {
@@ -103,14 +102,18 @@ function identified(source: ConfiguredSource, delivery: Delivery): Identificatio
   return { kind: "unreadable", reason: "unidentified" };
 }
 
-function quarantined(
+/** The delivery itself as an event, to be read later; `quarantine` says why it was not possible now. */
+export function unidentified(
   source: ConfiguredSource,
   delivery: Delivery,
-  reason: QuarantineReason,
+  quarantine: QuarantineReason | undefined,
 ): NewEvent {
-  const event = newEvent(source, delivery, { id: undefined, type: "" }, 0);
-  return { ...event, quarantine: reason, notes: notesOf(delivery, []) };
+  const event = newEvent(source, delivery, { id: undefined, type: "" }, unidentifiedIndex);
+  return { ...event, identified: false, quarantine, notes: notesOf(delivery, []) };
 }
+
+/** Told from every event that the delivery may turn out to hold. */
+const unidentifiedIndex = -1;
 
 function newEvent(
   source: ConfiguredSource,
@@ -128,6 +131,7 @@ function newEvent(
     source: source.name,
     id: printable(shown, idCharactersMax),
     type: printable(type, typeCharactersMax),
+    identified: true,
     occurredAt: instantOf(identity.occurredAt),
     notes: notesOf(delivery, [
       ...(identity.notes ?? []),

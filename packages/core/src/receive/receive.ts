@@ -6,9 +6,10 @@
 import type { Clock } from "../contracts/clock.ts";
 import type { Answer, BodyRead, BodySource } from "../contracts/door.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
-import type { NewEvent, Taken } from "../contracts/store.ts";
+import type { Taken } from "../contracts/store.ts";
 import type { Evidence, Verifier } from "../contracts/verifier.ts";
 import { queryOf, type DeliveryHead } from "../model/delivery.ts";
+import type { NewEvent } from "../model/event.ts";
 import type { Receipt } from "../model/receipt.ts";
 import type { Diagnosis, Verdict } from "../model/verdict.ts";
 import { summaryOf } from "../observe/redact.ts";
@@ -17,7 +18,7 @@ import type { Admission, Pass } from "./admission.ts";
 import * as answers from "./answer.ts";
 import type { Custody } from "./custody.ts";
 import { announcedBytes, headFault, isDirectLoopback, isPrefetch } from "./head.ts";
-import { deliveryOf, identify } from "./identify.ts";
+import { deliveryOf, identify, unidentified } from "./identify.ts";
 import { routeOf, type Route } from "./route.ts";
 
 /** What receiving needs of its inbox. */
@@ -35,6 +36,9 @@ export interface Receiving {
   /** Resolves once the store is open; rejects while it cannot be opened. */
   readonly ready: () => Promise<void>;
 }
+
+/** A larger body is read by a worker: parsing it here would keep other answers waiting. */
+const identifiedBytesMax = 262_144;
 
 type Routed = Extract<Route, { kind: "source" }>;
 
@@ -138,6 +142,9 @@ async function decideAdmitted(
     verifiedWith: [early.secret, late.secret].filter(Boolean).join(" ") || "none",
     receivedAt: evidence.now,
   });
+  if (read.bytes.length > identifiedBytesMax && source.credential === "required") {
+    return await keep(on, [unidentified(source, delivery, undefined)]);
+  }
   const identified = identify(source, delivery);
   if (identified.kind === "nothing") return { answer: answers.ok, receipts: [{ kind: "nothing" }] };
   if (identified.kind === "unreadable" && source.credential !== "required") {

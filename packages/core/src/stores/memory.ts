@@ -3,28 +3,55 @@
 import { systemClock, type Clock } from "../contracts/clock.ts";
 import {
   conflictsMax,
+  type AuditAnswer,
   type Claim,
   type ClaimAnswer,
   type ClaimAsk,
+  type Hold,
+  type InterveneAnswer,
+  type InterveneAsk,
+  type Kept,
   type ListAnswer,
   type ListQuery,
-  type NewEvent,
+  type NoTransaction,
+  type PruneAnswer,
+  type PruneAsk,
+  type Selection,
   type Store,
   type TakeAsk,
   type Taken,
+  type Tally,
+  type TallyQuery,
 } from "../contracts/store.ts";
 import type { Delivery } from "../model/delivery.ts";
-import type { EventRecord } from "../model/event.ts";
+import type { EventRecord, EventState, NewEvent } from "../model/event.ts";
+import { statesFor, type Act } from "../model/intervention.ts";
 import type { Settlement } from "../model/settlement.ts";
-import { bornRecord, isBornClaimed, limitOf, variantOf } from "./records.ts";
+import { prunable, stateAfter } from "../model/transitions.ts";
+import {
+  actedOn,
+  bornRecord,
+  dueAfter,
+  floorTo,
+  isBornClaimed,
+  limitOf,
+  matches,
+  Moves,
+  Room,
+  tallySteps,
+  variantOf,
+} from "./records.ts";
 
 interface Row {
   event: EventRecord;
-  readonly delivery: Delivery;
+  /** Undefined once it was pruned or erased. */
+  delivery: Delivery | undefined;
+  contentHash: string;
   readonly seq: number;
   fence: string | undefined;
   leaseEndsAt: number;
   /** Variants of this event with other bytes. */
+  readonly variants: string[];
   conflicts: number;
 }
 
@@ -32,14 +59,15 @@ interface Row {
  * A store in memory. `acceptLoss` says that losing acknowledged events is fine: without it, `createInbox` refuses this
  * store for providers that do not send again.
  */
-export function memory(options: { readonly acceptLoss?: boolean } = {}): Store {
+export function memory(options: { readonly acceptLoss?: boolean } = {}): Store<NoTransaction> {
   return new MemoryStore(options.acceptLoss === true);
 }
 
-class MemoryStore implements Store {
-  readonly supports = { durability: "none", shared: false } as const;
+class MemoryStore implements Store<NoTransaction> {
+  readonly supports = { durability: "none", shared: false, transactions: false } as const;
   readonly acceptsLoss: boolean;
   readonly #rows = new Map<string, Row>();
+  readonly #tallies = new Map<string, Tally>();
   #clock: Clock = systemClock;
   #seq = 0;
 
@@ -54,85 +82,105 @@ class MemoryStore implements Store {
   async close(): Promise<void> {}
 
   async take(events: readonly NewEvent[], ask: TakeAsk): Promise<readonly Taken[]> {
-    let claimed = 0;
+    return this.#moving((moves) => this.#takeAll(events, ask, moves));
+  }
+
+  #takeAll(events: readonly NewEvent[], ask: TakeAsk, moves: Moves): readonly Taken[] {
+    const room = new Room(ask);
     return events.map((event) => {
       const row = this.#rows.get(event.key);
-      if (row !== undefined) return this.#takeAgain(event, row, ask);
-      const isClaimed = isBornClaimed(event, ask, claimed);
-      if (isClaimed) claimed += 1;
-      return this.#insert(event, ask, isClaimed);
+      if (row !== undefined) return this.#takeAgain(event, row, ask, moves);
+      return this.#insert(event, ask, isBornClaimed(event, room), moves);
     });
   }
 
-  #insert(event: NewEvent, { fence, leaseMs }: TakeAsk, isClaimed: boolean): Taken {
+  #insert(event: NewEvent, { fence, leaseMs }: TakeAsk, isClaimed: boolean, moves: Moves): Taken {
     const now = this.#clock.now();
+    const { delivery, source, type, copies } = event;
     const row: Row = {
       event: bornRecord(event, now, isClaimed),
-      delivery: event.delivery,
+      delivery,
+      contentHash: delivery.contentHash,
       seq: ++this.#seq,
       fence: isClaimed ? fence : undefined,
       leaseEndsAt: now + leaseMs,
+      variants: [],
       conflicts: 0,
     };
     this.#rows.set(event.key, row);
-    return isClaimed ? { kind: "taken", claim: claimOf(row, fence) } : { kind: "taken" };
+    moves.add({ source, type, from: undefined, to: row.event.state });
+    if (copies > 1) moves.add({ source, type, from: undefined, to: "duplicate" }, copies - 1);
+    return isClaimed
+      ? { kind: "taken", claim: { event: row.event, delivery, fence } }
+      : { kind: "taken" };
   }
 
-  #takeAgain(event: NewEvent, row: Row, ask: TakeAsk): Taken {
-    if (row.fence === ask.fence) return { kind: "taken", claim: claimOf(row, ask.fence) };
-    const isSame = row.delivery.contentHash === event.delivery.contentHash;
-    if (isSame || event.conflictKey === undefined) return this.#count(row, event);
+  #takeAgain(event: NewEvent, row: Row, ask: TakeAsk, moves: Moves): Taken {
+    if (row.fence === ask.fence) {
+      const claim = { event: row.event, delivery: event.delivery, fence: ask.fence };
+      return { kind: "taken", claim };
+    }
+    const isSame = row.event.state === "erased" || row.contentHash === event.delivery.contentHash;
+    if (isSame || event.conflictKey === undefined) return this.#count(row, event, moves);
     const variant = this.#rows.get(event.conflictKey);
     if (variant !== undefined) {
-      this.#count(variant, event);
+      this.#count(variant, event, moves);
       return { kind: "conflict", kept: true };
     }
     row.conflicts += 1;
-    if (row.conflicts > conflictsMax) return { kind: "conflict", kept: false };
-    this.#insert(variantOf(event, event.conflictKey), ask, false);
+    if (row.conflicts > conflictsMax) {
+      const { source, type, copies } = event;
+      moves.add({ source, type, from: undefined, to: "conflict" }, copies);
+      return { kind: "conflict", kept: false };
+    }
+    row.variants.push(event.conflictKey);
+    this.#insert(variantOf(event, event.conflictKey), ask, false, moves);
     return { kind: "conflict", kept: true };
   }
 
-  #count(row: Row, { copies }: NewEvent): Taken {
+  #count(row: Row, { source, type, copies }: NewEvent, moves: Moves): Taken {
     row.event = { ...row.event, duplicates: row.event.duplicates + copies };
+    moves.add({ source, type, from: undefined, to: "duplicate" }, copies);
     return { kind: "duplicate" };
   }
 
   async claim(ask: ClaimAsk): Promise<ClaimAnswer> {
     const now = this.#clock.now();
-    const left = { ...ask.slots };
+    const room = new Room(ask);
     const claims: Claim[] = [];
+    const left: Row[] = [];
     let suspects = ask.suspectsMax;
     let bytes = 0;
-    let nextDueAt: number | undefined;
-    for (const row of [...this.#rows.values()].sort(inOrder)) {
-      const { source } = row.event;
-      const at = claimableAt(row);
-      if (at === undefined || left[source] === undefined) continue;
+    const claimable = [...this.#rows.values()].filter((row) => claimableAt(row) !== undefined);
+    for (const row of claimable.sort(inOrder)) {
+      const { source, type } = row.event;
+      const { delivery } = row;
+      const at = claimableAt(row) ?? Infinity;
+      if (delivery === undefined || ask.slots[source] === undefined) continue;
       const suspect = isSuspect(row) ? 1 : 0;
       if (suspect > suspects) continue;
-      bytes += row.delivery.body.length;
+      bytes += at > now ? 0 : delivery.body.length;
       const fits = claims.length === 0 || bytes <= ask.bytesMax;
-      if (at > now || left[source] === 0 || !fits) {
-        nextDueAt = Math.min(nextDueAt ?? at, at);
+      if (at > now || !fits || !room.has(source, type)) {
+        left.push(row);
         continue;
       }
-      left[source] -= 1;
+      room.use(source, type);
       suspects -= suspect;
-      claims.push(claimRow(row, ask, now));
+      claims.push(claimRow(row, delivery, ask, now));
     }
-    return {
-      claims,
-      nextDueInMs: nextDueAt === undefined ? undefined : Math.max(0, nextDueAt - now),
-    };
+    const instants = left
+      .filter(({ event }) => !room.fullTypes(event.source).includes(event.type))
+      .filter((row) => !isSuspect(row) || suspects > 0)
+      .map((row) => claimableAt(row) ?? Infinity);
+    const nextDueInMs =
+      instants.length === 0 ? undefined : Math.max(0, Math.min(...instants) - now);
+    return { claims, nextDueInMs };
   }
 
-  async extend(
-    claims: readonly Pick<Claim, "event" | "fence">[],
-    leaseMs: number,
-  ): Promise<readonly boolean[]> {
-    return claims.map(({ event, fence }) => {
-      const row = this.#rows.get(event.key);
+  async extend(holds: readonly Hold[], leaseMs: number): Promise<readonly boolean[]> {
+    return holds.map(({ key, fence }) => {
+      const row = this.#rows.get(key);
       if (row === undefined || row.fence !== fence) return false;
       row.leaseEndsAt = this.#clock.now() + leaseMs;
       return true;
@@ -140,28 +188,36 @@ class MemoryStore implements Store {
   }
 
   async settle(settlements: readonly Settlement[]): Promise<readonly boolean[]> {
-    return settlements.map(({ key, fence, outcome, finished, history }) => {
-      const row = this.#rows.get(key);
-      if (row === undefined || row.fence !== fence) return false;
-      const { attempts } = row.event;
-      const isPending = outcome.state === "pending";
-      row.fence = undefined;
-      row.event = {
+    return this.#moving((moves) => settlements.map((one) => this.#settle(one, moves)));
+  }
+
+  #settle({ key, fence, outcome, finished, gaveUp, history }: Settlement, moves: Moves): boolean {
+    const row = this.#rows.get(key);
+    if (row === undefined || row.fence !== fence) return false;
+    const { attempts } = row.event;
+    const isPending = outcome.state === "pending";
+    row.fence = undefined;
+    this.#move(
+      row,
+      {
         ...row.event,
         state: outcome.state,
         reason: "reason" in outcome ? outcome.reason : undefined,
         dueAt: isPending ? this.#clock.now() + outcome.afterMs : row.event.dueAt,
         attempts: isPending && outcome.handedBack ? attempts - 1 : attempts,
-        finished,
+        finished: [...new Set([...row.event.finished, ...finished])],
+        gaveUp,
         history,
-      };
-      return true;
-    });
+      },
+      moves,
+    );
+    if (outcome.state === "done" && outcome.became !== undefined) {
+      this.#takeAll(outcome.became, { fence: "", leaseMs: 0, slots: {} }, moves);
+    }
+    return true;
   }
 
-  async get(
-    key: string,
-  ): Promise<{ readonly event: EventRecord; readonly delivery: Delivery } | undefined> {
+  async get(key: string): Promise<Kept | undefined> {
     const row = this.#rows.get(key);
     return row === undefined ? undefined : { event: row.event, delivery: row.delivery };
   }
@@ -178,9 +234,128 @@ class MemoryStore implements Store {
       cursor: last === undefined ? undefined : String(last.seq),
     };
   }
+
+  async intervene(selection: Selection, ask: InterveneAsk): Promise<InterveneAnswer> {
+    const after = Number(ask.cursor ?? 0);
+    const rows = [...this.#rows.values()]
+      .filter(({ event, seq }) =>
+        "keys" in selection
+          ? selection.keys.includes(event.key)
+          : seq > after && matches(event, selection),
+      )
+      .filter((row) => isOpenTo(row, ask.act))
+      .sort((a, b) => a.seq - b.seq);
+    const page = "keys" in selection ? rows : rows.slice(0, ask.limit);
+    const cursor = page.length < rows.length ? String(page.at(-1)?.seq) : undefined;
+    const chosen = ask.act === "erase" ? this.#withKin(page) : page;
+    if (!ask.dryRun) {
+      this.#moving((moves) => {
+        for (const [place, row] of chosen.entries()) this.#act(row, ask, place, moves);
+      });
+    }
+    return { keys: chosen.map(({ event }) => event.key), cursor };
+  }
+
+  #act(row: Row, ask: InterveneAsk, place: number, moves: Moves): void {
+    const now = this.#clock.now();
+    this.#move(row, actedOn(row.event, ask, now, now + dueAfter(ask, place)), moves);
+    row.fence = undefined;
+    if (ask.act !== "erase") return;
+    row.delivery = undefined;
+    row.contentHash = "";
+  }
+
+  /** With all events of their deliveries and all variants of their ids. */
+  #withKin(rows: readonly Row[]): readonly Row[] {
+    const kin = new Set(rows);
+    for (const { delivery, variants } of kin) {
+      for (const other of this.#rows.values()) {
+        const isSibling = delivery !== undefined && other.delivery === delivery;
+        if (isSibling || variants.includes(other.event.key)) kin.add(other);
+      }
+    }
+    return [...kin].filter(({ event }) => event.state !== "erased");
+  }
+
+  async prune(ask: PruneAsk): Promise<PruneAnswer> {
+    const now = this.#clock.now();
+    const isOver = ({ event }: Row, ms: number): boolean =>
+      prunable.includes(event.state) && event.receivedAt < now - ms;
+    const rows = [...this.#rows.values()];
+    const needed = new Set(
+      rows.filter((row) => !isOver(row, ask.payloadMs)).map(({ delivery }) => delivery),
+    );
+    const over = rows.filter(({ delivery }) => delivery !== undefined && !needed.has(delivery));
+    const payloads = new Set(over.slice(0, ask.limit).map(({ delivery }) => delivery));
+    for (const row of rows) if (payloads.has(row.delivery)) row.delivery = undefined;
+    const keys = rows
+      .filter((row) => row.delivery === undefined && isOver(row, ask.keyMs))
+      .slice(0, ask.limit);
+    this.#moving((moves) => {
+      for (const { event } of keys) {
+        const { key, source, type, state } = event;
+        this.#rows.delete(key);
+        moves.add({ source, type, from: state, to: "pruned" });
+      }
+    });
+    for (const { before, stepMs } of tallySteps(ask, now)) {
+      const old = [...this.#tallies.values()].filter(({ at }) => at < before);
+      for (const tally of old) this.#tallies.delete(nameOf(tally));
+      for (const tally of old) addTo(this.#tallies, { ...tally, at: floorTo(tally.at, stepMs) });
+    }
+    const isMore = over.length > ask.limit || keys.length === ask.limit;
+    return {
+      payloads: payloads.size,
+      keys: keys.length,
+      cursor: isMore ? "" : undefined,
+    };
+  }
+
+  async tally(query: TallyQuery): Promise<readonly Tally[]> {
+    const { source, type, from = 0, before = Infinity, stepMs = Infinity } = query;
+    const sums = new Map<string, Tally>();
+    for (const tally of this.#tallies.values()) {
+      const isAsked =
+        (source === undefined || tally.source === source) &&
+        (type === undefined || tally.type === type);
+      if (!isAsked || tally.at < from || tally.at >= before) continue;
+      addTo(sums, { ...tally, at: floorTo(tally.at, stepMs) });
+    }
+    return [...sums.values()];
+  }
+
+  async audit(): Promise<AuditAnswer> {
+    const counted: Partial<Record<EventState, number>> = {};
+    for (const { event } of this.#rows.values()) {
+      counted[event.state] = (counted[event.state] ?? 0) + 1;
+    }
+    return { tallies: await this.tally({}), counted };
+  }
+
+  #move(row: Row, event: EventRecord, moves: Moves): void {
+    const { source, type, state: from } = row.event;
+    moves.add({ source, type, from, to: event.state });
+    row.event = event;
+  }
+
+  #moving<T>(work: (moves: Moves) => T): T {
+    const moves = new Moves();
+    const result = work(moves);
+    for (const tally of moves.tallies(this.#clock.now())) addTo(this.#tallies, tally);
+    return result;
+  }
 }
 
-function claimRow(row: Row, { fence, leaseMs }: ClaimAsk, now: number): Claim {
+/** One tally for each time, source, type and way. */
+const nameOf = ({ at, source, type, from, to }: Tally): string =>
+  [at, source, from, to, type].join("\0");
+
+function addTo(tallies: Map<string, Tally>, tally: Tally): void {
+  const count = tally.count + (tallies.get(nameOf(tally))?.count ?? 0);
+  tallies.set(nameOf(tally), { ...tally, count });
+}
+
+function claimRow(row: Row, delivery: Delivery, { fence, leaseMs }: ClaimAsk, now: number): Claim {
   const { attempts, crashes, state } = row.event;
   row.event = {
     ...row.event,
@@ -190,11 +365,13 @@ function claimRow(row: Row, { fence, leaseMs }: ClaimAsk, now: number): Claim {
   };
   row.fence = fence;
   row.leaseEndsAt = now + leaseMs;
-  return claimOf(row, fence);
+  return { event: row.event, delivery, fence };
 }
 
-function claimOf({ event, delivery }: Row, fence: string): Claim {
-  return { event, delivery, fence };
+/** Whether an act applies to a row: what has no delivery any more cannot be handled. */
+function isOpenTo({ event, delivery }: Row, act: Act): boolean {
+  const isToBeHandled = stateAfter[act] === "pending";
+  return statesFor[act].includes(event.state) && (delivery !== undefined || !isToBeHandled);
 }
 
 /** When a row may be claimed: when it is due, or when its lease has ended; undefined if never. */
@@ -208,16 +385,12 @@ function isSuspect({ event }: Row): boolean {
   return event.crashes > 0 || event.state === "running";
 }
 
-/** Most crashes first, then oldest due. */
+/** Most crashes first, then those that were not replayed, then the oldest due. */
 function inOrder(a: Row, b: Row): number {
-  const byCrashes = b.event.crashes - a.event.crashes;
-  return byCrashes || (claimableAt(a) ?? 0) - (claimableAt(b) ?? 0) || a.seq - b.seq;
-}
-
-function matches(event: EventRecord, { source, type, state }: ListQuery): boolean {
   return (
-    (source === undefined || event.source === source) &&
-    (type === undefined || event.type === type) &&
-    (state === undefined || event.state === state)
+    b.event.crashes - a.event.crashes ||
+    Number(a.event.replayed) - Number(b.event.replayed) ||
+    (claimableAt(a) ?? 0) - (claimableAt(b) ?? 0) ||
+    a.seq - b.seq
   );
 }

@@ -1,34 +1,81 @@
-/** What every store does alike: the record of an event when it is born, and the bounds of a list. */
+/** What every store does alike: who may be claimed, what an event is when it is born and after an act, bounds of pages. */
 
-import type { ListQuery, NewEvent, TakeAsk } from "../contracts/store.ts";
-import type { EventRecord } from "../model/event.ts";
+import type {
+  ClaimTerms,
+  EventFilter,
+  InterveneAsk,
+  ListQuery,
+  PruneAsk,
+  Tally,
+} from "../contracts/store.ts";
+import type { EventRecord, NewEvent } from "../model/event.ts";
+import { stateAfter } from "../model/transitions.ts";
 
 const listLimitMax = 100;
+const interventionsKept = 20;
+const minuteMs = 60_000;
+const hourMs = 3_600_000;
+const dayMs = 86_400_000;
 
-/** Whether an event may be born claimed, when `claimed` others of its call were. */
-export function isBornClaimed(event: NewEvent, ask: TakeAsk, claimed: number): boolean {
-  const { source, quarantine } = event;
-  return claimed < ask.claimMax && quarantine === undefined && ask.worked.includes(source);
+/** What a claim may still give away: slots by source, and by type where that is bounded. */
+export class Room {
+  readonly #slots: Record<string, number>;
+  readonly #types: Record<string, Record<string, number>> = {};
+
+  constructor({ slots, typesMax = {} }: Pick<ClaimTerms, "slots" | "typesMax">) {
+    this.#slots = { ...slots };
+    for (const [source, types] of Object.entries(typesMax)) this.#types[source] = { ...types };
+  }
+
+  has(source: string, type: string): boolean {
+    return (this.#slots[source] ?? 0) > 0 && (this.#types[source]?.[type] ?? 1) > 0;
+  }
+
+  use(source: string, type: string): void {
+    this.#slots[source] = (this.#slots[source] ?? 0) - 1;
+    const types = this.#types[source];
+    if (types?.[type] !== undefined) types[type] -= 1;
+  }
+
+  /** Types of a source of which none may be given. */
+  fullTypes(source: string): readonly string[] {
+    const types = Object.entries(this.#types[source] ?? {});
+    return types.filter(([, left]) => left <= 0).map(([type]) => type);
+  }
+}
+
+/** Whether an event may be born claimed; if so its slot is used. */
+export function isBornClaimed(event: NewEvent, room: Room): boolean {
+  const { source, type, quarantine } = event;
+  if (quarantine !== undefined || !room.has(source, type)) return false;
+  room.use(source, type);
+  return true;
 }
 
 /** The record of an event that is taken at `now`: `running` if it is born claimed, quarantined if it cannot be read. */
 export function bornRecord(event: NewEvent, now: number, claimed: boolean): EventRecord {
-  const { key, source, id, type, quarantine, occurredAt, delivery, copies, notes } = event;
+  const { key, source, id, type, identified, quarantine, occurredAt, delivery, copies, notes } =
+    event;
   return {
     key,
     source,
     id,
     type,
+    identified,
     state: quarantine !== undefined ? "quarantined" : claimed ? "running" : "pending",
     reason: quarantine,
     occurredAt,
     receivedAt: delivery.receivedAt,
     dueAt: now,
+    replayed: false,
+    generation: 0,
     attempts: claimed ? 1 : 0,
     crashes: 0,
     duplicates: copies - 1,
     finished: [],
+    gaveUp: [],
     history: [],
+    interventions: [],
     notes,
   };
 }
@@ -38,7 +85,89 @@ export function variantOf(event: NewEvent, conflictKey: string): NewEvent {
   return { ...event, key: conflictKey, quarantine: "conflict" };
 }
 
+/** What an event is after an act of a person at `now`; `dueAt` matters where it is to be handled. */
+export function actedOn(
+  event: EventRecord,
+  { act, by, reason, rerun = false }: InterveneAsk,
+  now: number,
+  dueAt: number,
+): EventRecord {
+  const isErased = act === "erase";
+  const acted: EventRecord = {
+    ...event,
+    state: stateAfter[act],
+    reason: undefined,
+    interventions: [...event.interventions, { act, at: now, by, reason }].slice(-interventionsKept),
+    ...(isErased ? { id: "", occurredAt: undefined, history: [] } : {}),
+  };
+  if (act !== "replay" && act !== "release") return acted;
+  return {
+    ...acted,
+    dueAt,
+    attempts: 0,
+    crashes: 0,
+    gaveUp: [],
+    replayed: event.replayed || act === "replay",
+    generation: rerun ? event.generation + 1 : event.generation,
+    finished: rerun ? [] : event.finished,
+  };
+}
+
+/** When the event at `place` in a batch of replays is due. */
+export function dueAfter({ afterMs = 0, spacingMs = 0 }: InterveneAsk, place: number): number {
+  return Math.round(afterMs + place * spacingMs);
+}
+
+export function matches(event: EventRecord, filter: EventFilter): boolean {
+  const { receivedFrom = -Infinity, receivedBefore = Infinity } = filter;
+  return (
+    (["source", "type", "state", "reason"] as const).every(
+      (name) => filter[name] === undefined || filter[name] === event[name],
+    ) &&
+    event.receivedAt >= receivedFrom &&
+    event.receivedAt < receivedBefore
+  );
+}
+
 /** Rows of a page. */
 export function limitOf({ limit = listLimitMax }: ListQuery): number {
   return Math.min(Math.max(1, Math.trunc(limit) || listLimitMax), listLimitMax);
+}
+
+/** A transition to be tallied. */
+export type Move = Pick<Tally, "source" | "type" | "from" | "to">;
+
+/** Counts what happens in one transaction: one row for each way and minute, whatever the number of events. */
+export class Moves {
+  readonly #counts = new Map<string, { readonly move: Move; count: number }>();
+
+  add(move: Move, count = 1): void {
+    const { source, type, from, to } = move;
+    const name = `${source}\0${from}\0${to}\0${type}`;
+    const held = this.#counts.get(name);
+    if (held === undefined) this.#counts.set(name, { move, count });
+    else held.count += count;
+  }
+
+  /** The rows of the minute of `now`. */
+  tallies(now: number): readonly Tally[] {
+    const at = now - (now % minuteMs);
+    return [...this.#counts.values()].map(({ move, count }) => ({ at, ...move, count }));
+  }
+}
+
+/** How tallies are kept: by the minute for two days, by the hour as long as keys are kept, and then as one. */
+export function tallySteps(
+  { keyMs }: PruneAsk,
+  now: number,
+): readonly { readonly before: number; readonly stepMs: number }[] {
+  return [
+    { before: floorTo(now - keyMs, hourMs), stepMs: Infinity },
+    { before: floorTo(now - 2 * dayMs, hourMs), stepMs: hourMs },
+  ];
+}
+
+/** The beginning of the step that an instant is in; 0 where there is but one. */
+export function floorTo(at: number, stepMs: number): number {
+  return Number.isFinite(stepMs) ? Math.max(0, at - (at % stepMs)) : 0;
 }

@@ -2,36 +2,45 @@
 
 import type { Clock } from "../contracts/clock.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
-import type { Claim } from "../contracts/store.ts";
-import { sha256 } from "../hash.ts";
+import type { Claim, Store } from "../contracts/store.ts";
 import type { Delivery } from "../model/delivery.ts";
-import type { AttemptRecord, HandlerFailure } from "../model/event.ts";
+import type { AttemptRecord, HandlerFailure, NewEvent } from "../model/event.ts";
 import type { Settlement } from "../model/settlement.ts";
+import type { Logger } from "../observe/logger.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { FailureSummary } from "../observe/signals.ts";
-import { readData, type Unreadable } from "./data.ts";
-import type { HandlerContext, Registered, WebhookEvent } from "./handlers.ts";
+import type { OnInvalid } from "./data.ts";
+import type { Registered } from "./handlers.ts";
 import { crashesMax, type Finding } from "./lifecycle.ts";
+import { runHandler, type HandlerEnd } from "./run-handler.ts";
 
 /** What an attempt found, and what is to be kept of it. */
-export interface AttemptReport extends Pick<Settlement, "finished" | "history"> {
+export interface AttemptReport extends Pick<Settlement, "finished" | "gaveUp" | "history"> {
   readonly finding: Finding;
   /** For signals: without messages, which may quote the payload. */
   readonly failures: readonly FailureSummary[];
 }
 
+/** Says which events a delivery holds. */
+export type Identify = (
+  source: ConfiguredSource,
+  delivery: Delivery,
+) =>
+  | { readonly kind: "events"; readonly events: readonly NewEvent[] }
+  | { readonly kind: "unreadable"; readonly event: NewEvent }
+  | { readonly kind: "nothing" };
+
 export interface AttemptNeeds {
+  readonly store: Pick<Store, "transaction">;
   readonly source: ConfiguredSource;
   readonly handlers: readonly Registered[];
+  readonly identify: Identify;
+  readonly onInvalid: OnInvalid;
   readonly clock: Clock;
+  readonly logger: Logger | undefined;
   /** Aborted when the inbox closes or the claim is lost. */
   readonly signal: AbortSignal;
 }
-
-type HandlerEnd =
-  | { readonly kind: "succeeded"; readonly handler: string }
-  | { readonly kind: "failed"; readonly handler: string; readonly error: unknown }
-  | Unreadable;
 
 const attemptsKept = 20;
 const messageCharactersMax = 2000;
@@ -39,115 +48,108 @@ const messageCharactersMax = 2000;
 /** Never rejects. */
 export async function attempt(claim: Claim, needs: AttemptNeeds): Promise<AttemptReport> {
   const { event } = claim;
-  const found = (finding: Finding): AttemptReport => ({
-    finding,
-    finished: event.finished,
-    history: event.history,
-    failures: [],
-  });
-  if (needs.signal.aborted) return found({ kind: "interrupted" });
-  if (event.crashes >= crashesMax) return found({ kind: "poison" });
-  if (needs.handlers.length === 0) return found({ kind: "unhandled" });
-
+  if (needs.signal.aborted) return reportOf(claim, { kind: "interrupted" });
+  if (event.crashes >= crashesMax) return reportOf(claim, { kind: "poison" });
   const startedAt = needs.clock.now();
-  const due = needs.handlers.filter(({ name }) => !event.finished.includes(name));
-  const ends = await Promise.all(due.map((handler) => runHandler(claim, handler, needs)));
-  const succeeded = ends.flatMap((end) => (end.kind === "succeeded" ? [end.handler] : []));
-  const finished = [...event.finished, ...succeeded];
-  const unreadable = ends.find((end) => end.kind === "unreadable");
-  const failed =
-    unreadable === undefined
-      ? ends.flatMap((end) => (end.kind === "failed" ? [end] : []))
-      : [{ handler: "(data)", error: unreadable.error }];
-  const record: AttemptRecord = {
+  const record = (failures: readonly HandlerFailure[]): AttemptRecord => ({
     startedAt,
     durationMs: needs.clock.now() - startedAt,
-    failures: failed.map(({ handler, error }) => failureOf(handler, error)),
-  };
+    failures,
+  });
+  if (!event.identified) {
+    const finding = identified(claim, needs);
+    const isRead = finding.kind === "became";
+    return reportOf(claim, finding, [record(isRead ? [] : [unidentified])]);
+  }
+  if (needs.handlers.length === 0) {
+    const isKnown = Object.hasOwn(needs.source.events, event.type);
+    return reportOf(claim, { kind: "unhandled", isKnown });
+  }
+
+  const ended = new Set([...event.finished, ...event.gaveUp]);
+  const due = needs.handlers.filter(({ name }) => !ended.has(name));
+  const ends = await Promise.all(due.map((handler) => runHandler(claim, handler, needs)));
+  const unreadable = ends.find((end) => end.kind === "unreadable");
+  if (unreadable !== undefined) {
+    const { reason, error } = unreadable;
+    const failed = [{ handler: "(data)", error }];
+    const attempted = record(failed.map(failureOf));
+    return reportOf(claim, { kind: "unreadable", reason }, [attempted], failed);
+  }
+  const failed = ends.flatMap((end) => (end.kind === "failed" ? [end] : []));
+  const answers = ends.flatMap((end) => (end.kind === "answered" ? [end] : []));
+  const gaveUp = answers.filter(({ answer }) => answer.kind === "dead").map(nameOf);
+  const delays = answers.flatMap(({ answer }) => (answer.kind === "retry" ? [answer.afterMs] : []));
+  const retried = answers.filter(({ answer }) => answer.kind === "retry").map(nameOf);
   return {
-    finding:
-      unreadable === undefined
-        ? { kind: "ran", unfinished: failed.map(({ handler }) => handler) }
-        : { kind: "unreadable", reason: unreadable.reason },
-    finished,
-    history: [...event.history, record].slice(-attemptsKept),
+    ...reportOf(
+      claim,
+      {
+        kind: "ran",
+        // What a transaction committed has succeeded, whatever its handler did afterwards.
+        unfinished: [...failed.filter(({ hasCommitted }) => !hasCommitted).map(nameOf), ...retried],
+        retryAfterMs: delays.length === 0 ? undefined : Math.max(...delays),
+        hasFailed: failed.some(({ hasCommitted }) => !hasCommitted),
+        hasGivenUp: event.gaveUp.length + gaveUp.length > 0,
+      },
+      [record([...failed.map(failureOf), ...answers.map(answerOf)])],
+      failed,
+    ),
+    finished: ends.filter(hasSucceeded).map(nameOf),
+    gaveUp: [...event.gaveUp, ...gaveUp],
+  };
+}
+
+type Ended = Exclude<HandlerEnd, { kind: "unreadable" }>;
+
+const nameOf = ({ handler }: { readonly handler: string }): string => handler;
+
+function hasSucceeded(end: HandlerEnd): end is Ended {
+  return end.kind === "succeeded" || (end.kind === "failed" && end.hasCommitted);
+}
+
+const unidentified: HandlerFailure = {
+  handler: "(identify)",
+  name: "Unidentified",
+  message: "the provider cannot say which events this delivery holds",
+};
+
+function identified({ delivery }: Claim, needs: AttemptNeeds): Finding {
+  const found = needs.identify(needs.source, delivery);
+  if (found.kind === "events") return { kind: "became", events: found.events };
+  if (found.kind === "nothing") return { kind: "became", events: [] };
+  return { kind: "unreadable", reason: found.event.quarantine ?? "unidentified" };
+}
+
+function reportOf(
+  { event }: Claim,
+  finding: Finding,
+  records: readonly AttemptRecord[] = [],
+  failed: readonly { readonly handler: string; readonly error: unknown }[] = [],
+): AttemptReport {
+  return {
+    finding,
+    finished: [],
+    gaveUp: event.gaveUp,
+    history: [...event.history, ...records].slice(-attemptsKept),
     failures: failed.map(({ handler, error }) => ({ handler, ...summaryOf(error) })),
   };
 }
 
-async function runHandler(
-  claim: Claim,
-  handler: Registered,
-  needs: AttemptNeeds,
-): Promise<HandlerEnd> {
-  const { event, delivery } = claim;
-  const read = await readData(claim, needs.source);
-  if (read.kind !== "valid") return read;
-  const deadline = new AbortController();
-  let signal: AbortSignal | undefined;
-  let copied: Delivery | undefined;
-  const ctx: HandlerContext = {
-    get signal() {
-      // Most handlers never ask for it.
-      return (signal ??= AbortSignal.any([needs.signal, deadline.signal]));
-    },
-    attempt: event.attempts,
-    get idempotencyKey() {
-      return idempotencyKey(event.key, handler.name);
-    },
-    get delivery() {
-      // Not `slice`: a Buffer's shares its memory.
-      return (copied ??= {
-        ...delivery,
-        headers: [...delivery.headers],
-        body: new Uint8Array(delivery.body),
-      });
-    },
-  };
-  const { key, source, type, id, occurredAt, receivedAt, notes } = event;
-  const own: WebhookEvent = {
-    key,
-    source,
-    type,
-    id,
-    data: read.data,
-    occurredAt,
-    receivedAt,
-    notes: [...notes],
-  };
-  try {
-    await withDeadline(() => handler.run(own, ctx), handler.timeoutMs, deadline, needs.clock);
-    return { kind: "succeeded", handler: handler.name };
-  } catch (error) {
-    return { kind: "failed", handler: handler.name, error };
-  }
-}
-
-/** Rejects at the deadline even if the handler ignores its signal: JavaScript cannot stop it, but its slot is free. */
-function withDeadline(
-  run: () => unknown,
-  timeoutMs: number,
-  deadline: AbortController,
-  clock: Clock,
-): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const cancel = clock.after(timeoutMs, () => {
-      const error = new Error(`the handler did not end within ${timeoutMs} ms`);
-      error.name = "TimeoutError";
-      deadline.abort(error);
-      reject(error);
-    });
-    const ended = async (): Promise<unknown> => await run();
-    ended().then(resolve, reject).finally(cancel);
-  });
-}
-
-function idempotencyKey(eventKey: string, handler: string): string {
-  return sha256(`${eventKey}\0${handler}`).toString("base64url");
+function answerOf({ handler, answer }: Extract<HandlerEnd, { kind: "answered" }>): HandlerFailure {
+  return answer.kind === "dead"
+    ? { handler, name: "dead", message: textOf(answer.reason) }
+    : { handler, name: "retry", message: `asked to run again after ${answer.afterMs} ms` };
 }
 
 /** Total: whatever was thrown, also objects whose getters throw. */
-function failureOf(handler: string, error: unknown): HandlerFailure {
+function failureOf({
+  handler,
+  error,
+}: {
+  readonly handler: string;
+  readonly error: unknown;
+}): HandlerFailure {
   try {
     if (!(error instanceof Error)) return { handler, name: typeof error, message: textOf(error) };
     // A name and a message can be anything at run time.

@@ -5,6 +5,9 @@ import type { ConfiguredSource } from "../contracts/source.ts";
 import type { Claim } from "../contracts/store.ts";
 import type { QuarantineReason } from "../model/event.ts";
 
+/** What happens to data that does not fit the schema of its type. */
+export type OnInvalid = "quarantine" | "handle";
+
 export interface Unreadable {
   readonly kind: "unreadable";
   readonly reason: QuarantineReason;
@@ -12,17 +15,24 @@ export interface Unreadable {
   readonly error: unknown;
 }
 
+export interface Readable {
+  readonly kind: "readable";
+  readonly data: unknown;
+  /** False where the data does not fit its schema, and handlers get it all the same. */
+  readonly isValid: boolean;
+}
+
 /** Parses and validates, for one handler: what it does to its data reaches nobody else. */
 export async function readData(
   { event, delivery }: Claim,
   { provider, events }: ConfiguredSource,
-): Promise<{ readonly kind: "valid"; readonly data: unknown } | Unreadable> {
-  const invalid = (error: unknown): Unreadable => ({
-    kind: "unreadable",
-    reason: "invalid",
-    error,
-  });
+  onInvalid: OnInvalid,
+): Promise<Readable | Unreadable> {
   let parsed: unknown;
+  const invalid = (error: unknown): Readable | Unreadable =>
+    onInvalid === "handle"
+      ? { kind: "readable", data: parsed, isValid: false }
+      : { kind: "unreadable", reason: "invalid", error };
   try {
     parsed = provider.parse(delivery, event);
   } catch (error) {
@@ -31,11 +41,11 @@ export async function readData(
   const schema: Schema | undefined = Object.hasOwn(events, event.type)
     ? events[event.type]
     : undefined;
-  if (schema === undefined) return { kind: "valid", data: parsed };
+  if (schema === undefined) return { kind: "readable", data: parsed, isValid: true };
   try {
     const checked = await schema["~standard"].validate(parsed);
     return checked.issues === undefined
-      ? { kind: "valid", data: checked.value }
+      ? { kind: "readable", data: checked.value, isValid: true }
       : invalid(new Error(checked.issues.map(issueText).join("; ")));
   } catch (error) {
     return invalid(error);

@@ -5,6 +5,7 @@ import type { EventsOf, Source, Sources } from "../contracts/source.ts";
 import { WebhookInboxError } from "../errors.ts";
 import type { Delivery } from "../model/delivery.ts";
 import type { Note } from "../model/event.ts";
+import type { Logger } from "../observe/logger.ts";
 
 /** An event as handlers get it. Instants are milliseconds since 1970. */
 export interface WebhookEvent<Type extends string = string, Data = unknown> {
@@ -23,22 +24,35 @@ export interface WebhookEvent<Type extends string = string, Data = unknown> {
   readonly notes: readonly Note[];
 }
 
-/** What a handler gets beside the event. */
-export interface HandlerContext {
+/** What a handler gets beside the event. `Transaction` is what the store's `ctx.transaction` is. */
+export interface HandlerContext<Transaction = unknown> {
   /** Aborted at the handler's deadline, when the inbox closes, and when another worker has taken over. */
   readonly signal: AbortSignal;
   /** 1 for the first attempt. */
   readonly attempt: number;
-  /** The same at every attempt of this handler on this event: hand it to APIs that know such keys. */
+  /**
+   * The same at every attempt of this handler on this event, and after a replay (but not one with `rerun`): hand it to
+   * APIs that know such keys, or keep it beside the effect in a database of your own.
+   */
   readonly idempotencyKey: string;
   /** The request as it was received, without its credentials. */
   readonly delivery: Delivery;
+  /**
+   * Commits what the handler does to the store's own database together with its completion: exactly once. Once for each
+   * attempt. What the handler does after it is not repeated if it fails. Undefined where the store has no transactions.
+   */
+  readonly transaction: Transaction;
+  /** The inbox's logger, with the event and the handler in its fields. What you log is not redacted. */
+  readonly log: Logger;
 }
 
-/** Returning is success, throwing is a failure that is tried again later. */
-export type Handler<Type extends string = string, Data = unknown> = (
+/**
+ * Returning is success, throwing is a failure that is tried again later. `return retry({ afterMs })` and
+ * `return dead(reason)` are the two other answers.
+ */
+export type Handler<Type extends string = string, Data = unknown, Transaction = unknown> = (
   event: WebhookEvent<Type, Data>,
-  ctx: HandlerContext,
+  ctx: HandlerContext<Transaction>,
 ) => unknown;
 
 export interface HandlerOptions {
@@ -46,6 +60,8 @@ export interface HandlerOptions {
   readonly name?: string;
   /** How long it may take, in milliseconds. Default: 300,000 (5 minutes). */
   readonly timeoutMs?: number;
+  /** Events that it may be working on at the same time, in this instance. Default: as many as the source may. */
+  readonly concurrency?: number;
 }
 
 /** The event type of a configured source, by name, as handlers get it: `EventOf<typeof sources, "audata", "Prize.created">`. */
@@ -61,18 +77,20 @@ export type EventOf<
 export type TypeOf<Of extends Source> = keyof EventsOf<Of> & string;
 
 /** Handlers by source and type, as `createInbox({ handlers })` takes them. */
-export type HandlersOf<Of extends Sources> = {
-  readonly [Name in keyof Of]?: HandlersOfEvents<EventsOf<Of[Name]>>;
+export type HandlersOf<Of extends Sources, Transaction = unknown> = {
+  readonly [Name in keyof Of]?: HandlersOfEvents<EventsOf<Of[Name]>, Transaction>;
 };
 
-type HandlersOfEvents<Events extends EventMap> = {
-  readonly [Type in keyof Events & string]?: Handler<Type, Events[Type]>;
-} & { readonly "*"?: Handler };
+type HandlersOfEvents<Events extends EventMap, Transaction> = {
+  readonly [Type in keyof Events & string]?: Handler<Type, Events[Type], Transaction>;
+} & { readonly "*"?: Handler<string, unknown, Transaction> };
 
 /** A registered handler. */
 export interface Registered {
   readonly name: string;
   readonly timeoutMs: number;
+  /** `Infinity` where it is not limited. */
+  readonly concurrency: number;
   readonly run: Handler;
 }
 
@@ -81,6 +99,15 @@ export interface Registry {
   add(source: string, type: string, options: HandlerOptions, run: Handler): void;
   /** The handlers of a type, and those for every type (`*`). */
   of(source: string, type: string): readonly Registered[];
+  /** How many events of a source its handlers of every type allow at a time, and of each type those of that type. */
+  limits(source: string): HandlerLimits;
+  /** The longest `timeoutMs` of all. */
+  timeoutMsMax(): number;
+}
+
+export interface HandlerLimits {
+  readonly max: number;
+  readonly types: Readonly<Record<string, number>>;
 }
 
 const timeoutMsDefault = 300_000;
@@ -107,7 +134,14 @@ export function createRegistry(
       }
       if (typeof run !== "function")
         throw invalid(`the handler of ${source}/${type} is no function.`);
-      const { name = `${source}/${type}`, timeoutMs = timeoutMsDefault } = options;
+      const {
+        name = `${source}/${type}`,
+        timeoutMs = timeoutMsDefault,
+        concurrency = Infinity,
+      } = options;
+      if (concurrency !== Infinity && !(Number.isSafeInteger(concurrency) && concurrency > 0)) {
+        throw invalid(`concurrency of handler "${name}" must be a positive whole number.`);
+      }
       if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) {
         throw invalid(`timeoutMs of handler "${name}" must be a positive number of milliseconds.`);
       }
@@ -121,14 +155,28 @@ export function createRegistry(
             `inbox.on("${source}", "${type}", { name: "…" }, handler).`,
         );
       }
-      byPair.set(pair(source, type), [...registered, { name, timeoutMs, run }]);
+      byPair.set(pair(source, type), [...registered, { name, timeoutMs, concurrency, run }]);
     },
     of(source, type) {
       const own = byPair.get(pair(source, type)) ?? [];
       const all = byPair.get(pair(source, "*"));
       return all === undefined ? own : [...own, ...all];
     },
+    limits(source) {
+      const types: Record<string, number> = {};
+      for (const type of Object.keys(sources.get(source)?.events ?? {})) {
+        const max = least(byPair.get(pair(source, type)));
+        if (max !== Infinity) types[type] = max;
+      }
+      return { max: least(byPair.get(pair(source, "*"))), types };
+    },
+    timeoutMsMax: () =>
+      Math.max(0, ...[...byPair.values()].flat().map(({ timeoutMs }) => timeoutMs)),
   };
+}
+
+function least(handlers: readonly Registered[] = []): number {
+  return Math.min(Infinity, ...handlers.map(({ concurrency }) => concurrency));
 }
 
 function invalid(message: string): WebhookInboxError {

@@ -1,27 +1,40 @@
 /**
- * What becomes of an event: a pure function of what an attempt found, the policy, and chance. Every way between states
- * is here, but for `pending` → `running`, which is the store's claim.
+ * What becomes of a running event: a pure function of what an attempt found, the policy, and chance. All ways between
+ * states, those of people included, are listed in `model/transitions.ts`.
  */
 
-import type { EventRecord, QuarantineReason } from "../model/event.ts";
+import type { EventRecord, NewEvent, QuarantineReason } from "../model/event.ts";
 import type { Outcome } from "../model/settlement.ts";
 import { delayAfter } from "./backoff.ts";
 
 /** What an attempt found. */
 export type Finding =
-  /** Its handlers ran; `unfinished` are those that have not succeeded. */
-  | { readonly kind: "ran"; readonly unfinished: readonly string[] }
+  | {
+      readonly kind: "ran";
+      /** Handlers that have to run again. */
+      readonly unfinished: readonly string[];
+      /** The longest delay that one of them asked for; undefined when none did. */
+      readonly retryAfterMs?: number | undefined;
+      /** Whether one of them failed without asking for a delay. */
+      readonly hasFailed: boolean;
+      /** Whether a handler gave up, in this attempt or before. */
+      readonly hasGivenUp: boolean;
+    }
+  /** It was not identified, and its delivery holds these events. */
+  | { readonly kind: "became"; readonly events: readonly NewEvent[] }
   /** Its data cannot be read as its type promises. */
   | { readonly kind: "unreadable"; readonly reason: QuarantineReason }
-  /** Nothing is registered for its type. */
-  | { readonly kind: "unhandled" }
+  /** Nothing is registered for its type; `isKnown` says whether the source knows that type. */
+  | { readonly kind: "unhandled"; readonly isKnown: boolean }
   /** Its attempts have killed as many workers as may be. */
   | { readonly kind: "poison" }
   /** The inbox closed before its handlers began, or before they could succeed. */
   | { readonly kind: "interrupted" };
 
 export interface Policy {
+  /** Delays after the first, second, … attempt. */
   readonly delaysMs: readonly number[];
+  readonly onUnknownType: "unhandled" | "quarantine";
   readonly random: () => number;
 }
 
@@ -29,28 +42,38 @@ export interface Policy {
 export const crashesMax = 3;
 
 /**
- * - every handler succeeded → `done`
- * - a handler failed, and the schedule has a further delay → `pending`, due after it; else → `dead(exhausted)`
- * - unreadable → `quarantined`; nothing registered → `unhandled`; workers killed → `dead(poison)`
+ * - every handler succeeded → `done`; all ended, but one gave up → `dead(fatal)`
+ * - a handler has to run again, and the schedule has a further delay → `pending`, due after it or after what the handler
+ *   asked for, whichever is longer; else → `dead(exhausted)`
+ * - it turned out to hold events → `done`, and those are taken
+ * - unreadable → `quarantined`; workers killed → `dead(poison)`
+ * - nothing registered → `unhandled`, or `quarantined(unknown_type)` if the policy says so
  * - interrupted → `pending`, due at once, and the attempt does not count
  */
 export function decide(
   event: Pick<EventRecord, "attempts">,
   finding: Finding,
-  { delaysMs, random }: Policy,
+  { delaysMs, onUnknownType, random }: Policy,
 ): Outcome {
   switch (finding.kind) {
     case "ran": {
-      if (finding.unfinished.length === 0) return { state: "done" };
-      const afterMs = delayAfter(event.attempts, delaysMs, random);
-      return afterMs === undefined
-        ? { state: "dead", reason: "exhausted" }
-        : { state: "pending", afterMs, handedBack: false };
+      const { unfinished, retryAfterMs = 0, hasFailed, hasGivenUp } = finding;
+      if (unfinished.length === 0) {
+        return hasGivenUp ? { state: "dead", reason: "fatal" } : { state: "done" };
+      }
+      const delayMs = delayAfter(event.attempts, delaysMs, random);
+      if (delayMs === undefined) return { state: "dead", reason: "exhausted" };
+      const afterMs = Math.max(retryAfterMs, hasFailed ? delayMs : 0);
+      return { state: "pending", afterMs, handedBack: false };
     }
+    case "became":
+      return { state: "done", became: finding.events };
     case "unreadable":
       return { state: "quarantined", reason: finding.reason };
     case "unhandled":
-      return { state: "unhandled" };
+      return !finding.isKnown && onUnknownType === "quarantine"
+        ? { state: "quarantined", reason: "unknown_type" }
+        : { state: "unhandled" };
     case "poison":
       return { state: "dead", reason: "poison" };
     case "interrupted":

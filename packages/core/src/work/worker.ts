@@ -6,14 +6,21 @@
 import type { Clock } from "../contracts/clock.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
 import type { Claim, ClaimAnswer, Store, TakeAsk } from "../contracts/store.ts";
-import { isStoreAway } from "../errors.ts";
-import { groupCommit, nextTurn, type GroupCommit } from "../group-commit.ts";
-import type { Settlement } from "../model/settlement.ts";
+import { nextTurn } from "../group-commit.ts";
+import type { NewEvent } from "../model/event.ts";
+import type { Outcome, Settlement } from "../model/settlement.ts";
+import type { Logger } from "../observe/logger.ts";
 import { summaryOf } from "../observe/redact.ts";
-import type { Emit } from "../observe/signals.ts";
-import { attempt, type AttemptReport } from "./attempt.ts";
+import type { Emit, EventName, NamedOutcome } from "../observe/signals.ts";
+import { attempt, type AttemptReport, type Identify } from "./attempt.ts";
+import type { OnInvalid } from "./data.ts";
 import type { Registry } from "./handlers.ts";
+import type { ThreadHold } from "./heartbeat-thread.ts";
+import { Leases } from "./leases.ts";
 import { decide, type Finding, type Policy } from "./lifecycle.ts";
+import { Settlements } from "./settlements.ts";
+import { Slots, type Offer } from "./slots.ts";
+import { startUpkeep, type Retention } from "./upkeep.ts";
 
 export interface WorkerNeeds {
   readonly store: Store;
@@ -21,12 +28,17 @@ export interface WorkerNeeds {
   /** Names of the sources to work on. */
   readonly worked: readonly string[];
   readonly registry: Registry;
-  readonly policy: Policy;
+  readonly identify: Identify;
+  readonly onInvalid: OnInvalid;
+  readonly onUnknownType: Policy["onUnknownType"];
+  readonly random: () => number;
   readonly handlersMax: number;
   readonly leaseMs: number;
+  readonly retention: Retention | undefined;
   /** Unique for this inbox in this process. */
   readonly owner: string;
   readonly clock: Clock;
+  readonly logger: Logger | undefined;
   readonly emit: Emit;
 }
 
@@ -37,65 +49,83 @@ interface Held {
   /** Stops its handlers. */
   readonly abort: AbortController;
   /** When its lease is no longer extended: handlers are bounded, and so is their hold. */
-  readonly heldUntil: number;
+  readonly until: number;
   /** Whether its handlers have ended, and the end is on its way to the store. */
   isSettling: boolean;
-}
-
-/** The end of an attempt, on its way to the store. */
-interface Ended extends Pick<Settlement, "outcome" | "finished" | "history"> {
-  readonly held: Held;
 }
 
 /** How often to look for what only time brings: work of other instances, and leases that ended. */
 const pollMs = 1000;
 const claimBytesMax = 16 * 1024 * 1024;
-const settleBatchMax = 512;
-const settleRetryMs = 1000;
-const graceMs = 30_000;
 
 export class Worker {
   readonly #needs: WorkerNeeds;
-  readonly #settlements: GroupCommit<Ended, boolean>;
+  readonly #settlements: Settlements;
+  readonly #leases: Leases;
   readonly #held = new Map<string, Held>();
-  /** Events whose handlers run or are about to. */
-  #busy = 0;
-  /** Slots promised to a take or claim under way. */
-  #reserved = 0;
+  /** What was promised to takes under way, by the terms they were given. */
+  readonly #offers = new Map<TakeAsk, Offer>();
+  /** Made at the start, when all handlers are known. */
+  #slots = new Slots(0, new Map());
   #fences = 0;
-  #turn = 0;
   #state: "new" | "working" | "closing" | "closed" = "new";
   /** Whether something may be due in the store. */
   #more = false;
   #claiming: Promise<void> | undefined;
   #cancelPoll: () => void = () => undefined;
-  #cancelBeat: () => void = () => undefined;
-  #beatAt = 0;
+  #endUpkeep: () => void = () => undefined;
   #waiting: (() => void)[] = [];
 
   constructor(needs: WorkerNeeds) {
     this.#needs = needs;
-    this.#settlements = groupCommit(
-      (batch) => this.#settleAll(batch),
-      () => settleBatchMax,
-    );
+    this.#settlements = new Settlements({ ...needs, isLast: () => this.#state === "closed" });
+    this.#leases = new Leases({
+      ...needs,
+      timeoutMsMax: () => needs.registry.timeoutMsMax(),
+      held: () => [...this.#held.values()].map(holdOf),
+      running: () => [...this.#held.values()].filter(({ isSettling }) => !isSettling).map(nameOf),
+      onLost: ({ key, fence }) => {
+        const held = this.#held.get(key);
+        if (held?.claim.fence === fence) held.abort.abort(new Error("the event was taken away"));
+      },
+    });
   }
 
   /** Begins to look for work; false when it had begun already. */
   start(): boolean {
     if (this.#state !== "new") return false;
     this.#state = "working";
-    this.#beat();
-    this.#look();
+    const { worked, handlersMax, registry, sources } = this.#needs;
+    const limits = worked.map((name) => {
+      const { max, types } = registry.limits(name);
+      return [
+        name,
+        { max: Math.min(max, sources.get(name)?.handlersMax ?? Infinity), types },
+      ] as const;
+    });
+    this.#slots = new Slots(handlersMax, new Map(limits));
+    if (worked.length > 0) {
+      this.#leases.start();
+      this.#endUpkeep = startUpkeep(this.#needs);
+    }
+    this.look();
     return true;
   }
 
-  /** Terms for a take: as many of its events may be born claimed as there are free slots. */
-  reserve(): TakeAsk {
-    const { leaseMs, worked } = this.#needs;
-    const claimMax = this.#state === "working" ? this.#free() : 0;
-    this.#reserved += claimMax;
-    return { fence: this.#fence(), leaseMs, claimMax, worked };
+  get isWorking(): boolean {
+    return this.#state === "working";
+  }
+
+  /** Terms for a take: what of it can run now may be born claimed. */
+  reserve(events: readonly NewEvent[]): TakeAsk {
+    const wanted = new Map<string, number>();
+    if (this.#state === "working") {
+      for (const { source } of events) wanted.set(source, (wanted.get(source) ?? 0) + 1);
+    }
+    const offer = this.#slots.offer(wanted);
+    const ask = { fence: this.#fence(), leaseMs: this.#leases.leaseMs, ...offer };
+    this.#offers.set(ask, offer);
+    return ask;
   }
 
   /**
@@ -103,23 +133,24 @@ export class Worker {
    * events were taken that are not in hand.
    */
   begin(claims: readonly Claim[], ask: TakeAsk, left: boolean): void {
-    this.#reserved -= ask.claimMax;
-    for (const claim of claims) this.#hold(claim);
-    if (claims.length > 0) {
+    const offer = this.#offers.get(ask);
+    if (offer !== undefined) this.#slots.takeBack(offer);
+    this.#offers.delete(ask);
+    const held = claims.filter((claim) => this.#hold(claim));
+    if (held.length > 0) {
+      this.#leases.hold(held.map((claim) => this.#holdOf(claim)));
       setImmediate(() => {
-        for (const claim of claims) this.#run(claim);
+        for (const claim of held) this.#run(claim);
       });
     }
-    if (left || this.#more) this.#look();
+    if (left || this.#more) this.look();
     this.#tell();
   }
 
   /** Resolves when this instance has nothing in hand and nothing is due. */
   async idle(): Promise<void> {
-    this.#look();
-    while (this.#held.size > 0 || this.#reserved > 0 || this.#claiming !== undefined) {
-      await this.#change();
-    }
+    this.look();
+    await this.#drained();
   }
 
   /** Takes no more, aborts the signals of running handlers, waits for them up to `drainMs`, and settles what ended. */
@@ -127,6 +158,7 @@ export class Worker {
     if (this.#state === "closing" || this.#state === "closed") return;
     this.#state = "closing";
     this.#cancelPoll();
+    this.#endUpkeep();
     const reason = new Error("the inbox is closing");
     for (const { abort } of this.#held.values()) abort.abort(reason);
     let cancel: () => void = () => undefined;
@@ -136,37 +168,37 @@ export class Worker {
     await Promise.race([this.#drained(), patience]);
     cancel();
     this.#state = "closed";
-    this.#cancelBeat();
     await this.#settlements.flushed();
     await this.#giveUp();
+    await this.#leases.stop();
   }
 
   async #drained(): Promise<void> {
-    while (this.#held.size > 0 || this.#reserved > 0 || this.#claiming !== undefined) {
+    while (this.#held.size > 0 || this.#offers.size > 0 || this.#claiming !== undefined) {
       await this.#change();
     }
   }
 
-  /** Claims until the slots are full or nothing is due. Called again whenever a slot, an event or time may change that. */
-  #look(): void {
+  /** Claims until the slots are full or nothing is due. Called whenever a slot, an event or time may change that. */
+  look(): void {
     if (this.#state !== "working" || this.#needs.worked.length === 0) return;
     this.#more = true;
     this.#claiming ??= this.#claimAll().finally(() => {
       this.#claiming = undefined;
-      if (this.#more && this.#free() > 0) this.#look();
+      if (this.#more && this.#slots.isOpen) this.look();
       this.#tell();
     });
   }
 
   async #claimAll(): Promise<void> {
-    const { clock, emit, worked, leaseMs } = this.#needs;
+    const { clock, emit, worked } = this.#needs;
     let wakeMs = pollMs;
     let misses = 0;
-    while (this.#more && this.#free() > 0 && this.#state === "working") {
+    while (this.#more && this.#slots.isOpen && this.#state === "working") {
       // A backlog must not keep deliveries waiting: they are looked at between any two claims.
       await nextTurn();
       // After a blocked event loop or a sleeping machine, leases in hand may have ended: they go on before others look.
-      if (clock.now() - this.#beatAt > leaseMs / 2) await this.#extendAll();
+      await this.#leases.catchUp();
       this.#more = false;
       try {
         const { claims, nextDueInMs = pollMs } = await this.#claimOnce();
@@ -179,21 +211,25 @@ export class Worker {
       }
     }
     this.#cancelPoll();
-    if (this.#state === "working") this.#cancelPoll = clock.after(wakeMs, () => this.#look());
+    if (this.#state === "working") this.#cancelPoll = clock.after(wakeMs, () => this.look());
   }
 
   async #claimOnce(): Promise<ClaimAnswer> {
-    const { store, leaseMs } = this.#needs;
-    const reserved = this.#free();
-    const slots = this.#share(reserved);
-    this.#reserved += reserved;
+    const offer = this.#slots.offer();
     try {
-      const ask = { fence: this.#fence(), leaseMs, slots, bytesMax: claimBytesMax };
-      const answer = await store.claim({ ...ask, suspectsMax: this.#suspectsFree() });
-      for (const claim of answer.claims.filter((one) => this.#hold(one))) this.#run(claim);
+      const answer = await this.#needs.store.claim({
+        fence: this.#fence(),
+        leaseMs: this.#leases.leaseMs,
+        ...offer,
+        bytesMax: claimBytesMax,
+        suspectsMax: this.#suspectsFree(),
+      });
+      const held = answer.claims.filter((claim) => this.#hold(claim));
+      if (held.length > 0) this.#leases.hold(held.map((claim) => this.#holdOf(claim)));
+      for (const claim of held) this.#run(claim);
       return answer;
     } finally {
-      this.#reserved -= reserved;
+      this.#slots.takeBack(offer);
     }
   }
 
@@ -203,16 +239,22 @@ export class Worker {
     const held = this.#held.get(event.key);
     if (held !== undefined) {
       held.claim = claim;
+      this.#leases.hold([holdOf(held)]);
       return false;
     }
-    const { clock, registry } = this.#needs;
+    const { clock, registry, leaseMs } = this.#needs;
     const timeouts = registry.of(event.source, event.type).map(({ timeoutMs }) => timeoutMs);
-    const heldUntil = clock.now() + Math.max(0, ...timeouts) + graceMs;
+    // Beyond the deadline by the length of a lease: long enough to settle what ended in the last moment.
+    const until = clock.now() + Math.max(0, ...timeouts) + leaseMs;
     const abort = new AbortController();
     if (this.#state !== "working") abort.abort(new Error("the inbox is closing"));
-    this.#held.set(event.key, { claim, abort, heldUntil, isSettling: false });
-    this.#busy += 1;
+    this.#held.set(event.key, { claim, abort, until, isSettling: false });
+    this.#slots.use(event);
     return true;
+  }
+
+  #holdOf({ event, fence }: Claim): ThreadHold {
+    return { key: event.key, fence, until: this.#held.get(event.key)?.until ?? 0 };
   }
 
   /** One suspect at a time: should it kill this process, it takes no other suspect with it. */
@@ -221,43 +263,50 @@ export class Worker {
   }
 
   /** Runs one claim to its settlement. Nothing in it rejects. */
-  #run(claim: Claim): void {
-    void this.#work(claim).finally(() => {
-      this.#held.delete(claim.event.key);
-      if (claim.event.crashes > 0) this.#look();
+  #run({ event }: Claim): void {
+    const held = this.#held.get(event.key);
+    const source = this.#needs.sources.get(event.source);
+    if (held === undefined || source === undefined) return;
+    void this.#work(held, source).finally(() => {
+      this.#held.delete(event.key);
+      this.#leases.drop(event.key);
+      if (event.crashes > 0) this.look();
       this.#tell();
     });
   }
 
-  async #work(claim: Claim): Promise<void> {
-    const { registry, clock, sources } = this.#needs;
-    const { source: name, type, key } = claim.event;
-    const source = sources.get(name);
-    const held = this.#held.get(key);
-    if (source === undefined || held === undefined) return;
-    const handlers = registry.of(name, type);
-    const report = await attempt(claim, { source, handlers, clock, signal: held.abort.signal });
+  async #work(held: Held, source: ConfiguredSource): Promise<void> {
+    const { event } = held.claim;
+    const handlers = this.#needs.registry.of(event.source, event.type);
+    const { signal } = held.abort;
+    const report = await attempt(held.claim, { ...this.#needs, source, handlers, signal });
     // The next event need not wait for this one's commit.
-    this.#busy -= 1;
-    if (this.#more) this.#look();
-    await this.#settle(held, report);
+    this.#slots.leave(event);
+    if (this.#more) this.look();
+    await this.#settle(held, source, report);
   }
 
-  async #settle(held: Held, report: AttemptReport): Promise<void> {
-    const { finished, history, failures } = report;
-    const { key, source, type, attempts } = held.claim.event;
-    const outcome = decide(held.claim.event, this.#findingOf(report), this.#needs.policy);
+  async #settle(held: Held, source: ConfiguredSource, report: AttemptReport): Promise<void> {
+    const { finished, gaveUp, history, failures } = report;
+    const { attempts, type } = held.claim.event;
+    const { onUnknownType, random, emit } = this.#needs;
+    const delaysMs = source.delaysMsOf(type);
+    const finding = this.#findingOf(report);
+    const outcome = decide(held.claim.event, finding, { delaysMs, onUnknownType, random });
     held.isSettling = true;
-    const isSettled = await this.#settlements.add({ held, outcome, finished, history });
+    const settled = { finished, gaveUp, history };
+    const isSettled = await this.#settlements.add(() => settlementOf(held, outcome, settled));
     // After the closing nobody knows whether it holds, and nobody has taken over.
     if (!isSettled && this.#state === "closed") return;
-    const event = { key, source, type };
-    this.#needs.emit(
+    const event = nameOf(held);
+    emit(
       isSettled
-        ? { kind: "settled", event, attempt: attempts, outcome, failures }
+        ? { kind: "settled", event, attempt: attempts, outcome: namedOutcome(outcome), failures }
         : { kind: "fenced", event },
     );
-    if (isSettled && outcome.state === "pending") this.#lookIn(outcome.afterMs);
+    if (!isSettled) return;
+    if (outcome.state === "pending") this.#lookIn(outcome.afterMs);
+    if (outcome.state === "done" && outcome.became !== undefined) this.look();
   }
 
   /** What a handler did not finish because it was told to stop is no failure of its own. */
@@ -266,89 +315,22 @@ export class Worker {
     return isStopped && this.#state !== "working" ? { kind: "interrupted" } : finding;
   }
 
-  /**
-   * Repeats while the store is away and the inbox is open: a settlement is safe to write twice. One that the store cannot
-   * take for another reason is given up, alone; its lease ends, and the event is tried again.
-   */
-  async #settleAll(batch: readonly Ended[]): Promise<readonly boolean[]> {
-    const { store, clock, emit } = this.#needs;
-    for (;;) {
-      const isLast = this.#state === "closed";
-      try {
-        // A claim may have been renewed while its end was waiting: its fence is the one it has now.
-        return await store.settle(batch.map(settlementOf));
-      } catch (error) {
-        emit({ kind: "store_failed", verb: "settle", error: summaryOf(error) });
-        if (isLast) return batch.map(() => false);
-        const isAway = isStoreAway(error);
-        if (!isAway && batch.length === 1) return [false];
-        if (!isAway) return await this.#settleEach(batch);
-        await new Promise<void>((resolve) => clock.after(settleRetryMs, resolve));
-      }
-    }
-  }
-
-  async #settleEach(batch: readonly Ended[]): Promise<readonly boolean[]> {
-    const answers: boolean[] = [];
-    for (const ended of batch) answers.push(...(await this.#settleAll([ended])));
-    return answers;
-  }
-
   /** Gives back what did not end in time, so that its next attempt need not wait for a lease, nor counts a crash. */
   async #giveUp(): Promise<void> {
     const outcome = { state: "pending", afterMs: 0, handedBack: false } as const;
-    const left = [...this.#held.values()]
-      .filter(({ isSettling }) => !isSettling)
-      .map((held) => ({ held, outcome, ...held.claim.event }));
-    if (left.length > 0) await this.#settleAll(left);
-  }
-
-  /** Extends the leases of what is in hand, three times per lease. */
-  #beat(): void {
-    if (this.#state === "closed") return;
-    const { clock, leaseMs } = this.#needs;
-    this.#cancelBeat = clock.after(leaseMs / 3, () => {
-      void this.#extendAll().finally(() => this.#beat());
-    });
-  }
-
-  async #extendAll(): Promise<void> {
-    const { store, clock, leaseMs, emit } = this.#needs;
-    const now = clock.now();
-    this.#beatAt = now;
-    const held = [...this.#held.values()].filter(({ heldUntil }) => heldUntil > now);
-    if (held.length === 0) return;
-    const claims = held.map(({ claim }) => claim);
-    try {
-      const answers = await store.extend(claims, leaseMs);
-      for (const [index, one] of held.entries()) {
-        const isLost = answers[index] === false && one.claim === claims[index];
-        if (isLost) one.abort.abort(new Error("another worker has taken over"));
-      }
-    } catch (error) {
-      emit({ kind: "store_failed", verb: "extend", error: summaryOf(error) });
-    }
+    const left = [...this.#held.values()].filter(({ isSettling }) => !isSettling);
+    if (left.length === 0) return;
+    await this.#settlements.write(
+      left.map((held) => {
+        const { gaveUp, history } = held.claim.event;
+        return () => settlementOf(held, outcome, { finished: [], gaveUp, history });
+      }),
+    );
   }
 
   #lookIn(delayMs: number): void {
-    if (delayMs === 0) this.#look();
-    else if (delayMs < pollMs) this.#needs.clock.after(delayMs, () => this.#look());
-  }
-
-  #free(): number {
-    return Math.max(0, this.#needs.handlersMax - this.#busy - this.#reserved);
-  }
-
-  /** Slots by source, evenly; who gets the odd ones changes at every call, so that a single slot goes round. */
-  #share(free: number): Record<string, number> {
-    const { worked } = this.#needs;
-    this.#turn += 1;
-    const slots: Record<string, number> = {};
-    for (const [index, name] of worked.entries()) {
-      const isOdd = (index + this.#turn) % worked.length < free % worked.length;
-      slots[name] = Math.floor(free / worked.length) + (isOdd ? 1 : 0);
-    }
-    return slots;
+    if (delayMs === 0) this.look();
+    else if (delayMs < pollMs) this.#needs.clock.after(delayMs, () => this.look());
   }
 
   #fence(): string {
@@ -368,7 +350,24 @@ export class Worker {
   }
 }
 
-function settlementOf({ held, outcome, finished, history }: Ended): Settlement {
-  const { event, fence } = held.claim;
-  return { key: event.key, fence, outcome, finished, history };
+function holdOf({ claim, until }: Held): ThreadHold {
+  return { key: claim.event.key, fence: claim.fence, until };
+}
+
+function nameOf({ claim }: Held): EventName {
+  const { source, type, key } = claim.event;
+  return { source, type, key };
+}
+
+function namedOutcome(outcome: Outcome): NamedOutcome {
+  if (outcome.state !== "done" || outcome.became === undefined) return outcome as NamedOutcome;
+  return { state: "done", became: outcome.became.length };
+}
+
+function settlementOf(
+  { claim }: Held,
+  outcome: Outcome,
+  kept: Pick<Settlement, "finished" | "gaveUp" | "history">,
+): Settlement {
+  return { key: claim.event.key, fence: claim.fence, outcome, ...kept };
 }

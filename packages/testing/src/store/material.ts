@@ -5,6 +5,7 @@ import type {
   ClaimAsk,
   Delivery,
   EventRecord,
+  Hold,
   NewEvent,
   Store,
   TakeAsk,
@@ -51,6 +52,7 @@ export function eventOf(
     source,
     id,
     type: "happened",
+    identified: true,
     occurredAt: 1_600_000_000_000,
     notes: [],
     quarantine: undefined,
@@ -62,7 +64,7 @@ export function eventOf(
 }
 
 export function takeAsk(more: Partial<TakeAsk> = {}): TakeAsk {
-  return { fence: newFence(), leaseMs: long, claimMax: 0, worked: ["a", "b"], ...more };
+  return { fence: newFence(), leaseMs: long, slots: {}, ...more };
 }
 
 export function claimAsk(more: Partial<ClaimAsk> = {}): ClaimAsk {
@@ -106,10 +108,21 @@ export async function recordOf(store: Store, id: string): Promise<EventRecord> {
 export const ids = (claims: readonly Claim[]): readonly string[] =>
   claims.map(({ event }) => event.id).sort();
 
+/** What shows that a claim is held. */
+export const holdOf = ({ event, fence }: Claim): Hold => ({ key: event.key, fence });
+
 /** A settlement of a claim, `done` unless told otherwise. */
 export function settlementOf(
   { event, fence }: Claim,
   more: Partial<Parameters<Store["settle"]>[0][number]> = {},
 ): Parameters<Store["settle"]>[0][number] {
-  return { key: event.key, fence, outcome: { state: "done" }, finished: [], history: [], ...more };
+  return {
+    key: event.key,
+    fence,
+    outcome: { state: "done" },
+    finished: [],
+    gaveUp: [],
+    history: [],
+    ...more,
+  };
 }

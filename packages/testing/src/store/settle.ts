@@ -112,7 +112,7 @@ export const settleTests: StoreTests = {
 
   "an event that was born claimed is settled like any other": async (open) => {
     const store = await open();
-    const answer = await take(store, eventOf("1"), takeAsk({ claimMax: 1 }));
+    const answer = await take(store, eventOf("1"), takeAsk({ slots: { a: 1 } }));
     assert.ok(answer.kind === "taken" && answer.claim !== undefined);
     assert.deepEqual(await store.settle([settlementOf(answer.claim)]), [true]);
     assert.equal((await recordOf(store, "1")).state, "done");

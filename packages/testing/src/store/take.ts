@@ -12,7 +12,7 @@ export const takeTests: StoreTests = {
     assert.deepEqual(await take(store, event), { kind: "taken" });
     const found = await store.get(event.key);
     assert.deepEqual({ ...found?.delivery, body: [] }, { ...event.delivery, body: [] });
-    assert.deepEqual(Buffer.from(found?.delivery.body ?? []), Buffer.from(event.delivery.body));
+    assert.deepEqual(Buffer.from(found?.delivery?.body ?? []), Buffer.from(event.delivery.body));
     const { dueAt, ...record } = found?.event ?? assert.fail("the event is there");
     assert.equal(typeof dueAt, "number");
     assert.deepEqual(record, {
@@ -27,6 +27,11 @@ export const takeTests: StoreTests = {
       attempts: 0,
       crashes: 0,
       duplicates: 0,
+      identified: true,
+      replayed: false,
+      generation: 0,
+      gaveUp: [],
+      interventions: [],
       finished: [],
       history: [],
       notes: ["id_missing"],
@@ -47,9 +52,9 @@ export const takeTests: StoreTests = {
     await take(store, event);
     const found = await store.get(event.key);
     assert.equal(found?.event.occurredAt, undefined);
-    assert.equal(found?.delivery.segment, "succeeded");
-    assert.equal(found?.delivery.reconstructed, true);
-    assert.equal(found?.delivery.body.length, 0);
+    assert.equal(found?.delivery?.segment, "succeeded");
+    assert.equal(found?.delivery?.reconstructed, true);
+    assert.equal(found?.delivery?.body.length, 0);
   },
 
   "the same event again is a duplicate, and counted": async (open) => {
@@ -82,14 +87,14 @@ export const takeTests: StoreTests = {
     const events = [eventOf("1", { delivery }), eventOf("2", { delivery })];
     await store.take(events, takeAsk());
     for (const { key } of events) {
-      assert.equal((await store.get(key))?.delivery.contentHash, "batch");
+      assert.equal((await store.get(key))?.delivery?.contentHash, "batch");
     }
   },
 
   "as many as asked are born claimed, the first ones first": async (open) => {
     const store = await open();
     const events = ["1", "2", "3"].map((id) => eventOf(id));
-    const answers = await store.take(events, takeAsk({ fence: "mine", claimMax: 2 }));
+    const answers = await store.take(events, takeAsk({ fence: "mine", slots: { a: 2 } }));
     const claims = answers.map((answer) => (answer.kind === "taken" ? answer.claim : undefined));
     assert.deepEqual(
       claims.map((claim) => claim?.fence),
@@ -105,9 +110,9 @@ export const takeTests: StoreTests = {
     );
   },
 
-  "only events of the sources worked on are born claimed": async (open) => {
+  "only events of sources with a slot are born claimed": async (open) => {
     const store = await open();
-    const ask = takeAsk({ claimMax: 5, worked: ["b"] });
+    const ask = takeAsk({ slots: { b: 5 } });
     assert.deepEqual(await take(store, eventOf("1"), ask), { kind: "taken" });
     assert.equal((await recordOf(store, "1")).state, "pending");
   },
@@ -115,7 +120,7 @@ export const takeTests: StoreTests = {
   "an unreadable event is quarantined, and never claimed": async (open) => {
     const store = await open();
     const event = eventOf("1", { quarantine: "unparsable" });
-    assert.deepEqual(await take(store, event, takeAsk({ claimMax: 5 })), { kind: "taken" });
+    assert.deepEqual(await take(store, event, takeAsk({ slots: { a: 5 } })), { kind: "taken" });
     const record = await recordOf(store, "1");
     assert.deepEqual([record.state, record.reason], ["quarantined", "unparsable"]);
     assert.deepEqual((await store.claim(claimAsk())).claims, []);
@@ -123,7 +128,7 @@ export const takeTests: StoreTests = {
 
   "a take that is repeated with its fence gives its claims again": async (open) => {
     const store = await open();
-    const ask = takeAsk({ claimMax: 1 });
+    const ask = takeAsk({ slots: { a: 1 } });
     const first = await take(store, eventOf("1"), ask);
     const again = await take(store, eventOf("1"), ask);
     assert.deepEqual(again, first);
@@ -142,7 +147,7 @@ export const takeTests: StoreTests = {
       [kept?.event.state, kept?.event.reason, kept?.event.id],
       ["quarantined", "conflict", "1"],
     );
-    assert.deepEqual(kept?.delivery.contentHash, "other");
+    assert.deepEqual(kept?.delivery?.contentHash, "other");
     assert.equal(kept?.event.duplicates, 2);
     assert.equal((await recordOf(store, "1")).state, "pending");
   },

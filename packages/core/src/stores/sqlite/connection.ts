@@ -134,8 +134,17 @@ function pragma(database: DatabaseSync, text: string): unknown {
  * of this connection can slip into it: `work` must not wait.
  */
 export async function transaction<T>(database: DatabaseSync, work: () => T): Promise<T> {
+  let hasBegun = false;
+  const begun = (): T => {
+    hasBegun = true;
+    return work();
+  };
   try {
-    return await patiently(() => within(database, "BEGIN IMMEDIATE", work));
+    // What `work` throws is never a reason to run it again.
+    return await patiently(
+      () => within(database, "BEGIN IMMEDIATE", begun),
+      () => !hasBegun,
+    );
   } catch (error) {
     throw unavailable(error, database.location() ?? "");
   }
@@ -154,13 +163,14 @@ function within<T>(database: DatabaseSync, begin: string, work: () => T): T {
 }
 
 /** Repeats what SQLite refuses because of another's lock, with pauses between, until `lockWaitMs` have passed. */
-async function patiently<T>(act: () => T): Promise<T> {
+async function patiently<T>(act: () => T, mayRepeat: () => boolean = () => true): Promise<T> {
   const deadline = performance.now() + lockWaitMs;
   for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
     try {
       return act();
     } catch (error) {
-      if (resultCode(error) !== busy || performance.now() > deadline) throw error;
+      const isBusy = resultCode(error) === busy && mayRepeat();
+      if (!isBusy || performance.now() > deadline) throw error;
       await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.5 + Math.random() / 2)));
     }
   }

@@ -1,18 +1,29 @@
 /** Between rows and records: the only place where column values are read. */
 
 import { decodeKey, encodeKey } from "../../event-key.ts";
+import type { Kept } from "../../contracts/store.ts";
 import type { Delivery } from "../../model/delivery.ts";
 import type { AttemptRecord, EventRecord, EventState, Note } from "../../model/event.ts";
+import type { InterventionRecord } from "../../model/intervention.ts";
 
 /** A row as `node:sqlite` gives it. */
 export type Row = Record<string, null | number | bigint | string | Uint8Array>;
 
 /** Columns of an event, without those of its delivery. */
-export const eventColumns = `e.key, e.source, e.id, e.type, e.state, e.reason, e.occurred_at, e.received_at, e.due_at,
-  e.attempts, e.crashes, e.duplicates, e.finished, e.history, e.notes`;
+export const eventColumns = `e.key, e.source, e.id, e.type, e.identified, e.state, e.reason, e.content_hash,
+  e.occurred_at, e.received_at, e.due_at, e.replayed, e.generation, e.attempts, e.crashes, e.duplicates, e.finished,
+  e.gave_up, e.history, e.interventions, e.notes`;
 
-export const deliveryColumns = `d.method, d.target, d.segment, d.headers, d.verified_with, d.reconstructed,
-  d.content_hash, d.body, d.received_at AS delivered_at`;
+/** Columns of a delivery, joined to its event. */
+export const deliveryColumns = `d.method, d.target, d.segment, d.headers, d.verified_with, d.reconstructed, d.body,
+  d.received_at AS delivered_at`;
+
+/** Most of these lists are empty. */
+const listOf = (value: Row[string] | undefined): readonly unknown[] =>
+  value === "[]" ? [] : (JSON.parse(value as string) as unknown[]);
+
+export const listText = (list: readonly unknown[]): string =>
+  list.length === 0 ? "[]" : JSON.stringify(list);
 
 export function eventOf(row: Row): EventRecord {
   return {
@@ -20,17 +31,22 @@ export function eventOf(row: Row): EventRecord {
     source: row["source"] as string,
     id: row["id"] as string,
     type: row["type"] as string,
+    identified: row["identified"] === 1,
     state: row["state"] as EventState,
     reason: (row["reason"] ?? undefined) as EventRecord["reason"],
     occurredAt: (row["occurred_at"] ?? undefined) as number | undefined,
     receivedAt: row["received_at"] as number,
     dueAt: row["due_at"] as number,
+    replayed: row["replayed"] === 1,
+    generation: row["generation"] as number,
     attempts: row["attempts"] as number,
     crashes: row["crashes"] as number,
     duplicates: row["duplicates"] as number,
-    finished: JSON.parse(row["finished"] as string) as string[],
-    history: JSON.parse(row["history"] as string) as AttemptRecord[],
-    notes: JSON.parse(row["notes"] as string) as Note[],
+    finished: listOf(row["finished"]) as string[],
+    gaveUp: listOf(row["gave_up"]) as string[],
+    history: listOf(row["history"]) as AttemptRecord[],
+    interventions: listOf(row["interventions"]) as InterventionRecord[],
+    notes: listOf(row["notes"]) as Note[],
   };
 }
 
@@ -39,13 +55,18 @@ export function deliveryOf(row: Row): Delivery {
     method: row["method"] as string,
     target: row["target"] as string,
     segment: (row["segment"] ?? undefined) as string | undefined,
-    headers: JSON.parse(row["headers"] as string) as string[],
+    headers: listOf(row["headers"]) as string[],
     verifiedWith: row["verified_with"] as string,
     reconstructed: row["reconstructed"] === 1,
     contentHash: row["content_hash"] as string,
     body: row["body"] as Uint8Array,
     receivedAt: row["delivered_at"] as number,
   };
+}
+
+/** An event, joined to its delivery if that is still there. */
+export function keptOf(row: Row): Kept {
+  return { event: eventOf(row), delivery: row["method"] === null ? undefined : deliveryOf(row) };
 }
 
 /** The bytes of a public key; 16 zeros, which no event has, for a text that is none. */

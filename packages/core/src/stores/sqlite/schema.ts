@@ -3,7 +3,8 @@
 /** Each step is applied once, in order, in one transaction with the number of the last. Never change one that was released. */
 export const steps: readonly string[] = [
   `
-  -- One row for each delivery that brought something new: the request as it came, without its credentials.
+  -- One row for each delivery that brought something new: the request as it came, without its credentials. Removed when
+  -- it is pruned or erased.
   CREATE TABLE webhook_inbox_deliveries (
     seq INTEGER PRIMARY KEY,
     received_at INTEGER NOT NULL,      -- milliseconds since 1970, like every instant here
@@ -13,7 +14,6 @@ export const steps: readonly string[] = [
     headers TEXT NOT NULL,             -- JSON: [name, value, name, value, …]
     verified_with TEXT NOT NULL,
     reconstructed INTEGER NOT NULL,    -- 1 when a parser had consumed the exact bytes
-    content_hash TEXT NOT NULL,
     body BLOB NOT NULL
   ) STRICT;
 
@@ -24,28 +24,48 @@ export const steps: readonly string[] = [
     source TEXT NOT NULL,
     id TEXT NOT NULL,
     type TEXT NOT NULL,
+    identified INTEGER NOT NULL,       -- 0 until its delivery could be read
     state TEXT NOT NULL,
     reason TEXT,
     delivery INTEGER NOT NULL,         -- webhook_inbox_deliveries.seq
+    content_hash TEXT NOT NULL,        -- of the delivery, which may be gone
+    variant_of BLOB,                   -- key of the event whose id came with these other bytes
     occurred_at INTEGER,
     received_at INTEGER NOT NULL,
     due_at INTEGER NOT NULL,
+    replayed INTEGER NOT NULL,         -- 1: claimed after those with 0
+    generation INTEGER NOT NULL,
     fence TEXT,                        -- set while running: the claim that may settle it
     lease_ends_at INTEGER,
     attempts INTEGER NOT NULL,
     crashes INTEGER NOT NULL,
     duplicates INTEGER NOT NULL,
     conflicts INTEGER NOT NULL,        -- variants with the same id and other bytes
-    finished TEXT NOT NULL,            -- JSON: names of handlers that need not run again
+    finished TEXT NOT NULL,            -- JSON: names of handlers that succeeded
+    gave_up TEXT NOT NULL,             -- JSON: names of handlers that answered dead()
     history TEXT NOT NULL,             -- JSON: the last attempts
+    interventions TEXT NOT NULL,       -- JSON: the last acts of people
     notes TEXT NOT NULL                -- JSON
   ) STRICT;
 
-  CREATE INDEX webhook_inbox_due ON webhook_inbox_events (source, due_at)
+  CREATE INDEX webhook_inbox_due ON webhook_inbox_events (source, replayed, due_at, type)
     WHERE state = 'pending' AND crashes = 0;
   CREATE INDEX webhook_inbox_suspects ON webhook_inbox_events (source, due_at)
     WHERE state = 'pending' AND crashes > 0;
   CREATE INDEX webhook_inbox_leases ON webhook_inbox_events (source, lease_ends_at) WHERE state = 'running';
+  CREATE INDEX webhook_inbox_of_delivery ON webhook_inbox_events (delivery);
+  CREATE INDEX webhook_inbox_variants ON webhook_inbox_events (variant_of) WHERE variant_of IS NOT NULL;
+
+  -- How many events went which way between states: what is counted without counting rows.
+  CREATE TABLE webhook_inbox_tallies (
+    at INTEGER NOT NULL,               -- beginning of the minute, later of the hour; 0 for all before
+    source TEXT NOT NULL,
+    type TEXT NOT NULL,
+    from_state TEXT NOT NULL,          -- empty for new ones
+    to_state TEXT NOT NULL,            -- a state, or duplicate, conflict, pruned
+    count INTEGER NOT NULL,
+    PRIMARY KEY (at, source, type, from_state, to_state)
+  ) STRICT, WITHOUT ROWID;
   `,
 ];
 

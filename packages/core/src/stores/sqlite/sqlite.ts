@@ -4,32 +4,48 @@ import { resolve } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { systemClock, type Clock } from "../../contracts/clock.ts";
 import type {
-  Claim,
+  AuditAnswer,
   ClaimAnswer,
   ClaimAsk,
+  Hold,
+  InterveneAnswer,
+  InterveneAsk,
+  Kept,
   ListAnswer,
   ListQuery,
-  NewEvent,
+  PruneAnswer,
+  PruneAsk,
+  Selection,
   Store,
   TakeAsk,
   Taken,
+  Tally,
+  TallyQuery,
+  ThreadAccess,
 } from "../../contracts/store.ts";
 import { WebhookInboxError } from "../../errors.ts";
-import type { Delivery } from "../../model/delivery.ts";
-import type { EventRecord } from "../../model/event.ts";
+import type { NewEvent } from "../../model/event.ts";
 import type { Settlement } from "../../model/settlement.ts";
-import { limitOf } from "../records.ts";
+import { limitOf, Moves } from "../records.ts";
 import { claimDue } from "./claim.ts";
 import { connect, identityOf, transaction, type Prepare } from "./connection.ts";
+import { interveneNow } from "./intervene.ts";
 import { migrate, releaseAll } from "./migrate.ts";
-import { deliveryColumns, deliveryOf, eventColumns, eventOf, keyBytes, type Row } from "./rows.ts";
+import { pageOf } from "./page.ts";
+import { pruneNow } from "./prune.ts";
+import { deliveryColumns, eventColumns, keptOf, keyBytes, type Row } from "./rows.ts";
+import { extendAll, settleAll } from "./settle.ts";
 import { takeAll } from "./take.ts";
+import { auditOf, tallies, writeTallies } from "./tallies.ts";
+import { finishWith, Undone, type SqliteClient, type SqliteTransaction } from "./transaction.ts";
+
+export type { SqliteClient, SqliteTransaction } from "./transaction.ts";
 
 /**
  * A store in the SQLite file `filename`, which is created when it is missing. The journal is always WAL and
  * `synchronous` always FULL: there is no faster, lossy setting.
  */
-export function sqlite(filename: string): Store {
+export function sqlite(filename: string): Store<SqliteTransaction> {
   if (typeof filename !== "string" || filename === "" || /^(?::memory:|file:)/.test(filename)) {
     throw new WebhookInboxError(
       "STORE_LOSSY",
@@ -41,8 +57,15 @@ export function sqlite(filename: string): Store {
   return new SqliteStore(resolve(filename));
 }
 
-class SqliteStore implements Store {
-  readonly supports = { durability: "commit", shared: true } as const;
+/** Beside this file, which is TypeScript in the workspace and JavaScript in the package. */
+const heartbeatModule = new URL(
+  import.meta.url.endsWith(".ts") ? "./heartbeat.ts" : "./heartbeat.js",
+  import.meta.url,
+);
+
+class SqliteStore implements Store<SqliteTransaction> {
+  readonly supports = { durability: "commit", shared: true, transactions: true } as const;
+  readonly threadAccess: ThreadAccess;
   readonly #filename: string;
   readonly #statements = new Map<string, StatementSync>();
   #database: DatabaseSync | undefined;
@@ -53,6 +76,7 @@ class SqliteStore implements Store {
 
   constructor(filename: string) {
     this.#filename = filename;
+    this.threadAccess = { module: heartbeatModule, options: { filename } };
   }
 
   async open({ clock }: { readonly clock: Clock }): Promise<void> {
@@ -97,7 +121,9 @@ class SqliteStore implements Store {
   }
 
   take(events: readonly NewEvent[], ask: TakeAsk): Promise<readonly Taken[]> {
-    return this.#write((prepare) => takeAll(prepare, events, ask, this.#clock.now()));
+    return this.#move((prepare, now, moves) =>
+      takeAll({ prepare, ask, now, moves, deliveries: new Map() }, events),
+    );
   }
 
   async claim(ask: ClaimAsk): Promise<ClaimAnswer> {
@@ -110,77 +136,77 @@ class SqliteStore implements Store {
     );
   }
 
-  extend(
-    claims: readonly Pick<Claim, "event" | "fence">[],
-    leaseMs: number,
-  ): Promise<readonly boolean[]> {
-    return this.#write((prepare) => {
-      const leaseEndsAt = this.#clock.now() + leaseMs;
-      const statement = prepare(
-        "UPDATE webhook_inbox_events SET lease_ends_at = ? WHERE key = ? AND fence = ?",
-      );
-      return claims.map(
-        ({ event, fence }) => statement.run(leaseEndsAt, keyBytes(event.key), fence).changes === 1,
-      );
-    });
+  extend(holds: readonly Hold[], leaseMs: number): Promise<readonly boolean[]> {
+    return this.#write((prepare) => extendAll(prepare, holds, this.#clock.now() + leaseMs));
   }
 
   settle(settlements: readonly Settlement[]): Promise<readonly boolean[]> {
-    return this.#write((prepare) => {
-      const now = this.#clock.now();
-      const statement = prepare(`
-        UPDATE webhook_inbox_events
-        SET state = ?, reason = ?, due_at = coalesce(?, due_at), attempts = attempts - ?, finished = ?, history = ?,
-          fence = NULL, lease_ends_at = NULL
-        WHERE key = ? AND fence = ? AND state = 'running'`);
-      return settlements.map(({ key, fence, outcome, finished, history }) => {
-        const isPending = outcome.state === "pending";
-        const { changes } = statement.run(
-          outcome.state,
-          "reason" in outcome ? outcome.reason : null,
-          isPending ? now + outcome.afterMs : null,
-          isPending && outcome.handedBack ? 1 : 0,
-          JSON.stringify(finished),
-          JSON.stringify(history),
-          keyBytes(key),
-          fence,
-        );
-        return changes === 1;
-      });
-    });
+    return this.#move((prepare, now, moves) => settleAll(prepare, settlements, now, moves));
   }
 
-  async get(
-    key: string,
-  ): Promise<{ readonly event: EventRecord; readonly delivery: Delivery } | undefined> {
+  async get(key: string): Promise<Kept | undefined> {
     await this.#present();
     const row = this.#prepare(`
       SELECT ${eventColumns}, ${deliveryColumns}
-      FROM webhook_inbox_events e JOIN webhook_inbox_deliveries d ON d.seq = e.delivery
+      FROM webhook_inbox_events e LEFT JOIN webhook_inbox_deliveries d ON d.seq = e.delivery
       WHERE e.key = ?`).get(keyBytes(key)) as Row | undefined;
-    return row === undefined ? undefined : { event: eventOf(row), delivery: deliveryOf(row) };
+    return row === undefined ? undefined : keptOf(row);
   }
 
   async list(query: ListQuery): Promise<ListAnswer> {
     await this.#present();
-    const limit = limitOf(query);
-    const filters = (["source", "type", "state"] as const).filter(
-      (name) => query[name] !== undefined,
+    return pageOf(this.#prepare, query, "newest", query.cursor, limitOf(query));
+  }
+
+  async intervene(selection: Selection, ask: InterveneAsk): Promise<InterveneAnswer> {
+    const isErasing = ask.act === "erase" && !ask.dryRun;
+    if (isErasing) this.#opened().exec("PRAGMA secure_delete = ON");
+    const answer = await this.#move((prepare, now, moves) =>
+      interveneNow(prepare, selection, ask, now, moves),
     );
-    const cursor = query.cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(query.cursor);
-    const where = ["e.seq < ?", ...filters.map((name) => `e.${name} = ?`)].join(" AND ");
-    const rows = this.#prepare(`
-      SELECT e.seq, ${eventColumns} FROM webhook_inbox_events e
-      WHERE ${where} ORDER BY e.seq DESC LIMIT ?`).all(
-      cursor,
-      ...filters.map((name) => query[name] ?? ""),
-      limit + 1,
-    ) as Row[];
-    const last = rows.length > limit ? rows[limit - 1] : undefined;
-    return {
-      events: rows.slice(0, limit).map(eventOf),
-      cursor: last === undefined ? undefined : String(last["seq"]),
+    if (isErasing) {
+      // What was erased must not stay in the journal either. Others who read now keep it for as long as they read.
+      this.#opened().exec("PRAGMA secure_delete = OFF; PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+    return answer;
+  }
+
+  prune(ask: PruneAsk): Promise<PruneAnswer> {
+    return this.#move((prepare, now, moves) => pruneNow(prepare, ask, now, moves));
+  }
+
+  async tally(query: TallyQuery): Promise<readonly Tally[]> {
+    await this.#present();
+    return tallies(this.#prepare, query);
+  }
+
+  async audit(): Promise<AuditAnswer> {
+    await this.#present();
+    this.#opened();
+    return await auditOf(this.#filename);
+  }
+
+  transaction(hold: Hold, handler: string): SqliteTransaction {
+    // The type of what was returned is not looked at here: `finishWith` refuses a promise.
+    const run = async <T>(work: (database: SqliteClient) => T): Promise<T> => {
+      try {
+        return await this.#write(() => finishWith(this.#opened(), hold, handler, work));
+      } catch (error) {
+        throw error instanceof Undone ? error.error : error;
+      }
     };
+    return run as SqliteTransaction;
+  }
+
+  /** A write that moves events between states: tallied in the same transaction. */
+  #move<T>(work: (prepare: Prepare, now: number, moves: Moves) => T): Promise<T> {
+    return this.#write((prepare) => {
+      const now = this.#clock.now();
+      const moves = new Moves();
+      const result = work(prepare, now, moves);
+      writeTallies(prepare, moves, now);
+      return result;
+    });
   }
 
   async #write<T>(work: (prepare: Prepare) => T): Promise<T> {

@@ -1,116 +1,129 @@
 /** `take` in SQLite: inserts what is new, counts what is not, keeps variants. Runs inside one transaction. */
 
-import { conflictsMax, type NewEvent, type TakeAsk, type Taken } from "../../contracts/store.ts";
+import { conflictsMax, type TakeAsk, type Taken } from "../../contracts/store.ts";
 import type { Delivery } from "../../model/delivery.ts";
-import { bornRecord, isBornClaimed, variantOf } from "../records.ts";
+import type { NewEvent } from "../../model/event.ts";
+import { bornRecord, isBornClaimed, Room, variantOf, type Moves } from "../records.ts";
 import type { Prepare } from "./connection.ts";
-import { eventColumns, eventOf, keyBytes, type Row } from "./rows.ts";
+import { eventColumns, eventOf, keyBytes, listText, type Row } from "./rows.ts";
 
-/** Answers in the order asked. */
-export function takeAll(
-  prepare: Prepare,
-  events: readonly NewEvent[],
-  ask: TakeAsk,
-  now: number,
-): readonly Taken[] {
-  const deliveries = new Map<Delivery, number | bigint>();
-  let claimed = 0;
-  return events.map((event): Taken => {
-    const isClaimed = isBornClaimed(event, ask, claimed);
-    const taken = insert(prepare, event, ask, now, isClaimed, deliveries);
-    if (taken === undefined) return takeAgain(prepare, event, ask, now, deliveries);
-    if (isClaimed) claimed += 1;
-    return taken;
-  });
+/** What one call of `take` works with. */
+export interface Taking {
+  readonly prepare: Prepare;
+  readonly ask: TakeAsk;
+  readonly now: number;
+  readonly moves: Moves;
+  /** Rows of the deliveries that are there already. */
+  readonly deliveries: Map<Delivery, number | bigint>;
 }
 
-/** Inserts an event and, before its first one, its delivery; undefined when its key is there. */
-function insert(
-  prepare: Prepare,
-  event: NewEvent,
-  { fence, leaseMs }: TakeAsk,
-  now: number,
-  isClaimed: boolean,
-  deliveries: Map<Delivery, number | bigint>,
-): Taken | undefined {
-  if (find(prepare, event.key) !== undefined) return undefined;
+/** Answers in the order asked. */
+export function takeAll(on: Taking, events: readonly NewEvent[]): readonly Taken[] {
+  const room = new Room(on.ask);
+  return events.map((event): Taken =>
+    find(on.prepare, event.key) === undefined
+      ? insert(on, event, isBornClaimed(event, room))
+      : takeAgain(on, event),
+  );
+}
+
+/** Inserts an event and, before its first one, its delivery. */
+function insert(on: Taking, event: NewEvent, isClaimed: boolean, variantOfKey?: string): Taken {
+  const { prepare, ask, now, moves, deliveries } = on;
   let delivery = deliveries.get(event.delivery);
   if (delivery === undefined) {
     delivery = insertDelivery(prepare, event.delivery);
     deliveries.set(event.delivery, delivery);
   }
   const record = bornRecord(event, now, isClaimed);
+  const { source, type, state } = record;
   prepare(`
-    INSERT INTO webhook_inbox_events (key, source, id, type, state, reason, delivery, occurred_at, received_at, due_at,
-      fence, lease_ends_at, attempts, crashes, duplicates, conflicts, finished, history, notes)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 0, '[]', '[]', ?)`).run(
+    INSERT INTO webhook_inbox_events (key, source, id, type, identified, state, reason, delivery, content_hash, variant_of,
+      occurred_at, received_at, due_at, replayed, generation, fence, lease_ends_at, attempts, crashes, duplicates,
+      conflicts, finished, gave_up, history, interventions, notes)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, 0, ?, 0, '[]', '[]', '[]', '[]', ?)`).run(
     keyBytes(record.key),
-    record.source,
+    source,
     record.id,
-    record.type,
-    record.state,
+    type,
+    record.identified ? 1 : 0,
+    state,
     record.reason ?? null,
     delivery,
+    event.delivery.contentHash,
+    variantOfKey === undefined ? null : keyBytes(variantOfKey),
     record.occurredAt ?? null,
     record.receivedAt,
     record.dueAt,
-    isClaimed ? fence : null,
-    isClaimed ? now + leaseMs : null,
+    isClaimed ? ask.fence : null,
+    isClaimed ? now + ask.leaseMs : null,
     record.attempts,
     record.duplicates,
-    record.notes.length === 0 ? "[]" : JSON.stringify(record.notes),
+    listText(record.notes),
   );
+  moves.add({ source, type, from: undefined, to: state });
+  if (record.duplicates > 0) countMore(on, event, "duplicate", record.duplicates);
   return isClaimed
-    ? { kind: "taken", claim: { event: record, delivery: event.delivery, fence } }
+    ? { kind: "taken", claim: { event: record, delivery: event.delivery, fence: ask.fence } }
     : { kind: "taken" };
 }
 
 function insertDelivery(prepare: Prepare, delivery: Delivery): number | bigint {
   return prepare(`
-    INSERT INTO webhook_inbox_deliveries (received_at, method, target, segment, headers, verified_with, reconstructed,
-      content_hash, body)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(
+    INSERT INTO webhook_inbox_deliveries (received_at, method, target, segment, headers, verified_with, reconstructed, body)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)`).run(
     delivery.receivedAt,
     delivery.method,
     delivery.target,
     delivery.segment ?? null,
-    JSON.stringify(delivery.headers),
+    listText(delivery.headers),
     delivery.verifiedWith,
     delivery.reconstructed ? 1 : 0,
-    delivery.contentHash,
     delivery.body,
   ).lastInsertRowid;
 }
 
 /** The key is held: by this very call made before, by the same content, or by other bytes. */
-function takeAgain(
-  prepare: Prepare,
-  event: NewEvent,
-  ask: TakeAsk,
-  now: number,
-  deliveries: Map<Delivery, number | bigint>,
-): Taken {
+function takeAgain(on: Taking, event: NewEvent): Taken {
+  const { prepare, ask } = on;
   const row = prepare(`
-    SELECT ${eventColumns}, e.fence, e.conflicts, d.content_hash
-    FROM webhook_inbox_events e JOIN webhook_inbox_deliveries d ON d.seq = e.delivery
-    WHERE e.key = ?`).get(keyBytes(event.key)) as Row;
+    SELECT ${eventColumns}, e.fence, e.conflicts FROM webhook_inbox_events e WHERE e.key = ?`).get(
+    keyBytes(event.key),
+  ) as Row;
   if (row["fence"] === ask.fence) {
     const claim = { event: eventOf(row), delivery: event.delivery, fence: ask.fence };
     return { kind: "taken", claim };
   }
-  const isSame = row["content_hash"] === event.delivery.contentHash;
+  const isSame = row["state"] === "erased" || row["content_hash"] === event.delivery.contentHash;
   if (isSame || event.conflictKey === undefined) {
-    addTo(prepare, "duplicates", event.key, event.copies);
+    countDuplicates(on, event.key, event);
     return { kind: "duplicate" };
   }
   if (find(prepare, event.conflictKey) !== undefined) {
-    addTo(prepare, "duplicates", event.conflictKey, event.copies);
+    countDuplicates(on, event.conflictKey, event);
     return { kind: "conflict", kept: true };
   }
   addTo(prepare, "conflicts", event.key, 1);
-  if (Number(row["conflicts"]) >= conflictsMax) return { kind: "conflict", kept: false };
-  insert(prepare, variantOf(event, event.conflictKey), ask, now, false, deliveries);
+  if (Number(row["conflicts"]) >= conflictsMax) {
+    countMore(on, event, "conflict", event.copies);
+    return { kind: "conflict", kept: false };
+  }
+  insert(on, variantOf(event, event.conflictKey), false, event.key);
   return { kind: "conflict", kept: true };
+}
+
+function countDuplicates(on: Taking, key: string, event: NewEvent): void {
+  addTo(on.prepare, "duplicates", key, event.copies);
+  countMore(on, event, "duplicate", event.copies);
+}
+
+function countMore(
+  { moves }: Taking,
+  { source, type }: NewEvent,
+  to: "duplicate" | "conflict",
+  count: number,
+): void {
+  moves.add({ source, type, from: undefined, to }, count);
 }
 
 function find(prepare: Prepare, key: string): unknown {

@@ -1,0 +1,97 @@
+/** `intervene` in SQLite: a page of events, each rewritten by the act, in one transaction. */
+
+import type { InterveneAnswer, InterveneAsk, Selection } from "../../contracts/store.ts";
+import type { EventRecord } from "../../model/event.ts";
+import { statesFor } from "../../model/intervention.ts";
+import { stateAfter } from "../../model/transitions.ts";
+import { actedOn, dueAfter, type Moves } from "../records.ts";
+import type { Prepare } from "./connection.ts";
+import { pageOf, type Page } from "./page.ts";
+import { eventColumns, eventOf, keyBytes, listText, type Row } from "./rows.ts";
+
+export function interveneNow(
+  prepare: Prepare,
+  selection: Selection,
+  ask: InterveneAsk,
+  now: number,
+  moves: Moves,
+): InterveneAnswer {
+  const { events, cursor } = selected(prepare, selection, ask);
+  const chosen = ask.act === "erase" ? withKin(prepare, events) : events;
+  if (!ask.dryRun) {
+    for (const [place, event] of chosen.entries()) {
+      const acted = actedOn(event, ask, now, now + dueAfter(ask, place));
+      const { source, type } = event;
+      moves.add({ source, type, from: event.state, to: acted.state });
+      rewrite(prepare, acted);
+      if (ask.act === "erase") erase(prepare, event.key);
+    }
+  }
+  return { keys: chosen.map(({ key }) => key), cursor };
+}
+
+/** What has no delivery any more cannot be handled. */
+const hasDelivery = "EXISTS (SELECT 1 FROM webhook_inbox_deliveries d WHERE d.seq = e.delivery)";
+
+function selected(prepare: Prepare, selection: Selection, ask: InterveneAsk): Page {
+  const states = statesFor[ask.act];
+  const more = stateAfter[ask.act] === "pending" ? hasDelivery : "TRUE";
+  if (!("keys" in selection)) {
+    if (!states.includes(selection.state)) return { events: [], cursor: undefined };
+    return pageOf(prepare, selection, "oldest", ask.cursor, ask.limit, more);
+  }
+  const statement = prepare(
+    `SELECT ${eventColumns} FROM webhook_inbox_events e WHERE e.key = ? AND ${more}`,
+  );
+  const events = [...new Set(selection.keys)]
+    .map((key) => statement.get(keyBytes(key)) as Row | undefined)
+    .flatMap((row) => (row === undefined ? [] : [eventOf(row)]))
+    .filter(({ state }) => states.includes(state));
+  return { events, cursor: undefined };
+}
+
+/** With all events of their deliveries and all variants of their ids. */
+function withKin(prepare: Prepare, events: readonly EventRecord[]): readonly EventRecord[] {
+  const kinOf = prepare(`
+    SELECT ${eventColumns} FROM webhook_inbox_events e
+    WHERE e.state <> 'erased'
+      AND (e.delivery = (SELECT delivery FROM webhook_inbox_events WHERE key = ?1) OR e.variant_of = ?1)`);
+  const kin = new Map(events.map((event) => [event.key, event]));
+  for (const { key } of kin.values()) {
+    for (const row of kinOf.all(keyBytes(key)) as Row[]) {
+      const other = eventOf(row);
+      if (!kin.has(other.key)) kin.set(other.key, other);
+    }
+  }
+  return [...kin.values()];
+}
+
+function rewrite(prepare: Prepare, event: EventRecord): void {
+  prepare(`
+    UPDATE webhook_inbox_events
+    SET id = ?, state = ?, reason = ?, occurred_at = ?, due_at = ?, replayed = ?, generation = ?, attempts = ?, crashes = ?,
+      finished = ?, gave_up = ?, history = ?, interventions = ?, fence = NULL, lease_ends_at = NULL
+    WHERE key = ?`).run(
+    event.id,
+    event.state,
+    event.reason ?? null,
+    event.occurredAt ?? null,
+    event.dueAt,
+    event.replayed ? 1 : 0,
+    event.generation,
+    event.attempts,
+    event.crashes,
+    listText(event.finished),
+    listText(event.gaveUp),
+    listText(event.history),
+    listText(event.interventions),
+    keyBytes(event.key),
+  );
+}
+
+function erase(prepare: Prepare, key: string): void {
+  prepare(`
+    DELETE FROM webhook_inbox_deliveries
+    WHERE seq = (SELECT delivery FROM webhook_inbox_events WHERE key = ?)`).run(keyBytes(key));
+  prepare("UPDATE webhook_inbox_events SET content_hash = '' WHERE key = ?").run(keyBytes(key));
+}

@@ -1,0 +1,70 @@
+/** `settle` and `extend` in SQLite: both write only where the fence is still the claim's. */
+
+import type { Hold } from "../../contracts/store.ts";
+import type { Settlement } from "../../model/settlement.ts";
+import type { Moves } from "../records.ts";
+import type { Prepare } from "./connection.ts";
+import { keyBytes, listText } from "./rows.ts";
+import { takeAll } from "./take.ts";
+
+export function extendAll(
+  prepare: Prepare,
+  holds: readonly Hold[],
+  leaseEndsAt: number,
+): readonly boolean[] {
+  const statement = prepare(
+    "UPDATE webhook_inbox_events SET lease_ends_at = ? WHERE key = ? AND fence = ?",
+  );
+  return holds.map(
+    ({ key, fence }) => statement.run(leaseEndsAt, keyBytes(key), fence).changes === 1,
+  );
+}
+
+export function settleAll(
+  prepare: Prepare,
+  settlements: readonly Settlement[],
+  now: number,
+  moves: Moves,
+): readonly boolean[] {
+  return settlements.map((settlement) => settle(prepare, settlement, now, moves));
+}
+
+function settle(
+  prepare: Prepare,
+  { key, fence, outcome, finished, gaveUp, history }: Settlement,
+  now: number,
+  moves: Moves,
+): boolean {
+  const isPending = outcome.state === "pending";
+  const row = prepare(`
+    UPDATE webhook_inbox_events
+    SET state = ?1, reason = ?2, due_at = coalesce(?3, due_at), attempts = attempts - ?4, gave_up = ?6, history = ?7,
+      finished = CASE finished WHEN '[]' THEN ?5 ELSE (
+        SELECT json_group_array(value) FROM (
+          SELECT value FROM json_each(finished) UNION ALL
+          SELECT value FROM json_each(?5) WHERE value NOT IN (SELECT value FROM json_each(finished))
+        )
+      ) END,
+      fence = NULL, lease_ends_at = NULL
+    WHERE key = ?8 AND fence = ?9 AND state = 'running'
+    RETURNING source, type, delivery`).get(
+    outcome.state,
+    "reason" in outcome ? outcome.reason : null,
+    isPending ? now + outcome.afterMs : null,
+    isPending && outcome.handedBack ? 1 : 0,
+    listText(finished),
+    listText(gaveUp),
+    listText(history),
+    keyBytes(key),
+    fence,
+  );
+  if (row === undefined) return false;
+  const { source, type, delivery } = row as { source: string; type: string; delivery: number };
+  moves.add({ source, type, from: "running", to: outcome.state });
+  if (outcome.state === "done" && outcome.became !== undefined) {
+    const deliveries = new Map(outcome.became.map((event) => [event.delivery, delivery]));
+    const ask = { fence: "", leaseMs: 0, slots: {} };
+    takeAll({ prepare, ask, now, moves, deliveries }, outcome.became);
+  }
+  return true;
+}

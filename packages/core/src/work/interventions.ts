@@ -1,0 +1,108 @@
+/** What people do from code: an intervention in pages, so that no transaction is long and no list of events is whole. */
+
+import type { Clock } from "../contracts/clock.ts";
+import type { EventFilter, InterveneAsk, Selection, Store } from "../contracts/store.ts";
+import { WebhookInboxError } from "../errors.ts";
+import { nextTurn } from "../group-commit.ts";
+import type { EventState } from "../model/event.ts";
+import type { Act } from "../model/intervention.ts";
+
+/** Which events: a key, some keys, or all that fit a filter, which names a state. */
+export type Which = string | readonly string[] | (EventFilter & { readonly state: EventState });
+
+export interface InterveneOptions {
+  /** Who does it; kept with each event. Default: `code`. */
+  readonly by?: string;
+  /** Why; kept with each event. Default: empty. */
+  readonly reason?: string;
+  /** Changes nothing, and answers what would be changed. Default: false. */
+  readonly dryRun?: boolean;
+  /** Called after each page with the number of events so far. */
+  readonly onProgress?: (count: number) => void;
+}
+
+export interface ReplayOptions extends InterveneOptions {
+  /** Runs all handlers again, those that succeeded included, with new idempotency keys. Default: false. */
+  readonly rerun?: boolean;
+  /** How many of them become due in a second. Default: all at once. */
+  readonly perSecond?: number;
+}
+
+export interface Intervened {
+  /** Events that were changed, or would be. */
+  readonly count: number;
+  /** Keys of the first 1,000. */
+  readonly keys: readonly string[];
+}
+
+const pageMax = 500;
+const keysMax = 1000;
+
+/** Throws `SELECTION_INVALID`. Events in states that the act does not apply to are left as they are. */
+export async function intervene(
+  { store, clock }: { readonly store: Pick<Store, "intervene">; readonly clock: Clock },
+  act: Act,
+  which: Which,
+  options: ReplayOptions,
+): Promise<Intervened> {
+  const {
+    by = "code",
+    reason = "",
+    dryRun = false,
+    onProgress,
+    rerun = false,
+    perSecond,
+  } = options;
+  const spacingMs = spacingOf(perSecond);
+  const startedAt = clock.now();
+  const keys: string[] = [];
+  let count = 0;
+  for (const selection of selectionsOf(which)) {
+    let cursor: string | undefined;
+    do {
+      const afterMs = Math.max(0, startedAt + count * spacingMs - clock.now());
+      const ask: InterveneAsk = {
+        act,
+        by,
+        reason,
+        dryRun,
+        limit: pageMax,
+        rerun,
+        afterMs,
+        spacingMs,
+      };
+      const answer = await store.intervene(
+        selection,
+        cursor === undefined ? ask : { ...ask, cursor },
+      );
+      count += answer.keys.length;
+      keys.push(...answer.keys.slice(0, keysMax - keys.length));
+      onProgress?.(count);
+      cursor = answer.cursor;
+      // A page is a transaction: deliveries are looked at between any two.
+      await nextTurn();
+    } while (cursor !== undefined);
+  }
+  return { count, keys };
+}
+
+function selectionsOf(which: Which): readonly Selection[] {
+  if (typeof which === "string") return [{ keys: [which] }];
+  if (isList(which)) {
+    const pages = Array.from({ length: Math.ceil(which.length / pageMax) }, (_, page) => page);
+    return pages.map((page) => ({ keys: which.slice(page * pageMax, (page + 1) * pageMax) }));
+  }
+  if (typeof which?.state === "string") return [which];
+  throw new WebhookInboxError(
+    "SELECTION_INVALID",
+    'an intervention needs a key, a list of keys, or a filter that names a state, such as { state: "dead" }.',
+  );
+}
+
+const isList = (which: Which): which is readonly string[] => Array.isArray(which);
+
+function spacingOf(perSecond: number | undefined): number {
+  if (perSecond === undefined) return 0;
+  if (perSecond > 0) return 1000 / perSecond;
+  throw new WebhookInboxError("SELECTION_INVALID", "perSecond must be a number above 0.");
+}

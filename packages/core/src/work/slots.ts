@@ -1,0 +1,131 @@
+/**
+ * Slots: which events may be taken in hand. Counts what runs and what was promised to a take or claim under way; no source
+ * can take all of them while there are others, and none takes more than its handlers allow.
+ */
+
+import type { ClaimTerms } from "../contracts/store.ts";
+import type { HandlerLimits } from "./handlers.ts";
+
+/** Slots that were promised, and not used yet. */
+export type Offer = Required<Pick<ClaimTerms, "slots" | "typesMax">>;
+
+interface Named {
+  readonly source: string;
+  readonly type: string;
+}
+
+/** Share of all slots that is kept free for sources that use fewer than their part of it. */
+const keptShare = 0.25;
+
+export class Slots {
+  readonly #max: number;
+  readonly #limits: ReadonlyMap<string, HandlerLimits>;
+  /** Slots that each source can always count on, as long as there are more slots than sources. */
+  readonly #kept: number;
+  readonly #used = new Map<string, number>();
+  #total = 0;
+  #turn = 0;
+
+  constructor(max: number, limits: ReadonlyMap<string, HandlerLimits>) {
+    this.#max = max;
+    this.#limits = limits;
+    this.#kept = max > limits.size ? Math.ceil((max * keptShare) / Math.max(1, limits.size)) : 0;
+    if (limits.size <= 1) this.#kept = 0;
+  }
+
+  get free(): number {
+    return Math.max(0, this.#max - this.#total);
+  }
+
+  /** Whether any source could be given a slot. */
+  get isOpen(): boolean {
+    return this.free > 0 && [...this.#limits.keys()].some((source) => this.#room(source) > 0);
+  }
+
+  use({ source, type }: Named): void {
+    this.#count(source, type, 1);
+  }
+
+  leave({ source, type }: Named): void {
+    this.#count(source, type, -1);
+  }
+
+  /**
+   * Promises free slots: one by one to each source in turn, who is first changing at every call, so that a single slot
+   * goes round. `wanted` bounds them by source; without it everybody gets what there is.
+   */
+  offer(wanted?: ReadonlyMap<string, number>): Offer {
+    const order = wanted === undefined ? this.#rotated() : [...wanted.keys()];
+    const slots: Record<string, number> = Object.fromEntries(order.map((source) => [source, 0]));
+    for (let isGiving = true; isGiving;) {
+      isGiving = false;
+      for (const source of order) {
+        const given = slots[source] ?? 0;
+        const isWanted = wanted === undefined || given < (wanted.get(source) ?? 0);
+        if (!isWanted || this.#room(source) <= 0) continue;
+        slots[source] = given + 1;
+        this.#add(source, 1);
+        this.#total += 1;
+        isGiving = true;
+      }
+    }
+    return { slots, typesMax: this.#offerTypes() };
+  }
+
+  /** Takes back what was promised: what of it was used is counted by itself. */
+  takeBack({ slots, typesMax }: Offer): void {
+    for (const [source, count] of Object.entries(slots)) {
+      this.#add(source, -count);
+      this.#total -= count;
+    }
+    for (const [source, types] of Object.entries(typesMax)) {
+      for (const [type, count] of Object.entries(types)) this.#add(pair(source, type), -count);
+    }
+  }
+
+  #rotated(): readonly string[] {
+    const sources = [...this.#limits.keys()];
+    this.#turn += 1;
+    return sources.map((_, index) => sources[(index + this.#turn) % sources.length] ?? "");
+  }
+
+  #offerTypes(): Record<string, Record<string, number>> {
+    const typesMax: Record<string, Record<string, number>> = {};
+    for (const [source, { types }] of this.#limits) {
+      for (const [type, max] of Object.entries(types)) {
+        const left = Math.max(0, max - this.#usedBy(pair(source, type)));
+        (typesMax[source] ??= {})[type] = left;
+        this.#add(pair(source, type), left);
+      }
+    }
+    return typesMax;
+  }
+
+  /** How many slots a source may still be given, what is kept for others set aside. */
+  #room(source: string): number {
+    let keptForOthers = 0;
+    if (this.#kept > 0) {
+      for (const other of this.#limits.keys()) {
+        if (other !== source) keptForOthers += Math.max(0, this.#kept - this.#usedBy(other));
+      }
+    }
+    const ownMax = this.#limits.get(source)?.max ?? 0;
+    return Math.min(ownMax - this.#usedBy(source), this.free - keptForOthers);
+  }
+
+  #usedBy(name: string): number {
+    return this.#used.get(name) ?? 0;
+  }
+
+  #count(source: string, type: string, change: 1 | -1): void {
+    this.#total += change;
+    this.#add(source, change);
+    if (this.#limits.get(source)?.types[type] !== undefined) this.#add(pair(source, type), change);
+  }
+
+  #add(name: string, change: number): void {
+    this.#used.set(name, this.#usedBy(name) + change);
+  }
+}
+
+const pair = (source: string, type: string): string => `${source}\0${type}`;
