@@ -1,6 +1,11 @@
 /** An inbox of two sources on a manual clock, with a logger that remembers: for tests of the work half. */
 
-import { createInbox, type InboxOptions, type Store } from "@webhook-inbox/core";
+import {
+  createInbox,
+  type InboxOptions,
+  type NoTransaction,
+  type Store,
+} from "@webhook-inbox/core";
 import { memory } from "@webhook-inbox/core/memory";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
 import { ManualClock } from "./clock.ts";
@@ -13,10 +18,9 @@ function sourcesOf() {
   return { socialdata: socialData({ token: "t" }), other: socialData({ token: "t" }) };
 }
 
-export function deskOn(
-  store: Store,
-  options: Partial<InboxOptions<ReturnType<typeof sourcesOf>>> = {},
-) {
+type DeskOptions<T> = Partial<InboxOptions<ReturnType<typeof sourcesOf>, T>>;
+
+export function deskOn<T>(store: Store<T>, options: DeskOptions<T> = {}) {
   const clock = new ManualClock();
   const log = rememberingLogger();
   const inbox = createInbox({ store, sources: sourcesOf(), clock, logger: log.logger, ...options });
@@ -34,7 +38,7 @@ export function deskOn(
   };
 }
 
-export const desk = (options: Partial<InboxOptions<ReturnType<typeof sourcesOf>>> = {}) =>
+export const desk = (options: DeskOptions<NoTransaction> = {}) =>
   deskOn(memory({ acceptLoss: true }), options);
 
 export function deliver(served: Awaited<ReturnType<typeof serve>>, id = 1, source = "socialdata") {

@@ -1,9 +1,11 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { memory } from "@webhook-inbox/core/memory";
 import { sqlite } from "@webhook-inbox/core/sqlite";
-import { storeSuite } from "@webhook-inbox/testing/store";
+import type { ThreadAccess } from "@webhook-inbox/core";
+import { storeSuite, type Effects } from "@webhook-inbox/testing/store";
 import { describe, expect, test } from "vitest";
 
 // What each store says of itself is pinned: one that promises less would be tested for less.
@@ -13,6 +15,35 @@ describe("memory", () => {
   const place = async () => ({ create: () => memory(), remove: async () => undefined });
   storeSuite({ test, supports, place });
 });
+
+/** Effects in a table of the user's own, in the file of the store. */
+const effects: Effects = {
+  async write(store, { event, fence }, handler, effect, then) {
+    const transaction = (store as ReturnType<typeof sqlite>).transaction?.(
+      { key: event.key, fence },
+      handler,
+    );
+    await transaction?.((database) => {
+      database.exec("CREATE TABLE IF NOT EXISTS effects (effect TEXT NOT NULL)");
+      database.prepare("INSERT INTO effects VALUES (?)").run(effect);
+      then?.();
+    });
+  },
+  async read(store) {
+    const { filename } = (store.threadAccess as ThreadAccess).options as { filename: string };
+    const database = new DatabaseSync(filename, { readOnly: true });
+    try {
+      const isThere = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'effects'").get();
+      if (isThere === undefined) return [];
+      return database
+        .prepare("SELECT effect FROM effects")
+        .all()
+        .map((row) => String(row["effect"]));
+    } finally {
+      database.close();
+    }
+  },
+};
 
 describe("sqlite", () => {
   const supports = { durability: "commit", shared: true, transactions: true } as const;
@@ -24,5 +55,5 @@ describe("sqlite", () => {
       remove: () => rm(directory, { recursive: true }),
     };
   };
-  storeSuite({ test, supports, place });
+  storeSuite({ test, supports, place, effects });
 });

@@ -212,7 +212,9 @@ class MemoryStore implements Store<NoTransaction> {
       moves,
     );
     if (outcome.state === "done" && outcome.became !== undefined) {
-      this.#takeAll(outcome.became, { fence: "", leaseMs: 0, slots: {} }, moves);
+      const { delivery } = row;
+      const became = outcome.became.map((event) => (delivery ? { ...event, delivery } : event));
+      this.#takeAll(became, { fence: "", leaseMs: 0, slots: {} }, moves);
     }
     return true;
   }

@@ -50,6 +50,11 @@ export class Slots {
     this.#count(source, type, -1);
   }
 
+  /** Whether events of this type may have been left out of a claim because too many of them ran. */
+  isLimited({ source, type }: Named): boolean {
+    return this.#limits.get(source)?.types[type] !== undefined;
+  }
+
   /**
    * Promises free slots: one by one to each source in turn, who is first changing at every call, so that a single slot
    * goes round. `wanted` bounds them by source; without it everybody gets what there is.
@@ -120,7 +125,7 @@ export class Slots {
   #count(source: string, type: string, change: 1 | -1): void {
     this.#total += change;
     this.#add(source, change);
-    if (this.#limits.get(source)?.types[type] !== undefined) this.#add(pair(source, type), change);
+    if (this.isLimited({ source, type })) this.#add(pair(source, type), change);
   }
 
   #add(name: string, change: number): void {

@@ -282,7 +282,7 @@ export class Worker {
     const report = await attempt(held.claim, { ...this.#needs, source, handlers, signal });
     // The next event need not wait for this one's commit.
     this.#slots.leave(event);
-    if (this.#more) this.look();
+    if (this.#more || this.#slots.isLimited(event)) this.look();
     await this.#settle(held, source, report);
   }
 

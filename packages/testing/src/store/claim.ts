@@ -119,6 +119,29 @@ export const claimTests: StoreTests = {
     assert.deepEqual(ids(claims), ["1", "2", "b1"]);
   },
 
+  "of each type at most so many as asked are given, and others come in their place": async (
+    open,
+  ) => {
+    const store = await open();
+    const types = ["x", "x", "x", "x", "y", "y", "z"];
+    for (const [n, type] of types.entries()) await take(store, eventOf(String(n), { type }));
+    const limited = { slots: { a: 5 }, suspectsMax: 0, typesMax: { a: { x: 2, y: 1 } } };
+    const { claims, nextDueInMs } = await store.claim(claimAsk(limited));
+    assert.deepEqual(ids(claims), ["0", "1", "4", "6"]);
+    assert.equal(nextDueInMs, undefined, "types of which none may be given are not announced");
+    const full = { slots: { a: 5 }, typesMax: { a: { x: 0 } } };
+    assert.deepEqual(ids((await store.claim(claimAsk(full))).claims), ["5"]);
+    assert.deepEqual(ids((await store.claim(claimAsk({ slots: { a: 5 } }))).claims), ["2", "3"]);
+  },
+
+  "a full type does not keep a suspect of another type waiting": async (open) => {
+    const store = await open();
+    for (const type of ["x", "y"]) await take(store, eventOf(type, { type }));
+    await store.claim(claimAsk({ leaseMs: 0 }));
+    const asked = claimAsk({ suspectsMax: 1, typesMax: { a: { x: 0 } } });
+    assert.deepEqual(ids((await store.claim(asked)).claims), ["y"]);
+  },
+
   "a source without a slot is left alone, but its due event announced": async (open) => {
     const store = await open();
     await take(store, eventOf("1"));

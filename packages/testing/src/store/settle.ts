@@ -3,6 +3,7 @@
 import { strict as assert } from "node:assert";
 import {
   claimAsk,
+  ids,
   long,
   recordOf,
   settlementOf,
@@ -116,5 +117,51 @@ export const settleTests: StoreTests = {
     assert.ok(answer.kind === "taken" && answer.claim !== undefined);
     assert.deepEqual(await store.settle([settlementOf(answer.claim)]), [true]);
     assert.equal((await recordOf(store, "1")).state, "done");
+  },
+
+  "what an event became is taken with it, sharing its delivery": async (open) => {
+    const store = await open();
+    const [unread] = [eventOf("unread", { identified: false })];
+    await take(store, unread);
+    await take(store, eventOf("known", { text: "unread" }));
+    const [claim] = (await store.claim(claimAsk({ slots: { a: 1 } }))).claims;
+    assert.equal(claim?.event.identified, false);
+    const { delivery } = claim;
+    const became = [eventOf("1", { delivery }), eventOf("known", { delivery })];
+    const outcome = { state: "done", became } as const;
+    assert.deepEqual(await store.settle([settlementOf(claim, { outcome })]), [true]);
+    assert.equal((await recordOf(store, "unread")).state, "done");
+    assert.equal((await recordOf(store, "known")).duplicates, 1);
+    const { claims } = await store.claim(claimAsk());
+    assert.deepEqual(ids(claims), ["1", "known"]);
+    const body = claims.find(({ event }) => event.id === "1")?.delivery.body ?? [];
+    assert.deepEqual(Buffer.from(body), Buffer.from(unread.delivery.body));
+  },
+
+  "what a fenced-out worker says an event became is not taken": async (open) => {
+    const store = await open();
+    const zombie = await taken(store, "1", 0);
+    await store.claim(claimAsk());
+    const outcome = { state: "done", became: [eventOf("2")] } as const;
+    assert.deepEqual(await store.settle([settlementOf(zombie, { outcome })]), [false]);
+    assert.equal(await store.get(eventOf("2").key), undefined);
+  },
+
+  "who succeeded is added to who had, and who gave up is kept": async (open) => {
+    const store = await open();
+    const outcome = { state: "pending", afterMs: 0, handedBack: false } as const;
+    const first = await taken(store, "1");
+    await store.settle([settlementOf(first, { outcome, finished: ["x"], gaveUp: ["y"] })]);
+    const [second] = (await store.claim(claimAsk())).claims;
+    assert.ok(second);
+    await store.settle([settlementOf(second, { finished: ["z", "x"], gaveUp: ["y", "w"] })]);
+    const { finished, gaveUp } = await recordOf(store, "1");
+    assert.deepEqual(
+      [finished, gaveUp],
+      [
+        ["x", "z"],
+        ["y", "w"],
+      ],
+    );
   },
 };

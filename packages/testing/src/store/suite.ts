@@ -8,10 +8,16 @@ import type { Store } from "@webhook-inbox/core";
 import { claimTests } from "./claim.ts";
 import { durabilityTests } from "./durability.ts";
 import { extendTests } from "./extend.ts";
+import { interveneTests } from "./intervene.ts";
+import { pruneTests } from "./prune.ts";
 import { readTests } from "./read.ts";
 import { settleTests } from "./settle.ts";
 import type { StoreTest } from "./store-test.ts";
 import { takeTests } from "./take.ts";
+import { tallyTests } from "./tally.ts";
+import { noTransactionTests, transactionTests, type Effects } from "./transaction.ts";
+
+export type { Effects } from "./transaction.ts";
 
 /** An empty place for events, made for one test. */
 export interface StorePlace {
@@ -28,12 +34,27 @@ export interface StoreSuiteOptions {
   readonly place: () => Promise<StorePlace>;
   /** What the store says of itself; tests are added or turned into their opposite by it. */
   readonly supports: Store["supports"];
+  /** Needed where the store claims to have transactions. */
+  readonly effects?: Effects;
 }
 
 /** Registers one test for each promise of a store. */
-export function storeSuite({ test, place, supports }: StoreSuiteOptions): void {
-  const verbs = { take: takeTests, claim: claimTests, settle: settleTests, extend: extendTests };
-  const groups = { ...verbs, read: readTests, durability: durabilityTests(supports) };
+export function storeSuite({ test, place, supports, effects }: StoreSuiteOptions): void {
+  if (supports.transactions !== (effects !== undefined)) {
+    throw new Error("storeSuite needs `effects` exactly if the store claims to have transactions.");
+  }
+  const groups = {
+    take: takeTests,
+    claim: claimTests,
+    settle: settleTests,
+    extend: extendTests,
+    read: readTests,
+    intervene: interveneTests,
+    prune: pruneTests,
+    tally: tallyTests,
+    transaction: effects === undefined ? noTransactionTests : transactionTests(effects),
+    durability: durabilityTests(supports),
+  };
   for (const [group, tests] of Object.entries(groups)) {
     for (const [name, body] of Object.entries(tests)) {
       test(`${group}: ${name}`, () => inPlace(place, body));

@@ -199,4 +199,15 @@ export const takeTests: StoreTests = {
       assert.deepEqual([id, type], [text, text]);
     }
   },
+
+  "of a type at most so many as asked are born claimed": async (open) => {
+    const store = await open();
+    const events = ["x", "x", "y"].map((type, n) => eventOf(String(n), { type }));
+    const ask = takeAsk({ slots: { a: 5 }, typesMax: { a: { x: 1 } } });
+    const answers = await store.take(events, ask);
+    assert.deepEqual(
+      answers.map((answer) => answer.kind === "taken" && answer.claim !== undefined),
+      [true, false, true],
+    );
+  },
 };

@@ -15,7 +15,11 @@ export type SqliteClient = Pick<DatabaseSync, "prepare" | "exec">;
  */
 export type SqliteTransaction = <T>(
   work: (database: SqliteClient) => T,
-  ...notAsync: T extends PromiseLike<unknown> ? ["the function must not be async"] : []
+  ...notAsync: [T] extends [never]
+    ? []
+    : T extends PromiseLike<unknown>
+      ? ["the function must not be async"]
+      : []
 ) => Promise<T>;
 
 /** What the user's function threw, carried past everything that looks at errors of SQLite. */

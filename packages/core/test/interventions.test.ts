@@ -1,0 +1,227 @@
+/** What people do to events from code, and what can be seen of all that happened. */
+
+import type { Signal } from "@webhook-inbox/core";
+import { sqlite } from "@webhook-inbox/core/sqlite";
+import { existsSync, readFileSync } from "node:fs";
+import { describe, expect, test, vi } from "vitest";
+import { aborted, deliver, desk, deskOn, minute } from "../../../tests/support/desk.ts";
+import { ask } from "../../../tests/support/served.ts";
+import { temporaryFile } from "../../../tests/support/temporary.ts";
+
+const fails = (): never => {
+  throw new Error("no");
+};
+
+describe("replay", () => {
+  test("runs a dead event again from its first attempt, and keeps who did it and why", async () => {
+    const { inbox, serve, record } = desk({ retry: { delaysMs: [] } });
+    let isMended = false;
+    inbox.on("socialdata", "job_finished", () => (isMended ? undefined : fails()));
+    await deliver(await serve());
+    await inbox.idle();
+    const event = await record();
+    expect(event).toMatchObject({ state: "dead", attempts: 1 });
+    isMended = true;
+    const key = event?.key ?? "";
+    expect(await inbox.replay(key, { by: "ada", reason: "fixed" })).toEqual({
+      count: 1,
+      keys: [key],
+    });
+    await inbox.idle();
+    const after = await record();
+    expect(after).toMatchObject({ state: "done", attempts: 1, replayed: true });
+    expect(after?.interventions).toMatchObject([{ act: "replay", by: "ada", reason: "fixed" }]);
+    expect(after?.history).toHaveLength(2);
+  });
+
+  test("with rerun all handlers run again, with a key of their own", async () => {
+    const { inbox, serve, record } = desk();
+    const keys: string[] = [];
+    inbox.on("socialdata", "job_finished", (_, ctx) => void keys.push(ctx.idempotencyKey));
+    await deliver(await serve());
+    await inbox.idle();
+    const key = (await record())?.key ?? "";
+    await inbox.replay(key);
+    await inbox.idle();
+    expect(keys).toHaveLength(1);
+    await inbox.replay(key, { rerun: true });
+    await inbox.idle();
+    expect(new Set(keys).size).toBe(2);
+    expect(await record()).toMatchObject({ state: "done", generation: 1 });
+  });
+
+  test("by filter it may be tried dry, is spread in time, and tells how far it is", async () => {
+    const { clock, inbox, serve } = desk({ retry: { delaysMs: [] } });
+    let isMended = false;
+    let handled = 0;
+    inbox.on("socialdata", "job_finished", () => {
+      if (!isMended) fails();
+      handled += 1;
+    });
+    const served = await serve();
+    for (let id = 0; id < 7; id++) await deliver(served, id);
+    await inbox.idle();
+    isMended = true;
+    const dry = await inbox.replay({ state: "dead" }, { dryRun: true });
+    expect(dry.count).toBe(7);
+    expect((await inbox.list({ state: "dead" })).events).toHaveLength(7);
+    const told: number[] = [];
+    const which = { state: "dead", source: "socialdata" } as const;
+    await inbox.replay(which, { perSecond: 1, onProgress: (count) => told.push(count) });
+    expect(told).toEqual([7]);
+    for (let seconds = 1; seconds <= 7; seconds++) {
+      await inbox.idle();
+      expect(handled).toBe(seconds);
+      clock.advance(1000);
+    }
+  });
+
+  test("an event in hand is left alone", async () => {
+    const { inbox, serve, record } = desk();
+    let finish: () => void = () => undefined;
+    inbox.on("socialdata", "job_finished", () => new Promise<void>((done) => (finish = done)));
+    await deliver(await serve());
+    await vi.waitUntil(async () => (await record())?.state === "running");
+    const key = (await record())?.key ?? "";
+    expect(await inbox.replay(key)).toEqual({ count: 0, keys: [] });
+    finish();
+    await inbox.idle();
+    expect(await record()).toMatchObject({ state: "done" });
+  });
+});
+
+describe("cancel", () => {
+  test("of a running event stops its handler by the signal, and discards its result", async () => {
+    const { clock, inbox, serve, record, lines } = desk();
+    let signal: AbortSignal | undefined;
+    inbox.on("socialdata", "job_finished", async (_, ctx) => {
+      ({ signal } = ctx);
+      await aborted(ctx.signal);
+    });
+    await deliver(await serve());
+    await vi.waitUntil(() => signal !== undefined);
+    await inbox.cancel((await record())?.key ?? "", { by: "ada" });
+    clock.advance(10_000);
+    await inbox.idle();
+    expect(signal?.aborted).toBe(true);
+    expect(await record()).toMatchObject({ state: "cancelled", finished: [] });
+    expect(lines.some(({ fields }) => "kind" in fields && fields.kind === "fenced")).toBe(true);
+  });
+
+  test("of a waiting event keeps it from being tried again", async () => {
+    const { clock, inbox, serve, record } = desk();
+    let attempts = 0;
+    inbox.on("socialdata", "job_finished", () => {
+      attempts += 1;
+      fails();
+    });
+    await deliver(await serve());
+    await inbox.idle();
+    await inbox.cancel({ state: "pending", type: "job_finished" });
+    clock.advance(60 * minute);
+    await inbox.idle();
+    expect([attempts, (await record())?.state]).toEqual([1, "cancelled"]);
+  });
+});
+
+test("erase leaves nothing of a delivery in the file, and it does not come back", async () => {
+  const file = temporaryFile();
+  const { inbox, serve } = deskOn(sqlite(file));
+  const secret = "canary-5f0c9d";
+  inbox.on("socialdata", "job_finished", ({ data }) => {
+    throw new Error(`cannot handle ${JSON.stringify(data)}`);
+  });
+  const served = await serve();
+  const data = { job_id: secret, status: "error", message: secret };
+  const body = JSON.stringify({ event: "job_finished", data });
+  await ask(served, "/webhooks/socialdata/t", { body });
+  await inbox.idle();
+  const contents = () =>
+    ["", "-wal"]
+      .filter((end) => existsSync(file + end))
+      .map((end) => readFileSync(file + end, "latin1"))
+      .join();
+  expect(contents()).toContain(secret);
+  const { keys } = await inbox.erase((await inbox.list()).events[0]?.key ?? "", { by: "ada" });
+  expect(contents()).not.toContain(secret);
+  expect(await inbox.get(keys[0] ?? "")).toMatchObject({
+    event: { state: "erased", id: "" },
+    delivery: undefined,
+  });
+  expect((await ask(served, "/webhooks/socialdata/t", { body })).status).toBe(200);
+  expect(contents()).not.toContain(secret);
+  expect((await inbox.list()).events).toHaveLength(1);
+  await inbox.close();
+});
+
+describe("a selection", () => {
+  for (const which of [undefined, {}, { source: "socialdata" }, 5]) {
+    test(`${JSON.stringify(which)} names nothing`, async () => {
+      const { inbox } = desk();
+      await expect(inbox.erase(which as never)).rejects.toMatchObject({
+        code: "SELECTION_INVALID",
+      });
+    });
+  }
+
+  test("of thousands goes in pages, and of many keys as well", async () => {
+    const { inbox, serve } = desk({ work: false });
+    const served = await serve();
+    const count = 1201;
+    await Promise.all(Array.from({ length: count }, (_, id) => deliver(served, id)));
+    const told: number[] = [];
+    const answer = await inbox.cancel(
+      { state: "pending" },
+      { onProgress: (done) => told.push(done) },
+    );
+    expect([answer.count, answer.keys.length, told]).toEqual([count, 1000, [500, 1000, 1201]]);
+    expect(await inbox.replay([...answer.keys, "no key"])).toMatchObject({ count: 1000 });
+  });
+});
+
+describe("what can be seen", () => {
+  test("tallies and audit account for everything", async () => {
+    const { inbox, serve } = desk({ retry: { delaysMs: [] } });
+    inbox.on("socialdata", "job_finished", ({ data }) => (data.job_id === 1 ? fails() : undefined));
+    const served = await serve();
+    for (const id of [1, 2, 2, 3]) await deliver(served, id);
+    await deliver(served, 4, "other");
+    await inbox.idle();
+    await inbox.cancel({ state: "dead" });
+    expect(await inbox.audit()).toEqual({
+      taken: 4,
+      duplicates: 1,
+      conflicts: 0,
+      pruned: 0,
+      standing: { cancelled: 1, done: 2, unhandled: 1 },
+      missing: 0,
+      isBalanced: true,
+    });
+    const tally = await inbox.tally({ source: "socialdata", type: "job_finished" });
+    const of = (to: string) => tally.find((one) => one.to === to)?.count;
+    expect([of("done"), of("dead"), of("duplicate")]).toEqual([2, 1, 1]);
+  });
+
+  test("signals say what happened, to the log and to whoever asked", async () => {
+    const signals: Signal[] = [];
+    const { inbox, serve } = desk({
+      onSignal(signal) {
+        signals.push(signal);
+        throw new Error("a listener harms nobody");
+      },
+    });
+    inbox.on("socialdata", "job_finished", () => undefined);
+    await deliver(await serve());
+    await inbox.idle();
+    await inbox.cancel({ state: "dead" }, { by: "ada", reason: "none there" });
+    expect(signals.map(({ kind }) => kind)).toEqual([
+      "store_volatile",
+      "started",
+      "received",
+      "settled",
+      "intervened",
+    ]);
+    expect(signals.at(-1)).toMatchObject({ act: "cancel", by: "ada", count: 0 });
+    expect(JSON.stringify(signals)).not.toContain("job_id");
+  });
+});

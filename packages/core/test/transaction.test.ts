@@ -1,0 +1,205 @@
+/** `ctx.transaction` on SQLite: the effect of a handler and its completion, both or neither, exactly once. */
+
+import type { HandlerContext } from "@webhook-inbox/core";
+import { sqlite, type SqliteClient, type SqliteTransaction } from "@webhook-inbox/core/sqlite";
+import { DatabaseSync } from "node:sqlite";
+import { describe, expect, test, vi } from "vitest";
+import { deliver, desk, deskOn, minute } from "../../../tests/support/desk.ts";
+import { temporaryFile } from "../../../tests/support/temporary.ts";
+
+type Ctx = HandlerContext<SqliteTransaction>;
+
+/** An inbox on a file with a table of the user's own. */
+function shop() {
+  const file = temporaryFile();
+  const database = new DatabaseSync(file);
+  database.exec("PRAGMA journal_mode = WAL; CREATE TABLE orders (job TEXT NOT NULL)");
+  database.close();
+  return {
+    file,
+    ...deskOn(sqlite(file)),
+    orders(): readonly string[] {
+      const reading = new DatabaseSync(file, { readOnly: true });
+      const rows = reading.prepare("SELECT job FROM orders").all();
+      reading.close();
+      return rows.map((row) => String(row["job"]));
+    },
+  };
+}
+
+const order = (database: SqliteClient, job: unknown): void => {
+  database.prepare("INSERT INTO orders VALUES (?)").run(String(job));
+};
+
+test("a handler that crashes after its transaction has succeeded: it does not run again", async () => {
+  const { clock, inbox, serve, record, orders } = shop();
+  let runs = 0;
+  inbox.on("socialdata", "job_finished", async ({ data }, { transaction }) => {
+    runs += 1;
+    const answer = await transaction((database) => {
+      order(database, data.job_id);
+      return 42;
+    });
+    expect(answer).toBe(42);
+    throw new Error("after it");
+  });
+  await deliver(await serve());
+  await inbox.idle();
+  clock.advance(minute);
+  await inbox.idle();
+  expect([runs, orders()]).toEqual([1, ["1"]]);
+  const event = await record();
+  expect(event).toMatchObject({ state: "done", finished: ["socialdata/job_finished"] });
+  expect(event?.history[0]?.failures[0]?.message).toBe("after it");
+  await inbox.close();
+});
+
+test("one that fails inside leaves nothing, and its next attempt begins anew", async () => {
+  const { clock, inbox, serve, record, orders } = shop();
+  inbox.on("socialdata", "job_finished", async ({ data }, { attempt, transaction }) => {
+    await transaction((database) => {
+      order(database, data.job_id);
+      if (attempt === 1) throw new Error("inside");
+    });
+  });
+  await deliver(await serve());
+  await inbox.idle();
+  expect(orders()).toEqual([]);
+  clock.advance(minute);
+  await inbox.idle();
+  expect(orders()).toEqual(["1"]);
+  const event = await record();
+  expect(event).toMatchObject({ state: "done", attempts: 2 });
+  expect(event?.history[0]?.failures[0]?.message).toBe("inside");
+  await inbox.close();
+});
+
+describe("what cannot be exact is refused, and keeps nothing", () => {
+  const misuses: Readonly<Record<string, (ctx: Ctx) => Promise<unknown>>> = {
+    "a function that returns a promise": (ctx) =>
+      (ctx.transaction as (work: (database: SqliteClient) => unknown) => Promise<unknown>)(
+        async (database) => {
+          order(database, "async");
+          await Promise.resolve();
+        },
+      ),
+    "a function that commits by itself": (ctx) =>
+      ctx.transaction((database) => database.exec("ROLLBACK")),
+    "its database used after the function": async (ctx) => {
+      let kept: SqliteClient | undefined;
+      await ctx
+        .transaction((database) => {
+          kept = database;
+          throw new Error("not yet");
+        })
+        .catch(() => undefined);
+      kept?.prepare("INSERT INTO orders VALUES ('late')").run();
+    },
+    "a second one": async (ctx) => {
+      // The first one completes the handler, so that only the second one is undone.
+      await ctx.transaction(() => undefined);
+      await ctx.transaction((database) => order(database, "second"));
+    },
+    "one inside another": async (ctx) => {
+      let inner: Promise<unknown> | undefined;
+      const outer = ctx.transaction((database) => {
+        order(database, "outer");
+        inner = ctx.transaction((again) => order(again, "inner"));
+        inner.catch(() => undefined);
+        throw new Error("undone");
+      });
+      await outer.catch(() => undefined);
+      await inner;
+    },
+  };
+  for (const [what, misuse] of Object.entries(misuses)) {
+    test(what, async () => {
+      const { inbox, serve, orders } = shop();
+      let refused: unknown;
+      inbox.on("socialdata", "job_finished", async (_, ctx) => {
+        await misuse(ctx).catch((error: unknown) => (refused = error));
+      });
+      await deliver(await serve());
+      await inbox.idle();
+      expect(refused).toMatchObject({ code: "TRANSACTION_INVALID" });
+      expect(orders()).toEqual([]);
+      await inbox.close();
+    });
+  }
+});
+
+test("after its deadline a handler can begin no transaction: the next attempt does the work", async () => {
+  const { clock, inbox, serve, orders } = shop();
+  let late: Promise<unknown> | undefined;
+  let wake: () => void = () => undefined;
+  inbox.on("socialdata", "job_finished", { timeoutMs: 1000 }, async ({ data }, ctx) => {
+    if (ctx.attempt > 1) return await ctx.transaction((database) => order(database, data.job_id));
+    await new Promise<void>((resolve) => (wake = resolve));
+    late = ctx.transaction((database) => order(database, "late"));
+    return await late;
+  });
+  await deliver(await serve());
+  await vi.waitUntil(() => wake.name !== "wake");
+  clock.advance(1000);
+  await inbox.idle();
+  wake();
+  await vi.waitUntil(() => late !== undefined);
+  await expect(late).rejects.toMatchObject({ code: "CLAIM_LOST" });
+  clock.advance(minute);
+  await inbox.idle();
+  expect(orders()).toEqual(["1"]);
+  await inbox.close();
+});
+
+test("one whose event was cancelled meanwhile changes nothing", async () => {
+  const { inbox, serve, record, orders } = shop();
+  let thrown: unknown;
+  inbox.on("socialdata", "job_finished", async ({ key }, { transaction }) => {
+    await inbox.cancel(key);
+    await transaction((database) => order(database, "late")).catch((error: unknown) => {
+      thrown = error;
+    });
+  });
+  await deliver(await serve());
+  await inbox.idle();
+  expect(thrown).toMatchObject({ code: "CLAIM_LOST" });
+  expect([orders(), (await record())?.state]).toEqual([[], "cancelled"]);
+  await inbox.close();
+});
+
+test("what a transaction finished stays so when the inbox closes before its handler ends", async () => {
+  const { file, clock, inbox, serve, orders } = shop();
+  let hasCommitted = false;
+  inbox.on("socialdata", "job_finished", async ({ data }, { transaction }) => {
+    await transaction((database) => order(database, data.job_id));
+    hasCommitted = true;
+    await new Promise(() => undefined);
+  });
+  await deliver(await serve());
+  await vi.waitUntil(() => hasCommitted);
+  let hasClosed = false;
+  const closing = inbox.close().then(() => (hasClosed = true));
+  await vi.waitUntil(() => {
+    clock.advance(25_000);
+    return hasClosed;
+  });
+  await closing;
+  const after = deskOn(sqlite(file));
+  after.inbox.on("socialdata", "job_finished", () => expect.unreachable());
+  after.clock.skip(60 * minute);
+  await after.inbox.idle();
+  expect([orders(), (await after.record())?.state]).toEqual([["1"], "done"]);
+  await after.inbox.close();
+});
+
+test("a store without transactions has none, in its types and when it runs", async () => {
+  const { inbox, serve } = desk();
+  let found: unknown = "something";
+  inbox.on("socialdata", "job_finished", (_, { transaction }) => {
+    const none: undefined = transaction;
+    found = none;
+  });
+  await deliver(await serve());
+  await inbox.idle();
+  expect(found).toBeUndefined();
+});

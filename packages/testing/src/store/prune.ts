@@ -1,0 +1,124 @@
+/** `prune`: what is over and old is forgotten, deliveries first and keys later; what somebody has to look at stays. */
+
+import {
+  eventKey,
+  prunable,
+  type EventState,
+  type PruneAsk,
+  type Store,
+} from "@webhook-inbox/core";
+import { strict as assert } from "node:assert";
+import { deliveryOf, eventOf, settlementOf, take, taken, takeAsk } from "./material.ts";
+import type { StoreTests } from "./store-test.ts";
+
+const never = 1e14;
+
+/** Goes on until a round is over, and adds up. */
+async function pruned(store: Store, more: Partial<PruneAsk>) {
+  const sum = { payloads: 0, keys: 0 };
+  let cursor: string | undefined;
+  do {
+    const ask = { payloadMs: never, keyMs: never, limit: 3, ...more };
+    const answer = await store.prune(cursor === undefined ? ask : { ...ask, cursor });
+    sum.payloads += answer.payloads;
+    sum.keys += answer.keys;
+    ({ cursor } = answer);
+  } while (cursor !== undefined);
+  return sum;
+}
+
+const done = async (store: Store, id: string): Promise<void> => {
+  await store.settle([settlementOf(await taken(store, id))]);
+};
+
+export const pruneTests: StoreTests = {
+  "what is young stays": async (open) => {
+    const store = await open();
+    await done(store, "1");
+    assert.deepEqual(await pruned(store, {}), { payloads: 0, keys: 0 });
+    assert.ok((await store.get(eventKey("a", "1")))?.delivery);
+  },
+
+  "a delivery goes before its key, which still knows a duplicate": async (open) => {
+    const store = await open();
+    await done(store, "1");
+    assert.deepEqual(await pruned(store, { payloadMs: 1000 }), { payloads: 1, keys: 0 });
+    const kept = await store.get(eventKey("a", "1"));
+    assert.deepEqual([kept?.event.state, kept?.delivery], ["done", undefined]);
+    assert.deepEqual(await take(store, eventOf("1")), { kind: "duplicate" });
+    const variant = await take(store, eventOf("1", { text: "other" }));
+    assert.equal(variant.kind, "conflict");
+  },
+
+  "when its key has gone too, the event is new again": async (open) => {
+    const store = await open();
+    await done(store, "1");
+    assert.deepEqual(await pruned(store, { payloadMs: 1, keyMs: 1 }), { payloads: 1, keys: 1 });
+    assert.equal(await store.get(eventKey("a", "1")), undefined);
+    assert.deepEqual(await take(store, eventOf("1")), { kind: "taken" });
+  },
+
+  "only what is over is forgotten": async (open) => {
+    const store = await open();
+    const ends = [
+      { state: "done" },
+      { state: "unhandled" },
+      { state: "dead", reason: "exhausted" },
+      { state: "quarantined", reason: "invalid" },
+      { state: "pending", afterMs: 0, handedBack: false },
+    ] as const;
+    for (const outcome of ends) {
+      const claim = await taken(store, `was ${outcome.state}`);
+      await store.settle([settlementOf(claim, { outcome })]);
+    }
+    await taken(store, "was running");
+    for (const act of ["cancel", "erase"] as const) {
+      await take(store, eventOf(act));
+      const ask = { act, by: "", reason: "", dryRun: false, limit: 9 };
+      await store.intervene({ keys: [eventKey("a", act)] }, ask);
+    }
+    await pruned(store, { payloadMs: 1, keyMs: 1 });
+    const left = (await store.list({})).events.map(({ state }) => state);
+    const kept: readonly EventState[] = ["dead", "pending", "quarantined", "running"];
+    assert.deepEqual(left.toSorted(), ["dead", "quarantined", "running", "running"]);
+    assert.ok(!kept.some((state) => prunable.includes(state)));
+  },
+
+  "a delivery stays while one of its events is not over": async (open) => {
+    const store = await open();
+    const delivery = deliveryOf("batch");
+    await store.take([eventOf("1", { delivery }), eventOf("2", { delivery })], takeAsk());
+    const ask = { act: "cancel", by: "", reason: "", dryRun: false, limit: 9 } as const;
+    await store.intervene({ keys: [eventKey("a", "1")] }, ask);
+    assert.deepEqual(await pruned(store, { payloadMs: 1, keyMs: 1 }), { payloads: 0, keys: 0 });
+    await store.intervene({ keys: [eventKey("a", "2")] }, ask);
+    assert.deepEqual(await pruned(store, { payloadMs: 1, keyMs: 1 }), { payloads: 1, keys: 2 });
+  },
+
+  "many go in steps, and what stays among them is passed by": async (open) => {
+    const store = await open();
+    for (let n = 0; n < 20; n++) {
+      if (n % 4 === 0) await take(store, eventOf(`waits ${n}`));
+      else await store.settle([settlementOf(await taken(store, `is done ${n}`))]);
+      if (n % 4 === 0) {
+        const ask = { act: "cancel", by: "", reason: "", dryRun: n % 8 === 0, limit: 9 } as const;
+        await store.intervene({ keys: [eventKey("a", `waits ${n}`)] }, ask);
+      }
+    }
+    const before = (await store.list({})).events.length;
+    const { payloads, keys } = await pruned(store, { payloadMs: 1, keyMs: 1 });
+    const left = (await store.list({})).events;
+    assert.deepEqual([payloads, keys], [before - left.length, before - left.length]);
+    assert.ok(left.length > 0 && left.every(({ state }) => !prunable.includes(state)));
+  },
+
+  "what has lost its delivery is not replayed": async (open) => {
+    const store = await open();
+    await done(store, "1");
+    await pruned(store, { payloadMs: 1 });
+    const ask = { act: "replay", by: "", reason: "", dryRun: false, limit: 9 } as const;
+    for (const selection of [{ keys: [eventKey("a", "1")] }, { state: "done" } as const]) {
+      assert.deepEqual((await store.intervene(selection, ask)).keys, []);
+    }
+  },
+};
