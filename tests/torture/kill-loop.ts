@@ -15,7 +15,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { check, isBroken, isQuiet, type Report } from "./checker.ts";
 import { readLedger } from "./ledger.ts";
-import { seeded } from "./random.ts";
+import { seeded } from "../support/random.ts";
 
 export interface KillLoopOptions {
   readonly kills: number;

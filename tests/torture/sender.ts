@@ -8,7 +8,7 @@
 import { Agent, request } from "node:http";
 import { parseArgs } from "node:util";
 import { openLedger } from "./ledger.ts";
-import { seeded } from "./random.ts";
+import { seeded } from "../support/random.ts";
 
 const { values } = parseArgs({
   options: {
