@@ -118,9 +118,9 @@ function flawed(world: World, clock: InstanceClock, flaw: Flaw | undefined): Sto
           ),
         (answers) => {
           for (const [index, { key, fence }] of settlements.entries()) {
-            const isZombie = answers[index] === true && holders.get(key) !== fence;
+            const isZombie = answers[index] && holders.get(key) !== fence;
             if (isZombie) world.violate("I3 a settlement with an old fence was written");
-            if (answers[index] === true) holders.delete(key);
+            if (answers[index]) holders.delete(key);
           }
         },
       ),

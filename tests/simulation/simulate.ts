@@ -185,7 +185,7 @@ function deliveryOf(world: World, number: number): Delivery {
   const isVariant = luck < 0.26 && number > 0;
   const id = isVariant ? Math.floor(world.random() * number) : number;
   // A large one is identified by a worker.
-  const padding = world.chance(0.02) ? "p".repeat(300_000) : "";
+  const padding = world.chance(0.004) ? "p".repeat(262_144) : "";
   const data = {
     job_id: id,
     status: "error",

@@ -1,7 +1,7 @@
 /**
  * Runs the simulation over many seeds, prints which transitions were walked, and fails if an invariant was broken.
  *
- * node simulation.ts [--seeds 20000] [--first 1] [--flaw "unfenced settle"]
+ * node simulation.ts [--seeds 20000] [--first 1] [--flaw "unfenced settle"] [--json]
  */
 
 import { parseArgs } from "node:util";
@@ -13,10 +13,12 @@ import { nameOf } from "./world.ts";
 export interface Report {
   readonly seeds: number;
   /** The first runs that broke an invariant. */
-  readonly broken: readonly Run[];
+  readonly broken: readonly Broken[];
   /** How many runs walked each transition. */
-  readonly coverage: ReadonlyMap<string, number>;
+  readonly coverage: Readonly<Record<string, number>>;
 }
+
+type Broken = Pick<Run, "seed" | "violations">;
 
 const brokenMax = 5;
 
@@ -27,13 +29,14 @@ export async function simulateAll(
   flaw?: Flaw,
   onSeed: (done: number) => void = () => undefined,
 ): Promise<Report> {
-  const coverage = new Map(transitions.map((one) => [nameOf(one), 0]));
-  const broken: Run[] = [];
+  const coverage: Record<string, number> = {};
+  for (const one of transitions) coverage[nameOf(one)] = 0;
+  const broken: Broken[] = [];
   let done = 0;
   for (; done < seeds && broken.length < (flaw === undefined ? brokenMax : 1); done++) {
-    const run = await simulate(first + done, flaw);
-    if (run.violations.length > 0) broken.push(run);
-    for (const way of run.walked) coverage.set(way, (coverage.get(way) ?? 0) + 1);
+    const { seed, violations, walked } = await simulate(first + done, flaw);
+    if (violations.length > 0) broken.push({ seed, violations });
+    for (const way of walked) coverage[way] = (coverage[way] ?? 0) + 1;
     onSeed(done + 1);
   }
   return { seeds: done, broken, coverage };
@@ -41,11 +44,12 @@ export async function simulateAll(
 
 /** The report as people read it. */
 export function textOf({ seeds, broken, coverage }: Report): string {
-  const walked = [...coverage.values()].filter((count) => count > 0).length;
-  const ways = [...coverage].map(([way, count]) => `  ${String(count).padStart(7)}  ${way}`);
+  const counts = Object.entries(coverage);
+  const walked = counts.filter(([, count]) => count > 0).length;
+  const ways = counts.map(([way, count]) => `  ${String(count).padStart(7)}  ${way}`);
   const faults = broken.map(({ seed, violations }) => `seed ${seed}: ${violations.join("; ")}`);
   return [
-    `${seeds} seeds, ${walked} of ${coverage.size} transitions walked; runs that walked each:`,
+    `${seeds} seeds, ${walked} of ${counts.length} transitions walked; runs that walked each:`,
     ...ways,
     ...faults,
   ].join("\n");
@@ -57,6 +61,7 @@ if (process.argv[1] === import.meta.filename) {
       seeds: { type: "string", default: "20000" },
       first: { type: "string", default: "1" },
       flaw: { type: "string" },
+      json: { type: "boolean", default: false },
     },
   });
   const flaw = flaws.find((one) => one === values.flaw);
@@ -66,6 +71,6 @@ if (process.argv[1] === import.meta.filename) {
   const report = await simulateAll(Number(values.first), Number(values.seeds), flaw, (done) => {
     if (process.stderr.isTTY && done % 100 === 0) process.stderr.write(`\r${done} seeds `);
   });
-  console.log(textOf(report));
+  console.log(values.json ? JSON.stringify(report) : textOf(report));
   process.exitCode = report.broken.length > 0 ? 1 : 0;
 }
