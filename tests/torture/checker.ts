@@ -23,6 +23,9 @@ export interface Report {
   readonly unhandled_acked: number;
   /** Effects beyond the first of an event: handlers run at least once, and a kill may come between effect and settlement. */
   readonly dup_effects: number;
+  /** Effects beyond the first of an event, where they were made inside `ctx.transaction`; and acknowledged events with none. */
+  readonly dup_transactions: number;
+  readonly missing_transactions: number;
   /** Events in the store that nobody sent. */
   readonly unaccounted: number;
   /** Events that are neither done nor dead. */
@@ -47,6 +50,8 @@ export function check(paths: {
   const ledger = readLedger(paths.ledger);
   const effects = readEffects(paths.effects);
   const stored = storedEvents(paths.database);
+  const transactions = effectsIn(paths.database);
+  const transactedIds = new Set(transactions);
   const answered = ledger.filter(({ status }) => status !== undefined);
   const acked = answered.filter(({ status }) => status === 200);
   const ackedIds = new Set(acked.map(({ id }) => id));
@@ -63,6 +68,8 @@ export function check(paths: {
     dup_events: [...stored.values()].filter((rows) => rows.length > 1).length,
     unhandled_acked: [...ackedIds].filter((id) => !handledIds.has(id)).length,
     dup_effects: effects.length - handledIds.size,
+    dup_transactions: transactions.length - new Set(transactions).size,
+    missing_transactions: [...ackedIds].filter((id) => !transactedIds.has(id)).length,
     unaccounted: [...stored.keys()].filter((id) => !sentIds.has(id)).length,
     stuck: states.filter((state) => state !== "done" && state !== "dead").length,
     dead: states.filter((state) => state === "dead").length,
@@ -77,7 +84,9 @@ export function check(paths: {
 /** Whether a report shows a broken promise. */
 export function isBroken(report: Report): boolean {
   const { lost, dup_events, unaccounted, stuck, unhandled_acked, dead } = report;
-  return [lost, dup_events, unaccounted, stuck, unhandled_acked, dead].some((count) => count > 0);
+  const { dup_transactions, missing_transactions } = report;
+  const counts = [lost, dup_events, unaccounted, stuck, unhandled_acked, dead];
+  return [...counts, dup_transactions, missing_transactions].some((count) => count > 0);
 }
 
 /** Whether nothing is left to do in the database. */
@@ -96,6 +105,19 @@ function storedEvents(path: string): Map<string, string[]> {
       byId.set(id, [...(byId.get(id) ?? []), String(row["state"])]);
     }
     return byId;
+  } finally {
+    database.close();
+  }
+}
+
+/** Ids of the effects that were committed with their completion. */
+function effectsIn(path: string): readonly string[] {
+  const database = new DatabaseSync(path, { readOnly: true, timeout: 5000 });
+  try {
+    return database
+      .prepare("SELECT id FROM effects")
+      .all()
+      .map((row) => String(row["id"]));
   } finally {
     database.close();
   }

@@ -1,6 +1,6 @@
-import { type WebhookEvent } from "@webhook-inbox/core";
+import { systemClock, type WebhookEvent } from "@webhook-inbox/core";
 import { sqlite } from "@webhook-inbox/core/sqlite";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { aborted, deliver, desk, deskOn, minute } from "../../../tests/support/desk.ts";
 import { temporaryFile } from "../../../tests/support/temporary.ts";
 
@@ -142,6 +142,52 @@ describe("whatever a handler does", () => {
       });
     }
   }
+
+  // oxlint-disable-next-line unicorn/no-thenable -- that it is one is the point
+  const thenable = (then: PropertyDescriptor): unknown => Object.defineProperty({}, "then", then);
+  const fail = (): never => {
+    throw new Error("then");
+  };
+  const both = (yes: () => void, no: () => void): void => {
+    yes();
+    no();
+  };
+  const odd: readonly (readonly [what: string, answer: unknown, state: string])[] = [
+    ["a thenable that throws", thenable({ value: fail }), "pending"],
+    [
+      "a thenable that rejects",
+      thenable({ value: (_: unknown, no: () => void) => no() }),
+      "pending",
+    ],
+    ["a thenable that resolves, then rejects", thenable({ value: both }), "done"],
+    ["a getter `then` that throws", thenable({ get: fail }), "pending"],
+    ["an object without a prototype", Object.create(null), "done"],
+    ["an error, without throwing it", new Error("returned"), "done"],
+  ];
+  for (const [what, answer, state] of odd) {
+    test(`it returns ${what}: ${state}`, async () => {
+      const { inbox, serve: open, record } = desk();
+      inbox.on("socialdata", "job_finished", () => answer);
+      await deliver(await open());
+      await inbox.idle();
+      expect(await record()).toMatchObject({ state, attempts: 1 });
+    });
+  }
+
+  test("it deletes setTimeout: others are tried again all the same", async () => {
+    const { setTimeout: kept } = globalThis;
+    onTestFinished(() => void (globalThis.setTimeout = kept));
+    const { inbox, serve: open } = desk({ clock: systemClock, retry: { delaysMs: [20] } });
+    let second: () => void = () => undefined;
+    const again = new Promise<void>((resolve) => (second = resolve));
+    inbox.on("socialdata", "job_finished", (_, { attempt }) => {
+      if (attempt === 2) return second();
+      Reflect.deleteProperty(globalThis, "setTimeout");
+      throw new Error("again");
+    });
+    await deliver(await open());
+    await again;
+  });
 
   test("it changes its data and delivery: neither others nor the next attempt see it", async () => {
     const { clock, inbox, serve: open } = desk();

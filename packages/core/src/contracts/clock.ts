@@ -10,6 +10,9 @@ export interface Clock {
 /** Longest delay that is handed to one timer: beyond 2^31 ms a timer fires at once. */
 const timerMsMax = 3_600_000;
 
+/** Kept from the start: what a handler does to the globals is its own affair. */
+const { setTimeout: startTimer, clearTimeout: stopTimer } = globalThis;
+
 /** The machine's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
@@ -17,10 +20,10 @@ export const systemClock: Clock = {
     let timer: NodeJS.Timeout;
     const wait = (leftMs: number): void => {
       const thisMs = Math.min(Math.max(leftMs, 0), timerMsMax);
-      timer = setTimeout(() => (thisMs < leftMs ? wait(leftMs - thisMs) : callback()), thisMs);
+      timer = startTimer(() => (thisMs < leftMs ? wait(leftMs - thisMs) : callback()), thisMs);
       timer.unref();
     };
     wait(delayMs);
-    return () => clearTimeout(timer);
+    return () => stopTimer(timer);
   },
 };

@@ -249,7 +249,8 @@ export interface Store<Transaction = unknown> {
 
   /**
    * Writes the end of attempts, and takes what an event `became`, as `take` does, with the delivery of that event. Guarded
-   * by equality of the fence, never by time. Answers, per settlement, whether it held.
+   * by equality of the fence, never by time. What is `pending` and was not handed back has `crashes` 0 again: its attempt
+   * killed nobody. Answers, per settlement, whether it held.
    */
   settle(settlements: readonly Settlement[]): Promise<readonly boolean[]>;
 

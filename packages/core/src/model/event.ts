@@ -113,7 +113,7 @@ export interface EventRecord {
   readonly generation: number;
   /** Attempts begun since it was taken or replayed, counted when the event is claimed, so that a crash counts. */
   readonly attempts: number;
-  /** Attempts that ended with the death of their worker. */
+  /** Attempts in a row that ended with the death of their worker: one that failed in an orderly way ends the row. */
   readonly crashes: number;
   /** Deliveries of this event beyond the first. */
   readonly duplicates: number;

@@ -205,6 +205,7 @@ class MemoryStore implements Store<NoTransaction> {
         reason: "reason" in outcome ? outcome.reason : undefined,
         dueAt: isPending ? this.#clock.now() + outcome.afterMs : row.event.dueAt,
         attempts: isPending && outcome.handedBack ? attempts - 1 : attempts,
+        crashes: isPending && !outcome.handedBack ? 0 : row.event.crashes,
         finished: [...new Set([...row.event.finished, ...finished])],
         gaveUp,
         history,

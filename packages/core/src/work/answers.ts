@@ -3,7 +3,7 @@
 import { WebhookInboxError } from "../errors.ts";
 
 /** The same in every copy of the package. */
-const brand = Symbol.for("webhook-inbox.answer");
+const brand: unique symbol = Symbol.for("webhook-inbox.answer");
 
 /** Made by `retry` and `dead`; to be returned by a handler. */
 export type HandlerAnswer = { readonly [brand]: true } & (

@@ -75,7 +75,7 @@ export const claimTests: StoreTests = {
       assert.equal(claim?.event.crashes, times);
       return claim;
     };
-    const outcome = { state: "pending", afterMs: 0, handedBack: false } as const;
+    const outcome = { state: "pending", afterMs: 0, handedBack: true } as const;
     const twice = await crashed("twice", 2);
     await store.settle([settlementOf(await crashed("once", 1), { outcome })]);
     const { dueAt } = await recordOf(store, "once");
@@ -87,16 +87,22 @@ export const claimTests: StoreTests = {
     assert.deepEqual(ids(claims), ["innocent", "twice"]);
   },
 
-  "a suspect that was handed back is still a suspect": async (open) => {
-    const store = await open();
-    await taken(store, "1", 0);
-    const [claim] = (await store.claim(claimAsk())).claims;
-    assert.ok(claim);
-    const outcome = { state: "pending", afterMs: 0, handedBack: false } as const;
-    await store.settle([settlementOf(claim, { outcome })]);
-    assert.deepEqual((await store.claim(claimAsk({ suspectsMax: 0 }))).claims, []);
-    assert.equal((await store.claim(claimAsk({ suspectsMax: 1 }))).claims.length, 1);
-  },
+  "a suspect that was handed back is still a suspect; one that failed in an orderly way is not":
+    async (open) => {
+      const store = await open();
+      await taken(store, "1", 0);
+      const [claim] = (await store.claim(claimAsk())).claims;
+      assert.ok(claim);
+      const handedBack = { state: "pending", afterMs: 0, handedBack: true } as const;
+      await store.settle([settlementOf(claim, { outcome: handedBack })]);
+      assert.deepEqual((await store.claim(claimAsk({ suspectsMax: 0 }))).claims, []);
+      const [again] = (await store.claim(claimAsk({ suspectsMax: 1 }))).claims;
+      assert.equal(again?.event.crashes, 1);
+      const failed = { ...handedBack, handedBack: false };
+      await store.settle([settlementOf(again, { outcome: failed })]);
+      const [innocent] = (await store.claim(claimAsk({ suspectsMax: 0 }))).claims;
+      assert.equal(innocent?.event.crashes, 0);
+    },
 
   "an event that is due later is announced, not given": async (open) => {
     const store = await open();

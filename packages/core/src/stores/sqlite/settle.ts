@@ -38,7 +38,8 @@ function settle(
   const isPending = outcome.state === "pending";
   const row = prepare(`
     UPDATE webhook_inbox_events
-    SET state = ?1, reason = ?2, due_at = coalesce(?3, due_at), attempts = attempts - ?4, gave_up = ?6, history = ?7,
+    SET state = ?1, reason = ?2, due_at = coalesce(?3, due_at), attempts = attempts - ?4,
+      crashes = CASE WHEN ?1 = 'pending' AND ?4 = 0 THEN 0 ELSE crashes END, gave_up = ?6, history = ?7,
       finished = CASE finished WHEN '[]' THEN ?5 ELSE (
         SELECT json_group_array(value) FROM (
           SELECT value FROM json_each(finished) UNION ALL

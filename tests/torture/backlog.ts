@@ -1,0 +1,224 @@
+/**
+ * The backlog run: two receivers on two files, one of them with a long backlog, are asked in turn at the same rate. Says
+ * what the backlog does to the time of an answer and to memory. Prints one line of JSON.
+ *
+ * node backlog.ts [--backlog 500000] [--rounds 5] [--roundMs 4000] [--perSecond 100] [--handlerMs 1000]
+ */
+
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { Agent, request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { eventKey, systemClock, type NewEvent } from "@webhook-inbox/core";
+import { sqlite } from "@webhook-inbox/core/sqlite";
+
+export interface BacklogOptions {
+  readonly backlog: number;
+  readonly rounds: number;
+  readonly roundMs: number;
+  readonly perSecond: number;
+  /** How long a handler of the backlog takes. */
+  readonly handlerMs: number;
+}
+
+export interface BacklogReport extends BacklogOptions {
+  /** Deliveries asked of each receiver, and those that were not answered 200. */
+  readonly asked: number;
+  readonly refused: number;
+  readonly p50_ms: Pair;
+  readonly p99_ms: Pair;
+  readonly p99_ratio: number;
+  readonly rss_mib: Pair;
+  readonly rss_more_mib: number;
+}
+
+/** Without and with the backlog. */
+interface Pair {
+  readonly without: number;
+  readonly with: number;
+}
+
+const batch = 1000;
+const mebi = 1024 * 1024;
+
+export async function backlogRun(options: BacklogOptions): Promise<BacklogReport> {
+  const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-backlog-"));
+  const children: ChildProcess[] = [];
+  try {
+    const started = [];
+    for (const [name, events] of Object.entries({ without: 0, with: options.backlog })) {
+      const database = join(directory, `${name}.sqlite`);
+      await fill(database, events);
+      const child = receiver(database, options.handlerMs);
+      children.push(child);
+      const [port] = (await once(child.stdout as NodeJS.ReadableStream, "data")) as [Buffer];
+      started.push({ port: Number(port.toString()), times: [] as number[], refused: 0 });
+    }
+    const [without, withIt] = started;
+    if (without === undefined || withIt === undefined) throw new Error("no receivers");
+    for (let round = 0; round <= options.rounds; round++) {
+      for (const one of started) {
+        const { times, refused } = await askAtRate(one.port, round, options);
+        // The first round warms up.
+        if (round === 0) continue;
+        one.times.push(...times);
+        one.refused += refused;
+      }
+    }
+    const p99 = { without: quantile(without.times, 0.99), with: quantile(withIt.times, 0.99) };
+    const rss = { without: await bytesOf(without.port), with: await bytesOf(withIt.port) };
+    return {
+      ...options,
+      asked: without.times.length,
+      refused: without.refused + withIt.refused,
+      p50_ms: { without: quantile(without.times, 0.5), with: quantile(withIt.times, 0.5) },
+      p99_ms: p99,
+      p99_ratio: rounded(p99.with / p99.without),
+      rss_mib: rss,
+      rss_more_mib: rounded(rss.with - rss.without),
+    };
+  } finally {
+    for (const child of children) child.kill("SIGKILL");
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** Puts pending events of the slow source into a file. */
+async function fill(database: string, count: number): Promise<void> {
+  const store = sqlite(database);
+  await store.open({ clock: systemClock });
+  for (let first = 0; first < count; first += batch) {
+    const events = Array.from({ length: Math.min(batch, count - first) }, (_, n) =>
+      eventOf(first + n),
+    );
+    await store.take(events, { fence: `fill/${first}`, leaseMs: 1000, slots: {} });
+  }
+  await store.close();
+}
+
+function eventOf(number: number): NewEvent {
+  const id = `backlog-${number}`;
+  return {
+    key: eventKey("slow", id),
+    source: "slow",
+    id,
+    type: "Listener.updated",
+    identified: true,
+    occurredAt: undefined,
+    notes: [],
+    quarantine: undefined,
+    copies: 1,
+    conflictKey: undefined,
+    delivery: {
+      method: "POST",
+      target: "/webhooks/slow/***",
+      segment: undefined,
+      headers: ["content-type", "application/json"],
+      body: new TextEncoder().encode(bodyOf(id)),
+      reconstructed: false,
+      verifiedWith: "token#1",
+      receivedAt: Date.now(),
+      contentHash: id,
+    },
+  };
+}
+
+function bodyOf(id: string): string {
+  const sender = { id: 1788495, first_name: "John", phone_number: "0412123123" };
+  return JSON.stringify({
+    event: "Listener.updated",
+    sender_id: 1788495,
+    sender,
+    webhookCallId: id,
+  });
+}
+
+function receiver(database: string, handlerMs: number): ChildProcess {
+  const program = join(import.meta.dirname, "backlog-receiver.ts");
+  const args = ["--expose-gc", program, "--database", database, "--handlerMs", String(handlerMs)];
+  return spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+}
+
+/** Asks at a fixed rate whatever the answers take, so that a slow one is seen by those behind it. */
+async function askAtRate(port: number, round: number, { roundMs, perSecond }: BacklogOptions) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  const began = performance.now();
+  const asked: Promise<{ readonly status: number; readonly ms: number }>[] = [];
+  const count = (roundMs / 1000) * perSecond;
+  while (asked.length < count) {
+    const dueAt = began + (asked.length * 1000) / perSecond;
+    if (performance.now() < dueAt) await pause(Math.max(0, dueAt - performance.now()));
+    const id = `live-${port}-${round}-${asked.length}`;
+    const sentAt = performance.now();
+    asked.push(
+      ask(port, agent, "/webhooks/live/t", bodyOf(id)).then(({ status }) => ({
+        status,
+        ms: performance.now() - sentAt,
+      })),
+    );
+  }
+  const answers = await Promise.all(asked);
+  agent.destroy();
+  return {
+    times: answers.map(({ ms }) => ms),
+    refused: answers.filter(({ status }) => status !== 200).length,
+  };
+}
+
+async function bytesOf(port: number): Promise<number> {
+  const { text } = await ask(port, new Agent(), "/bytes");
+  return rounded(Number(text) / mebi);
+}
+
+function ask(
+  port: number,
+  agent: Agent,
+  path: string,
+  body?: string,
+): Promise<{ readonly status: number; readonly text: string }> {
+  return new Promise((resolve, reject) => {
+    const method = body === undefined ? "GET" : "POST";
+    const headers = { "content-type": "application/json" };
+    const outgoing = request(
+      { host: "127.0.0.1", port, path, method, headers, agent },
+      (response) => {
+        let text = "";
+        response.on("data", (chunk: Buffer) => (text += chunk.toString()));
+        response.once("end", () => resolve({ status: response.statusCode ?? 0, text }));
+      },
+    );
+    outgoing.once("error", reject);
+    outgoing.end(body);
+  });
+}
+
+function quantile(times: readonly number[], share: number): number {
+  const sorted = times.toSorted((a, b) => a - b);
+  return rounded(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
+}
+
+const rounded = (value: number): number => Math.round(value * 100) / 100;
+
+if (process.argv[1] === import.meta.filename) {
+  const { values } = parseArgs({
+    options: {
+      backlog: { type: "string", default: "500000" },
+      rounds: { type: "string", default: "5" },
+      roundMs: { type: "string", default: "4000" },
+      perSecond: { type: "string", default: "100" },
+      handlerMs: { type: "string", default: "1000" },
+    },
+  });
+  const report = await backlogRun({
+    backlog: Number(values.backlog),
+    rounds: Number(values.rounds),
+    roundMs: Number(values.roundMs),
+    perSecond: Number(values.perSecond),
+    handlerMs: Number(values.handlerMs),
+  });
+  console.log(JSON.stringify(report));
+}
