@@ -1,6 +1,6 @@
 /**
  * The backlog run: two receivers on two files, one of them with a long backlog, are asked in turn at the same rate. Says
- * what the backlog does to the time of an answer and to memory. Prints one line of JSON.
+ * what the backlog does to the time of an answer and to memory. Prints one line of JSON, and fails if that is too much.
  *
  * node backlog.ts [--backlog 500000] [--rounds 5] [--roundMs 4000] [--perSecond 100] [--handlerMs 1000]
  */
@@ -42,6 +42,9 @@ interface Pair {
   readonly with: number;
 }
 
+/** What a backlog may do: to the slowest answer in a hundred, and to memory. */
+const p99RatioMax = 1.5;
+const rssMoreMibMax = 32;
 const batch = 1000;
 const mebi = 1024 * 1024;
 
@@ -221,4 +224,6 @@ if (process.argv[1] === import.meta.filename) {
     handlerMs: Number(values.handlerMs),
   });
   console.log(JSON.stringify(report));
+  const isTooMuch = report.p99_ratio > p99RatioMax || report.rss_more_mib > rssMoreMibMax;
+  process.exitCode = isTooMuch || report.refused > 0 ? 1 : 0;
 }

@@ -1,7 +1,9 @@
 import { systemClock, type WebhookEvent } from "@webhook-inbox/core";
+import { memory } from "@webhook-inbox/core/memory";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { aborted, deliver, desk, deskOn, minute } from "../../../tests/support/desk.ts";
+import { wrapped } from "../../../tests/support/wrapped.ts";
 import { temporaryFile } from "../../../tests/support/temporary.ts";
 
 describe("retries", () => {
@@ -309,6 +311,33 @@ describe("who works on what", () => {
     for (let id = 0; id < 20; id++) await deliver(served, id);
     for (let id = 0; id < 5; id++) await deliver(served, id, "other");
     await vi.waitUntil(() => handled === 5);
+  });
+
+  test("what waits for a slot is not asked for again and again", async () => {
+    let claims = 0;
+    const inner = memory({ acceptLoss: true });
+    const store = wrapped(inner, {
+      claim(ask) {
+        claims += 1;
+        return inner.claim(ask);
+      },
+    });
+    const { clock, inbox, serve: open } = deskOn(store, { limits: { handlersMax: 4 } });
+    let running = 0;
+    inbox.on("socialdata", "job_finished", (_, { signal }) => {
+      running += 1;
+      return aborted(signal);
+    });
+    const served = await open();
+    for (let id = 0; id < 20; id++) await deliver(served, id);
+    await vi.waitUntil(() => running === 3);
+    claims = 0;
+    for (let n = 0; n < 5000; n += 5) {
+      clock.advance(5);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(claims).toBeGreaterThan(0);
+    expect(claims).toBeLessThan(20);
   });
 
   test("a handler for every type runs beside that of one type", async () => {

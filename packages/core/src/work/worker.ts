@@ -205,7 +205,8 @@ export class Worker {
         misses = claims.length === 0 ? misses + 1 : 0;
         // The slots may have gone to a source that has nothing, while another one waits for its turn.
         if (nextDueInMs === 0 && misses < worked.length) this.#more = true;
-        wakeMs = Math.min(Math.max(nextDueInMs, 1), pollMs);
+        // What is due now and was not given has no slot: one that becomes free is reason enough to look.
+        wakeMs = nextDueInMs === 0 ? pollMs : Math.min(nextDueInMs, pollMs);
       } catch (error) {
         emit({ kind: "store_failed", verb: "claim", error: summaryOf(error) });
       }

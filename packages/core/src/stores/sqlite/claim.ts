@@ -102,7 +102,7 @@ function candidates(
   const found = [...lapsed, ...crashed];
   for (const replayed of [0, 1]) {
     const where = `${isDue} AND e.replayed = ${replayed}`;
-    found.push(...rows(where, "due_at", count - found.length, "e.due_at, e.seq"));
+    found.push(...rows(where, "due_at", count - found.length, "e.due_at"));
   }
   return found;
 }
