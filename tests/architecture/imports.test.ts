@@ -18,7 +18,7 @@ function loadedBy(entry: string): string {
 
 test("core's index brings neither zod nor SQLite nor HTTP", () => {
   const loaded = loadedBy("@webhook-inbox/core");
-  expect(loaded).toMatch(/core\/src\/inbox\.ts/);
+  expect(loaded).toMatch(/core\/src\/inbox\/create-inbox\.ts/);
   expect(loaded).not.toMatch(/zod|node:sqlite|node:http|node:fs|providers\/(?!define-provider)/);
 });
 

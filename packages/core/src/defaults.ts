@@ -8,8 +8,9 @@
 import type { Sources } from "./contracts/source.ts";
 import type { Store } from "./contracts/store.ts";
 import { WebhookInboxError } from "./errors.ts";
-import { createInbox, type Inbox } from "./inbox.ts";
-import type { InboxOptions } from "./options.ts";
+import { createInbox } from "./inbox/create-inbox.ts";
+import type { Inbox } from "./inbox/inbox.ts";
+import type { InboxOptions } from "./options/options.ts";
 import { audata } from "./providers/audata.ts";
 import { captainData } from "./providers/captain-data.ts";
 import { socialData } from "./providers/socialdata.ts";

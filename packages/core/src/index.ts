@@ -5,8 +5,9 @@
  * @module @webhook-inbox/core
  */
 
-export { createInbox, type CloseOptions, type Inbox } from "./inbox.ts";
-export type { InboxOptions, WorkOptions } from "./options.ts";
+export { createInbox } from "./inbox/create-inbox.ts";
+export type { CloseOptions, Inbox } from "./inbox/inbox.ts";
+export type { InboxOptions, WorkOptions } from "./options/options.ts";
 export { isWebhookInboxError, WebhookInboxError, type ErrorCode } from "./errors.ts";
 export { dead, retry, type HandlerAnswer } from "./work/answers.ts";
 export type { Audit } from "./work/audit.ts";

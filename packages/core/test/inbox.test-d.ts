@@ -1,9 +1,11 @@
 import { createInbox, type EventOf, type Schema } from "@webhook-inbox/core";
 import { inboxFrom } from "@webhook-inbox/core/defaults";
 import { memory } from "@webhook-inbox/core/memory";
+import { sqlite, type SqliteClient } from "@webhook-inbox/core/sqlite";
 import { audata, type AudataListener } from "@webhook-inbox/core/providers/audata";
 import { captainData } from "@webhook-inbox/core/providers/captain-data";
 import { socialData, type SocialDataJob } from "@webhook-inbox/core/providers/socialdata";
+import type { SQLOutputValue } from "node:sqlite";
 import { expectTypeOf, test } from "vitest";
 
 declare const show: Schema<{ readonly title: string }>;
@@ -63,6 +65,39 @@ test("handlers in the options are typed alike", () => {
   });
 });
 
+test("ctx.transaction is what the store has", () => {
+  const onSqlite = createInbox({
+    store: sqlite("x.sqlite"),
+    sources,
+    handlers: {
+      socialdata: {
+        job_finished: async (_, { transaction }) => {
+          expectTypeOf(await transaction(() => 1)).toEqualTypeOf<number>();
+        },
+      },
+    },
+  });
+  onSqlite.on("audata", "*", async (_, { transaction }) => {
+    const row = await transaction((database) => {
+      expectTypeOf(database).toEqualTypeOf<SqliteClient>();
+      return { id: database.prepare("SELECT 1").get() };
+    });
+    expectTypeOf(row.id).toEqualTypeOf<Record<string, SQLOutputValue> | undefined>();
+    await transaction(() => {
+      throw new Error("undone");
+    });
+    await transaction(() => JSON.parse("1"));
+    // @ts-expect-error it must not be async
+    await transaction(async () => 1);
+  });
+  inbox.on("audata", "*", (_, ctx) => {
+    expectTypeOf(ctx.transaction).toEqualTypeOf<undefined>();
+  });
+  inboxFrom({ store: sqlite("x.sqlite") }).on("audata", "*", async (_, ctx) => {
+    await ctx.transaction(() => undefined);
+  });
+});
+
 test("an event's type can be named", () => {
   expectTypeOf<
     EventOf<typeof sources, "socialdata", "job_finished">["data"]
@@ -79,6 +114,10 @@ test("what does not exist does not compile", () => {
   socialData({ bearer: "t" });
   // @ts-expect-error there is no such option
   createInbox({ store: memory(), sources, stores: 1 });
+  // @ts-expect-error an intervention by filter names a state
+  void inbox.erase({ source: "audata" });
+  // @ts-expect-error there is no such policy
+  createInbox({ store: memory(), sources, onInvalid: "ignore" });
   // @ts-expect-error there is no such handler
   createInbox({ store: memory(), sources, handlers: { audata: { "Listner.updated": () => 1 } } });
 });

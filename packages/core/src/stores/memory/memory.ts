@@ -1,6 +1,6 @@
 /** The memory store: for tests. It keeps every promise but the first: what it holds ends with the process. */
 
-import { systemClock, type Clock } from "../contracts/clock.ts";
+import { systemClock, type Clock } from "../../contracts/clock.ts";
 import {
   conflictsMax,
   type AuditAnswer,
@@ -22,38 +22,23 @@ import {
   type Taken,
   type Tally,
   type TallyQuery,
-} from "../contracts/store.ts";
-import type { Delivery } from "../model/delivery.ts";
-import type { EventRecord, EventState, NewEvent } from "../model/event.ts";
-import { statesFor, type Act } from "../model/intervention.ts";
-import type { Settlement } from "../model/settlement.ts";
-import { prunable, stateAfter } from "../model/transitions.ts";
+} from "../../contracts/store.ts";
+import type { EventRecord, EventState, NewEvent } from "../../model/event.ts";
+import type { Settlement } from "../../model/settlement.ts";
+import { prunable } from "../../model/transitions.ts";
 import {
   actedOn,
   bornRecord,
   dueAfter,
-  floorTo,
   isBornClaimed,
   limitOf,
   matches,
   Moves,
   Room,
-  tallySteps,
   variantOf,
-} from "./records.ts";
-
-interface Row {
-  event: EventRecord;
-  /** Undefined once it was pruned or erased. */
-  delivery: Delivery | undefined;
-  contentHash: string;
-  readonly seq: number;
-  fence: string | undefined;
-  leaseEndsAt: number;
-  /** Variants of this event with other bytes. */
-  readonly variants: string[];
-  conflicts: number;
-}
+} from "../records.ts";
+import { claimableAt, claimRow, inOrder, isOpenTo, isSuspect, type Row } from "./rows.ts";
+import { Tallies } from "./tallies.ts";
 
 /**
  * A store in memory. `acceptLoss` says that losing acknowledged events is fine: without it, `createInbox` refuses this
@@ -67,7 +52,7 @@ class MemoryStore implements Store<NoTransaction> {
   readonly supports = { durability: "none", shared: false, transactions: false } as const;
   readonly acceptsLoss: boolean;
   readonly #rows = new Map<string, Row>();
-  readonly #tallies = new Map<string, Tally>();
+  readonly #tallies = new Tallies();
   #clock: Clock = systemClock;
   #seq = 0;
 
@@ -301,11 +286,7 @@ class MemoryStore implements Store<NoTransaction> {
         moves.add({ source, type, from: state, to: "pruned" });
       }
     });
-    for (const { before, stepMs } of tallySteps(ask, now)) {
-      const old = [...this.#tallies.values()].filter(({ at }) => at < before);
-      for (const tally of old) this.#tallies.delete(nameOf(tally));
-      for (const tally of old) addTo(this.#tallies, { ...tally, at: floorTo(tally.at, stepMs) });
-    }
+    this.#tallies.fold(ask, now);
     const isMore = over.length > ask.limit || keys.length === ask.limit;
     return {
       payloads: payloads.size,
@@ -315,16 +296,7 @@ class MemoryStore implements Store<NoTransaction> {
   }
 
   async tally(query: TallyQuery): Promise<readonly Tally[]> {
-    const { source, type, from = 0, before = Infinity, stepMs = Infinity } = query;
-    const sums = new Map<string, Tally>();
-    for (const tally of this.#tallies.values()) {
-      const isAsked =
-        (source === undefined || tally.source === source) &&
-        (type === undefined || tally.type === type);
-      if (!isAsked || tally.at < from || tally.at >= before) continue;
-      addTo(sums, { ...tally, at: floorTo(tally.at, stepMs) });
-    }
-    return [...sums.values()];
+    return this.#tallies.read(query);
   }
 
   async audit(): Promise<AuditAnswer> {
@@ -344,56 +316,7 @@ class MemoryStore implements Store<NoTransaction> {
   #moving<T>(work: (moves: Moves) => T): T {
     const moves = new Moves();
     const result = work(moves);
-    for (const tally of moves.tallies(this.#clock.now())) addTo(this.#tallies, tally);
+    this.#tallies.write(moves, this.#clock.now());
     return result;
   }
-}
-
-/** One tally for each time, source, type and way. */
-const nameOf = ({ at, source, type, from, to }: Tally): string =>
-  [at, source, from, to, type].join("\0");
-
-function addTo(tallies: Map<string, Tally>, tally: Tally): void {
-  const count = tally.count + (tallies.get(nameOf(tally))?.count ?? 0);
-  tallies.set(nameOf(tally), { ...tally, count });
-}
-
-function claimRow(row: Row, delivery: Delivery, { fence, leaseMs }: ClaimAsk, now: number): Claim {
-  const { attempts, crashes, state } = row.event;
-  row.event = {
-    ...row.event,
-    state: "running",
-    attempts: attempts + 1,
-    crashes: state === "running" ? crashes + 1 : crashes,
-  };
-  row.fence = fence;
-  row.leaseEndsAt = now + leaseMs;
-  return { event: row.event, delivery, fence };
-}
-
-/** Whether an act applies to a row: what has no delivery any more cannot be handled. */
-function isOpenTo({ event, delivery }: Row, act: Act): boolean {
-  const isToBeHandled = stateAfter[act] === "pending";
-  return statesFor[act].includes(event.state) && (delivery !== undefined || !isToBeHandled);
-}
-
-/** When a row may be claimed: when it is due, or when its lease has ended; undefined if never. */
-function claimableAt({ event, leaseEndsAt }: Row): number | undefined {
-  if (event.state === "pending") return event.dueAt;
-  return event.state === "running" ? leaseEndsAt : undefined;
-}
-
-/** Whether its last worker died with it, or would have if this were asked a little later. */
-function isSuspect({ event }: Row): boolean {
-  return event.crashes > 0 || event.state === "running";
-}
-
-/** Most crashes first, then those that were not replayed, then the oldest due. */
-function inOrder(a: Row, b: Row): number {
-  return (
-    b.event.crashes - a.event.crashes ||
-    Number(a.event.replayed) - Number(b.event.replayed) ||
-    (claimableAt(a) ?? 0) - (claimableAt(b) ?? 0) ||
-    a.seq - b.seq
-  );
 }

@@ -1,15 +1,15 @@
 /** The options of an inbox: their types, and the check that turns them into settings or says what to write instead. */
 
-import { systemClock, type Clock } from "./contracts/clock.ts";
-import type { CredentialKind, Credentials } from "./contracts/provider.ts";
-import type { ConfiguredSource, Source, SourceRetry, Sources } from "./contracts/source.ts";
-import type { Store } from "./contracts/store.ts";
-import { isWebhookInboxError, WebhookInboxError } from "./errors.ts";
-import { consoleLogger, type Logger } from "./observe/logger.ts";
-import type { Signal } from "./observe/signals.ts";
-import { credentialKinds, verifiersOf } from "./verify/credentials.ts";
-import { defaultDelaysMs } from "./work/backoff.ts";
-import type { HandlersOf } from "./work/handlers.ts";
+import { systemClock, type Clock } from "../contracts/clock.ts";
+import type { ConfiguredSource, Sources } from "../contracts/source.ts";
+import type { Store } from "../contracts/store.ts";
+import { WebhookInboxError } from "../errors.ts";
+import { consoleLogger, type Logger } from "../observe/logger.ts";
+import type { Signal } from "../observe/signals.ts";
+import { defaultDelaysMs } from "../work/backoff.ts";
+import type { HandlersOf } from "../work/handlers.ts";
+import { delaysOf, invalid, oneOf, refuseUnknown, wholeNumber } from "./checks.ts";
+import { sourcesOf, type Environment } from "./sources.ts";
 
 export interface InboxOptions<Of extends Sources, Transaction = unknown> {
   /** Where events are kept, such as `sqlite("webhooks.sqlite")`. */
@@ -92,9 +92,6 @@ export interface Settings {
   readonly clock: Clock;
 }
 
-/** The environment that options are completed from. */
-export type Environment = Readonly<Record<string, string | undefined>>;
-
 const known = {
   options: [
     "store",
@@ -115,13 +112,9 @@ const known = {
   retry: ["delaysMs"],
   limits: ["bodyBytesMax", "inFlightBytesMax", "handlersMax"],
   retention: ["payloadMs", "keyMs"],
-  source: ["auth", "events", "bodyBytesMax", "handlersMax", "retry"],
-  sourceRetry: ["delaysMs", "types"],
 };
 const dayMs = 86_400_000;
-const delayMsMax = 366 * dayMs;
 const bodyBytesMaxDefault = 1_048_576;
-const sourceNamePattern = /^[a-z0-9][a-z0-9._-]{0,62}$/i;
 const pathPattern = /^(?:\/[A-Za-z0-9._~-]+)+$/;
 
 /** Throws `WebhookInboxError` for the first thing that is wrong. */
@@ -162,139 +155,6 @@ export function settingsOf<Of extends Sources, Transaction>(
   };
 }
 
-function sourcesOf(
-  sources: Sources,
-  defaults: SourceDefaults,
-  environment: Environment,
-): ReadonlyMap<string, ConfiguredSource> {
-  const entries = Object.entries(sources ?? {});
-  if (entries.length === 0) {
-    throw invalid("sources names none. Give at least one, such as { audata: audata({ token }) }.");
-  }
-  return new Map(
-    entries.map(([name, source]) => [name, configured(name, source, defaults, environment)]),
-  );
-}
-
-function configured(
-  name: string,
-  { provider, events, options }: Source,
-  defaults: SourceDefaults,
-  environment: Environment,
-): ConfiguredSource {
-  const where = `source "${name}"`;
-  if (typeof provider?.identify !== "function" || typeof options !== "object") {
-    throw invalid(
-      `${where}: is no source. Call the provider's function: ${name}: audata({ token }).`,
-    );
-  }
-  if (!sourceNamePattern.test(name)) {
-    throw invalid(
-      `${where}: a source's name is a segment of its URL: letters, digits, ".", "_" and "-".`,
-    );
-  }
-  refuseUnknown(where, options, [...known.source, ...provider.auth]);
-  const auth = options["auth"];
-  if (auth !== undefined && auth !== "none") throw invalid(`${where}: auth can only be "none".`);
-  const credentials = credentialsOf(where, name, provider.auth, options, environment);
-  const verifiers = naming(where, () => verifiersOf(provider, credentials));
-  if (auth === "none" && verifiers.length > 0) {
-    throw invalid(`${where}: has auth: "none" and a credential. Leave one of them out.`);
-  }
-  if (verifiers.length === 0 && auth !== "none" && environment["NODE_ENV"] === "production") {
-    throw new WebhookInboxError("CREDENTIAL_MISSING", `${where}: ${missing(name, provider.auth)}`);
-  }
-  return {
-    name,
-    provider,
-    events,
-    credential: verifiers.length > 0 ? "required" : auth === "none" ? "none" : "loopback",
-    hasToken: "token" in credentials,
-    headVerifiers: verifiers.filter(({ covers }) => covers === "head"),
-    bodyVerifiers: verifiers.filter(({ covers }) => covers === "body"),
-    secretHeaders: new Set(verifiers.flatMap(({ headers }) => headers)),
-    singleHeaders: new Set(verifiers.flatMap(({ headers, reads = [] }) => [...headers, ...reads])),
-    bodyBytesMax: wholeNumber(
-      `${where}: bodyBytesMax`,
-      options["bodyBytesMax"] as number | undefined,
-      defaults.bodyBytesMax,
-    ),
-    handlersMax:
-      options["handlersMax"] === undefined
-        ? Infinity
-        : wholeNumber(`${where}: handlersMax`, options["handlersMax"] as number, 1),
-    delaysMsOf: scheduleOf(where, options["retry"] ?? {}, defaults.delaysMs),
-  };
-}
-
-/** What a source has from its inbox unless it says otherwise. */
-interface SourceDefaults {
-  readonly bodyBytesMax: number;
-  readonly delaysMs: readonly number[];
-}
-
-function scheduleOf(
-  where: string,
-  retry: SourceRetry,
-  inboxDelaysMs: readonly number[],
-): (type: string) => readonly number[] {
-  refuseUnknown(`${where}: retry`, retry, known.sourceRetry);
-  const delaysMs = delaysOf(`${where}: retry.delaysMs`, retry.delaysMs) ?? inboxDelaysMs;
-  const byType = new Map(
-    Object.entries(retry.types ?? {}).map(([type, one]) => [
-      type,
-      delaysOf(`${where}: retry.types["${type}"].delaysMs`, one.delaysMs) ?? delaysMs,
-    ]),
-  );
-  return (type) => byType.get(type) ?? delaysMs;
-}
-
-/** The credentials of the options; without any, that of the environment. */
-function credentialsOf(
-  where: string,
-  name: string,
-  auth: readonly CredentialKind[],
-  options: Readonly<Record<string, unknown>>,
-  environment: Environment,
-): Credentials {
-  const given = Object.fromEntries(
-    credentialKinds.filter((kind) => kind in options).map((kind) => [kind, options[kind]]),
-  );
-  if (Object.keys(given).length > 0 || options["auth"] === "none") return given;
-  const kind = auth.find((one) => one === "token" || one === "bearer");
-  const variable = [variableOf(name), "WEBHOOK_INBOX_TOKEN"].find(
-    (one) => environment[one] !== undefined,
-  );
-  if (kind === undefined || variable === undefined) return {};
-  const secrets = (environment[variable] ?? "").split(",").map((secret) => secret.trim());
-  if (secrets.includes(""))
-    throw invalid(`${where}: the environment's ${variable} holds an empty secret.`);
-  return { [kind]: secrets };
-}
-
-function variableOf(name: string): string {
-  return `WEBHOOK_INBOX_TOKEN_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}`;
-}
-
-function missing(name: string, auth: readonly CredentialKind[]): string {
-  return (
-    `has no credential, so anybody could send to it. Give it a ${auth.join(" or ")}, or set ${variableOf(name)} (for ` +
-    `all sources: WEBHOOK_INBOX_TOKEN) in the environment, or leave this source out of "sources", or write ` +
-    'auth: "none" to take deliveries from anybody.'
-  );
-}
-
-/** Puts the source's name before what a check of its options throws. */
-function naming<T>(where: string, check: () => T): T {
-  try {
-    return check();
-  } catch (error) {
-    if (!isWebhookInboxError(error)) throw error;
-    const message = error.message.replace("[webhook-inbox] ", "");
-    throw new WebhookInboxError(error.code, `${where}: ${message}`);
-  }
-}
-
 function refuseLoss(store: Store, sources: ReadonlyMap<string, ConfiguredSource>): void {
   if (store.supports.durability === "commit" || store.acceptsLoss === true) return;
   for (const { name, provider } of sources.values()) {
@@ -321,19 +181,6 @@ function workOf<Of extends Sources>(
   return { worked, leaseMs: wholeNumber("work.leaseMs", options.leaseMs, 30_000) };
 }
 
-function delaysOf(
-  option: string,
-  delaysMs: readonly number[] | undefined,
-): readonly number[] | undefined {
-  if (delaysMs === undefined) return undefined;
-  if (!Array.isArray(delaysMs) || delaysMs.some((delay) => !(delay >= 0 && delay <= delayMsMax))) {
-    throw invalid(
-      `${option} must be a list of milliseconds, such as [5_000, 60_000], each at most a year.`,
-    );
-  }
-  return delaysMs;
-}
-
 function retentionOf(
   retention: false | { readonly payloadMs?: number; readonly keyMs?: number },
 ): Settings["retention"] {
@@ -345,30 +192,4 @@ function retentionOf(
   throw invalid(
     "retention.keyMs must be at least retention.payloadMs: a key outlives its delivery.",
   );
-}
-
-function oneOf<const Value extends string>(
-  option: string,
-  value: Value | undefined,
-  values: readonly [Value, ...Value[]],
-): Value {
-  if (value === undefined) return values[0];
-  if (values.includes(value)) return value;
-  throw invalid(`${option} must be one of ${values.join(", ")}, and is ${value}.`);
-}
-
-function wholeNumber(option: string, value: number | undefined, otherwise: number): number {
-  if (value === undefined) return otherwise;
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw invalid(`${option} must be a positive whole number, and is ${String(value)}.`);
-}
-
-function refuseUnknown(where: string, options: object, allowed: readonly string[]): void {
-  const stranger = Object.keys(options).find((option) => !allowed.includes(option));
-  if (stranger === undefined) return;
-  throw invalid(`${where}: there is no option "${stranger}". Options: ${allowed.join(", ")}.`);
-}
-
-function invalid(message: string): WebhookInboxError {
-  return new WebhookInboxError("OPTION_INVALID", message);
 }

@@ -1,0 +1,100 @@
+/** The inbox as users see it. */
+
+import type { Door } from "../contracts/door.ts";
+import type { EventMap } from "../contracts/schema.ts";
+import type { EventsOf, Sources } from "../contracts/source.ts";
+import type { Kept, ListAnswer, ListQuery, Tally, TallyQuery } from "../contracts/store.ts";
+import type { Audit } from "../work/audit.ts";
+import type { Handler, HandlerOptions, TypeOf } from "../work/handlers.ts";
+import type { Intervened, InterveneOptions, ReplayOptions, Which } from "../work/interventions.ts";
+
+/** The object a user owns. Made by `createInbox`; nothing opens or runs before it is mounted or started. */
+export interface Inbox<Of extends Sources = Sources, Transaction = unknown> extends Door {
+  /**
+   * Registers a handler for a type of a source, or for all its types (`"*"`). Throws `HANDLER_INVALID` for an unknown
+   * source or type, for a second handler of the same name, and after the start.
+   */
+  on<Name extends keyof Of & string, Type extends TypeOf<Of[Name]>>(
+    source: Name,
+    type: Type,
+    handler: Handler<Type, DataOf<EventsOf<Of[Name]>, Type>, Transaction>,
+  ): this;
+  on<Name extends keyof Of & string, Type extends TypeOf<Of[Name]>>(
+    source: Name,
+    type: Type,
+    options: HandlerOptions,
+    handler: Handler<Type, DataOf<EventsOf<Of[Name]>, Type>, Transaction>,
+  ): this;
+  on(source: keyof Of & string, type: "*", handler: Handler<string, unknown, Transaction>): this;
+  on(
+    source: keyof Of & string,
+    type: "*",
+    options: HandlerOptions,
+    handler: Handler<string, unknown, Transaction>,
+  ): this;
+
+  /**
+   * Opens the store and begins to work; rejects with what keeps the store from opening. May be called again. Keeps the
+   * process alive until `close`, as a worker needs it; an inbox that is only mounted lives as long as its server.
+   */
+  start(): Promise<void>;
+
+  /**
+   * Resolves when this instance has nothing in hand and nothing is due (retries that are due later are not waited for):
+   * for tests. Starts the inbox if need be.
+   */
+  idle(): Promise<void>;
+
+  /**
+   * Whether the store is open, and the inbox is neither closing nor closed: what a readiness route answers. Deliveries are
+   * kept a little longer, since balancers are slow to notice.
+   */
+  readonly isReady: boolean;
+
+  /**
+   * Is not ready any more, goes on receiving for `receiveMs`, takes up no more work, tells running handlers by their
+   * signal, waits for them up to `drainMs`, hands back what did not end, and closes the store. Deliveries are kept until
+   * then, and answered 503 afterwards. May be called twice, and before a start.
+   */
+  close(options?: CloseOptions): Promise<void>;
+
+  /** An event with its delivery; undefined when there is none of that key. Opens the store, and starts no work. */
+  get(key: string): Promise<Kept | undefined>;
+
+  /** Events without their deliveries, newest first, at most 100 a page. Opens the store, and starts no work. */
+  list(query?: ListQuery): Promise<ListAnswer>;
+
+  /** How many events went which way between states, by source, type and time. Counts no events: it is always fast. */
+  tally(query?: TallyQuery): Promise<readonly Tally[]>;
+
+  /** Accounts for every event ever taken. Counts all that is kept: for checks, not for every request. */
+  audit(): Promise<Audit>;
+
+  /**
+   * Runs unfinished handlers again, from the first attempt, with the same idempotency keys: of events that are `dead`,
+   * `unhandled`, `cancelled`, `done`, or `pending` until later. Live traffic goes first. With `rerun` all handlers run,
+   * with new keys. Rejects with `SELECTION_INVALID` for a selection that names no events.
+   */
+  replay(which: Which, options?: ReplayOptions): Promise<Intervened>;
+
+  /** Lets quarantined events be read again, and handled if that succeeds. A `conflict` is handled as an event of its own. */
+  release(which: Which, options?: InterveneOptions): Promise<Intervened>;
+
+  /** Ends events that are not to be handled. A running handler is told by its signal, and its result is discarded. */
+  cancel(which: Which, options?: InterveneOptions): Promise<Intervened>;
+
+  /**
+   * Destroys the deliveries of events, with all other events of these deliveries and all variants of their ids, and what
+   * was kept of their attempts. Their keys stay: a further delivery is a duplicate. Cannot be undone.
+   */
+  erase(which: Which, options?: InterveneOptions): Promise<Intervened>;
+}
+
+export interface CloseOptions {
+  /** How long deliveries are received after `isReady` has become false, in milliseconds. Default: 0. */
+  readonly receiveMs?: number;
+  /** How long running handlers are waited for, in milliseconds. Default: 25,000. */
+  readonly drainMs?: number;
+}
+
+type DataOf<Events extends EventMap, Type extends string> = Events[Type & keyof Events];

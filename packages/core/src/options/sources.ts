@@ -1,0 +1,150 @@
+/** The sources among the options: checked, with their credentials found and their verifiers made. */
+
+import type { CredentialKind, Credentials } from "../contracts/provider.ts";
+import type { ConfiguredSource, Source, SourceRetry, Sources } from "../contracts/source.ts";
+import { isWebhookInboxError, WebhookInboxError } from "../errors.ts";
+import { credentialKinds, verifiersOf } from "../verify/credentials.ts";
+import { delaysOf, invalid, refuseUnknown, wholeNumber } from "./checks.ts";
+
+/** The environment that options are completed from. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const known = {
+  source: ["auth", "events", "bodyBytesMax", "handlersMax", "retry"],
+  retry: ["delaysMs", "types"],
+};
+const namePattern = /^[a-z0-9][a-z0-9._-]{0,62}$/i;
+
+/** Throws `WebhookInboxError` for the first thing that is wrong. */
+export function sourcesOf(
+  sources: Sources,
+  defaults: SourceDefaults,
+  environment: Environment,
+): ReadonlyMap<string, ConfiguredSource> {
+  const entries = Object.entries(sources ?? {});
+  if (entries.length === 0) {
+    throw invalid("sources names none. Give at least one, such as { audata: audata({ token }) }.");
+  }
+  return new Map(
+    entries.map(([name, source]) => [name, configured(name, source, defaults, environment)]),
+  );
+}
+
+function configured(
+  name: string,
+  { provider, events, options }: Source,
+  defaults: SourceDefaults,
+  environment: Environment,
+): ConfiguredSource {
+  const where = `source "${name}"`;
+  if (typeof provider?.identify !== "function" || typeof options !== "object") {
+    throw invalid(
+      `${where}: is no source. Call the provider's function: ${name}: audata({ token }).`,
+    );
+  }
+  if (!namePattern.test(name)) {
+    throw invalid(
+      `${where}: a source's name is a segment of its URL: letters, digits, ".", "_" and "-".`,
+    );
+  }
+  refuseUnknown(where, options, [...known.source, ...provider.auth]);
+  const auth = options["auth"];
+  if (auth !== undefined && auth !== "none") throw invalid(`${where}: auth can only be "none".`);
+  const credentials = credentialsOf(where, name, provider.auth, options, environment);
+  const verifiers = naming(where, () => verifiersOf(provider, credentials));
+  if (auth === "none" && verifiers.length > 0) {
+    throw invalid(`${where}: has auth: "none" and a credential. Leave one of them out.`);
+  }
+  if (verifiers.length === 0 && auth !== "none" && environment["NODE_ENV"] === "production") {
+    throw new WebhookInboxError("CREDENTIAL_MISSING", `${where}: ${missing(name, provider.auth)}`);
+  }
+  return {
+    name,
+    provider,
+    events,
+    credential: verifiers.length > 0 ? "required" : auth === "none" ? "none" : "loopback",
+    hasToken: "token" in credentials,
+    headVerifiers: verifiers.filter(({ covers }) => covers === "head"),
+    bodyVerifiers: verifiers.filter(({ covers }) => covers === "body"),
+    secretHeaders: new Set(verifiers.flatMap(({ headers }) => headers)),
+    singleHeaders: new Set(verifiers.flatMap(({ headers, reads = [] }) => [...headers, ...reads])),
+    bodyBytesMax: wholeNumber(
+      `${where}: bodyBytesMax`,
+      options["bodyBytesMax"] as number | undefined,
+      defaults.bodyBytesMax,
+    ),
+    handlersMax:
+      options["handlersMax"] === undefined
+        ? Infinity
+        : wholeNumber(`${where}: handlersMax`, options["handlersMax"] as number, 1),
+    delaysMsOf: scheduleOf(where, options["retry"] ?? {}, defaults.delaysMs),
+  };
+}
+
+/** What a source has from its inbox unless it says otherwise. */
+export interface SourceDefaults {
+  readonly bodyBytesMax: number;
+  readonly delaysMs: readonly number[];
+}
+
+function scheduleOf(
+  where: string,
+  retry: SourceRetry,
+  inboxDelaysMs: readonly number[],
+): (type: string) => readonly number[] {
+  refuseUnknown(`${where}: retry`, retry, known.retry);
+  const delaysMs = delaysOf(`${where}: retry.delaysMs`, retry.delaysMs) ?? inboxDelaysMs;
+  const byType = new Map(
+    Object.entries(retry.types ?? {}).map(([type, one]) => [
+      type,
+      delaysOf(`${where}: retry.types["${type}"].delaysMs`, one.delaysMs) ?? delaysMs,
+    ]),
+  );
+  return (type) => byType.get(type) ?? delaysMs;
+}
+
+/** The credentials of the options; without any, that of the environment. */
+function credentialsOf(
+  where: string,
+  name: string,
+  auth: readonly CredentialKind[],
+  options: Readonly<Record<string, unknown>>,
+  environment: Environment,
+): Credentials {
+  const given = Object.fromEntries(
+    credentialKinds.filter((kind) => kind in options).map((kind) => [kind, options[kind]]),
+  );
+  if (Object.keys(given).length > 0 || options["auth"] === "none") return given;
+  const kind = auth.find((one) => one === "token" || one === "bearer");
+  const variable = [variableOf(name), "WEBHOOK_INBOX_TOKEN"].find(
+    (one) => environment[one] !== undefined,
+  );
+  if (kind === undefined || variable === undefined) return {};
+  const secrets = (environment[variable] ?? "").split(",").map((secret) => secret.trim());
+  if (secrets.includes(""))
+    throw invalid(`${where}: the environment's ${variable} holds an empty secret.`);
+  return { [kind]: secrets };
+}
+
+function variableOf(name: string): string {
+  return `WEBHOOK_INBOX_TOKEN_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}`;
+}
+
+function missing(name: string, auth: readonly CredentialKind[]): string {
+  return (
+    `has no credential, so anybody could send to it. Give it a ${auth.join(" or ")}, or set ${variableOf(name)} (for ` +
+    `all sources: WEBHOOK_INBOX_TOKEN) in the environment, or leave this source out of "sources", or write ` +
+    'auth: "none" to take deliveries from anybody.'
+  );
+}
+
+/** Puts the source's name before what a check of its options throws. */
+function naming<T>(where: string, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!isWebhookInboxError(error)) throw error;
+    const message = error.message.replace("[webhook-inbox] ", "");
+    throw new WebhookInboxError(error.code, `${where}: ${message}`);
+  }
+}
