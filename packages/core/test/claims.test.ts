@@ -53,6 +53,7 @@ describe("crashes and zombies", () => {
         leaseMs: 0,
         slots: { socialdata: 1 },
         suspectsMax: 9,
+        crashesMax: 9,
         bytesMax: 1e6,
       });
     }

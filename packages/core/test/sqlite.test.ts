@@ -137,7 +137,14 @@ describe("processes that share a file", () => {
     console.log("claimed");
     setInterval(() => {}, 1000);
   `;
-  const claim = { fence: "mine", leaseMs: 1000, slots: { a: 9 }, suspectsMax: 9, bytesMax: 1e6 };
+  const claim = {
+    fence: "mine",
+    leaseMs: 1000,
+    slots: { a: 9 },
+    suspectsMax: 9,
+    crashesMax: 9,
+    bytesMax: 1e6,
+  };
 
   test("what a killed process held is due at once, with a crash more", async () => {
     const file = temporaryFile();

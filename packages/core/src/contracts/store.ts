@@ -73,6 +73,11 @@ export interface ClaimAsk extends ClaimTerms {
    * end is not kept waiting for a third.
    */
   readonly suspectsMax: number;
+  /**
+   * Suspects with more crashes than this are left alone, the one of a lease that has just ended counted: the last attempt
+   * of an event must not be lost to a process that dies young for reasons of its own.
+   */
+  readonly crashesMax: number;
   /** Upper bound on the sum of their bodies; the first is given whatever its size. */
   readonly bytesMax: number;
 }
@@ -81,8 +86,8 @@ export interface ClaimAnswer {
   readonly claims: readonly Claim[];
   /**
    * Milliseconds, by the store's clock, until a further event of the sources asked for (those with no slot included) is
-   * due or its lease ends: 0 when one is due now; undefined when there is none. Suspects beyond `suspectsMax`, and types
-   * of which none may be given, are left out.
+   * due or its lease ends: 0 when one is due now; undefined when there is none. Suspects beyond `suspectsMax` and
+   * `crashesMax`, and types of which none may be given, are left out.
    */
   readonly nextDueInMs: number | undefined;
 }

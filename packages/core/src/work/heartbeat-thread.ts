@@ -28,17 +28,24 @@ export interface HeartbeatMessage {
 const held = new Map<string, ThreadHold>();
 let aliveAt = Date.now();
 
-parentPort?.on("message", ({ holds = [], drops = [], isAlive = false }: HeartbeatMessage) => {
-  for (const hold of holds) held.set(hold.key, hold);
-  for (const key of drops) held.delete(key);
-  if (isAlive) aliveAt = Date.now();
-});
-
 const { module, options, leaseMs } = workerData as HeartbeatSetup;
 const { connectHeartbeat } = (await import(module)) as {
   readonly connectHeartbeat: ConnectHeartbeat;
 };
-let connection: Awaited<ReturnType<ConnectHeartbeat>> | undefined;
+let connecting: ReturnType<ConnectHeartbeat> | undefined;
+
+/** Opened with the first claim, so that it is there when it is needed. */
+function connected(): ReturnType<ConnectHeartbeat> {
+  return (connecting ??= connectHeartbeat(options));
+}
+
+// Messages that came meanwhile have waited.
+parentPort?.on("message", ({ holds = [], drops = [], isAlive = false }: HeartbeatMessage) => {
+  for (const hold of holds) held.set(hold.key, hold);
+  for (const key of drops) held.delete(key);
+  if (isAlive) aliveAt = Date.now();
+  if (holds.length > 0) void connected().catch(() => undefined);
+});
 
 /** A store that is away is asked again at the next beat: by then the main thread may be back as well. */
 async function beat(): Promise<void> {
@@ -46,11 +53,11 @@ async function beat(): Promise<void> {
   const holds = [...held.values()].filter(({ until }) => until > now);
   if (now - aliveAt < leaseMs / 2 || holds.length === 0) return;
   try {
-    connection ??= await connectHeartbeat(options);
-    await connection.extend(holds, leaseMs);
+    await (await connected()).extend(holds, leaseMs);
   } catch {
-    await connection?.close().catch(() => undefined);
-    connection = undefined;
+    const lost = connecting;
+    connecting = undefined;
+    await lost?.then((connection) => connection.close()).catch(() => undefined);
   }
 }
 

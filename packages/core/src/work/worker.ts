@@ -17,7 +17,7 @@ import type { OnInvalid } from "./data.ts";
 import type { Registry } from "./handlers.ts";
 import type { ThreadHold } from "./heartbeat-thread.ts";
 import { Leases } from "./leases.ts";
-import { decide, type Finding, type Policy } from "./lifecycle.ts";
+import { crashesMax, decide, type Finding, type Policy } from "./lifecycle.ts";
 import { Settlements } from "./settlements.ts";
 import { Slots, type Offer } from "./slots.ts";
 import { startUpkeep, type Retention } from "./upkeep.ts";
@@ -56,6 +56,8 @@ interface Held {
 
 /** How often to look for what only time brings: work of other instances, and leases that ended. */
 const pollMs = 1000;
+/** How long an instance has to live before it runs the last attempt of a suspect. */
+const stableMs = 10_000;
 const claimBytesMax = 16 * 1024 * 1024;
 
 export class Worker {
@@ -72,6 +74,8 @@ export class Worker {
   /** Whether something may be due in the store. */
   #more = false;
   #claiming: Promise<void> | undefined;
+  /** When this instance is known not to die young, by its own clock. */
+  #stableAt = Infinity;
   #cancelPoll: () => void = () => undefined;
   #endUpkeep: () => void = () => undefined;
   #waiting: (() => void)[] = [];
@@ -95,7 +99,7 @@ export class Worker {
   start(): boolean {
     if (this.#state !== "new") return false;
     this.#state = "working";
-    const { worked, handlersMax, registry, sources } = this.#needs;
+    const { worked, handlersMax, registry, sources, clock } = this.#needs;
     const limits = worked.map((name) => {
       const { max, types } = registry.limits(name);
       return [
@@ -108,6 +112,8 @@ export class Worker {
       this.#leases.start();
       this.#endUpkeep = startUpkeep(this.#needs);
     }
+    this.#stableAt = clock.now() + stableMs;
+    clock.after(stableMs, () => this.look());
     this.look();
     return true;
   }
@@ -149,6 +155,8 @@ export class Worker {
 
   /** Resolves when this instance has nothing in hand and nothing is due. */
   async idle(): Promise<void> {
+    // Who waits for everything waits for suspects as well.
+    this.#stableAt = -Infinity;
     this.look();
     await this.#drained();
   }
@@ -216,14 +224,16 @@ export class Worker {
   }
 
   async #claimOnce(): Promise<ClaimAnswer> {
+    const { store, clock } = this.#needs;
     const offer = this.#slots.offer();
     try {
-      const answer = await this.#needs.store.claim({
+      const answer = await store.claim({
         fence: this.#fence(),
         leaseMs: this.#leases.leaseMs,
         ...offer,
         bytesMax: claimBytesMax,
         suspectsMax: this.#suspectsFree(),
+        crashesMax: clock.now() < this.#stableAt ? crashesMax - 2 : Infinity,
       });
       const held = answer.claims.filter((claim) => this.#hold(claim));
       if (held.length > 0) this.#leases.hold(held.map((claim) => this.#holdOf(claim)));

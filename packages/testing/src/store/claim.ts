@@ -87,6 +87,22 @@ export const claimTests: StoreTests = {
     assert.deepEqual(ids(claims), ["innocent", "twice"]);
   },
 
+  "suspects with too many crashes are left alone, and not announced": async (open) => {
+    const store = await open();
+    await taken(store, "1", 0);
+    const once = claimAsk({ leaseMs: 0, crashesMax: 0 });
+    assert.deepEqual(await store.claim(once), { claims: [], nextDueInMs: undefined });
+    const first = await store.claim(claimAsk({ leaseMs: 0, crashesMax: 1 }));
+    assert.deepEqual(ids(first.claims), ["1"]);
+    assert.deepEqual((await store.claim(claimAsk({ crashesMax: 1 }))).claims, []);
+    const [claim] = (await store.claim(claimAsk({ crashesMax: 2 }))).claims;
+    assert.ok(claim);
+    const outcome = { state: "pending", afterMs: 0, handedBack: true } as const;
+    await store.settle([settlementOf(claim, { outcome })]);
+    assert.deepEqual((await store.claim(claimAsk({ crashesMax: 1 }))).claims, []);
+    assert.deepEqual(ids((await store.claim(claimAsk({ crashesMax: 2 }))).claims), ["1"]);
+  },
+
   "a suspect that was handed back is still a suspect; one that failed in an orderly way is not":
     async (open) => {
       const store = await open();

@@ -73,6 +73,7 @@ export function claimAsk(more: Partial<ClaimAsk> = {}): ClaimAsk {
     leaseMs: long,
     slots: { a: 100 },
     suspectsMax: 100,
+    crashesMax: 100,
     bytesMax: 1e9,
     ...more,
   };

@@ -37,7 +37,15 @@ import {
   Room,
   variantOf,
 } from "../records.ts";
-import { claimableAt, claimRow, inOrder, isOpenTo, isSuspect, type Row } from "./rows.ts";
+import {
+  claimableAt,
+  claimRow,
+  crashesIfClaimed,
+  inOrder,
+  isOpenTo,
+  isSuspect,
+  type Row,
+} from "./rows.ts";
 import { Tallies } from "./tallies.ts";
 
 /**
@@ -143,7 +151,7 @@ class MemoryStore implements Store<NoTransaction> {
       const at = claimableAt(row) ?? Infinity;
       if (delivery === undefined || ask.slots[source] === undefined) continue;
       const suspect = isSuspect(row) ? 1 : 0;
-      if (suspect > suspects) continue;
+      if (suspect > suspects || crashesIfClaimed(row) > ask.crashesMax) continue;
       bytes += at > now ? 0 : delivery.body.length;
       const fits = claims.length === 0 || bytes <= ask.bytesMax;
       if (at > now || !fits || !room.has(source, type)) {

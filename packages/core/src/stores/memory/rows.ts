@@ -25,12 +25,12 @@ export function claimRow(
   { fence, leaseMs }: ClaimAsk,
   now: number,
 ): Claim {
-  const { attempts, crashes, state } = row.event;
+  const { attempts } = row.event;
   row.event = {
     ...row.event,
     state: "running",
     attempts: attempts + 1,
-    crashes: state === "running" ? crashes + 1 : crashes,
+    crashes: crashesIfClaimed(row),
   };
   row.fence = fence;
   row.leaseEndsAt = now + leaseMs;
@@ -52,6 +52,11 @@ export function claimableAt({ event, leaseEndsAt }: Row): number | undefined {
 /** Whether its last worker died with it, or would have if this were asked a little later. */
 export function isSuspect({ event }: Row): boolean {
   return event.crashes > 0 || event.state === "running";
+}
+
+/** Its crashes once it is claimed: a lease that has ended counts. */
+export function crashesIfClaimed({ event: { crashes, state } }: Row): number {
+  return state === "running" ? crashes + 1 : crashes;
 }
 
 /** Most crashes first, then those that were not replayed, then the oldest due. */

@@ -73,12 +73,14 @@ interface Candidate {
 }
 
 const isDue = "e.state = 'pending' AND e.crashes = 0";
-const isSuspect = "e.state = 'pending' AND e.crashes > 0";
-const isLapsed = "e.state = 'running'";
+const isSuspect = (max: number): string =>
+  `e.state = 'pending' AND e.crashes > 0${max === Infinity ? "" : ` AND e.crashes <= ${max}`}`;
+const isLapsed = (max: number): string =>
+  `e.state = 'running'${max === Infinity ? "" : ` AND e.crashes < ${max}`}`;
 
 /** Due rows of a source, oldest due first; before them suspects, if any may run, of most crashes. Reads no body. */
 function candidates(
-  { prepare, now, room, suspects }: Claiming,
+  { prepare, now, room, suspects, ask: { crashesMax } }: Claiming,
   source: string,
   count: number,
 ): readonly Candidate[] {
@@ -92,9 +94,14 @@ function candidates(
           WHERE ${where} AND e.source = ? AND e.${due} <= ? ${full === "[]" ? "AND ? <> ''" : notIn}
           ORDER BY ${order} LIMIT ?`).all(source, now, full, most) as unknown as Candidate[]);
   const most = Math.min(count, suspects);
-  const lapsed = rows(isLapsed, "lease_ends_at", most, "e.crashes DESC, e.lease_ends_at, e.seq");
+  const lapsed = rows(
+    isLapsed(crashesMax),
+    "lease_ends_at",
+    most,
+    "e.crashes DESC, e.lease_ends_at, e.seq",
+  );
   const crashed = rows(
-    isSuspect,
+    isSuspect(crashesMax),
     "due_at",
     most - lapsed.length,
     "e.crashes DESC, e.due_at, e.seq",
@@ -143,8 +150,8 @@ function untilDue({ prepare, ask, now, room, suspects }: Claiming): number | und
     [`${isDue} AND e.replayed = 1`, "due_at"],
     ...(suspects > 0
       ? ([
-          [isSuspect, "due_at"],
-          [isLapsed, "lease_ends_at"],
+          [isSuspect(ask.crashesMax), "due_at"],
+          [isLapsed(ask.crashesMax), "lease_ends_at"],
         ] as const)
       : []),
   ];
