@@ -49,7 +49,11 @@ test("a handler that crashes after its transaction has succeeded: it does not ru
   await inbox.idle();
   expect([runs, orders()]).toEqual([1, ["1"]]);
   const event = await record();
-  expect(event).toMatchObject({ state: "done", finished: ["socialdata/job_finished"] });
+  expect(event).toMatchObject({
+    state: "done",
+    attempts: 1,
+    finished: ["socialdata/job_finished"],
+  });
   expect(event?.history[0]?.failures[0]?.message).toBe("after it");
   await inbox.close();
 });

@@ -211,8 +211,9 @@ export class Worker {
       try {
         const { claims, nextDueInMs = pollMs } = await this.#claimOnce();
         misses = claims.length === 0 ? misses + 1 : 0;
-        // The slots may have gone to a source that has nothing, while another one waits for its turn.
-        if (nextDueInMs === 0 && misses < worked.length) this.#more = true;
+        // The slots may have gone to sources that have nothing, while others wait for their turn.
+        const turns = worked.length / Math.max(1, this.#slots.free);
+        if (nextDueInMs === 0 && misses < turns) this.#more = true;
         // What is due now and was not given has no slot: one that becomes free is reason enough to look.
         wakeMs = nextDueInMs === 0 ? pollMs : Math.min(nextDueInMs, pollMs);
       } catch (error) {
