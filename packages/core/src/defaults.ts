@@ -14,7 +14,7 @@ import type { InboxOptions } from "./options/options.ts";
 import { audata } from "./providers/audata.ts";
 import { captainData } from "./providers/captain-data.ts";
 import { socialData } from "./providers/socialdata.ts";
-import { sqlite } from "./stores/sqlite/sqlite.ts";
+import { sqlite, type SqliteTransaction } from "./stores/sqlite/sqlite.ts";
 
 /** Sources of an inbox that names none. */
 export type DefaultSources = {
@@ -23,11 +23,14 @@ export type DefaultSources = {
   readonly "captain-data": ReturnType<typeof captainData<{}>>;
 };
 
+/** What `ctx.transaction` is where no store is named. */
+export type DefaultTransaction = SqliteTransaction;
+
 /** `createInbox`'s options, none of which is needed. */
-export type WebhooksOptions<Of extends Sources = DefaultSources, Transaction = unknown> = Omit<
-  InboxOptions<Of, Transaction>,
-  "store" | "sources"
-> & {
+export type WebhooksOptions<
+  Of extends Sources = DefaultSources,
+  Transaction = DefaultTransaction,
+> = Omit<InboxOptions<Of, Transaction>, "store" | "sources"> & {
   /** Default: what `WEBHOOK_INBOX_STORE` names, else the SQLite file `./webhooks.sqlite`. */
   readonly store?: Store<Transaction>;
   /** Default: SocialData, Audata and Captain Data, with the credentials of the environment. */
@@ -35,9 +38,10 @@ export type WebhooksOptions<Of extends Sources = DefaultSources, Transaction = u
 };
 
 /** The inbox that an adapter was given, or a new one from its options. Throws as `createInbox` does. */
-export function inboxFrom<const Of extends Sources = DefaultSources, Transaction = unknown>(
-  given: Inbox<Of, Transaction> | WebhooksOptions<Of, Transaction> = {},
-): Inbox<Of, Transaction> {
+export function inboxFrom<
+  const Of extends Sources = DefaultSources,
+  Transaction = DefaultTransaction,
+>(given: Inbox<Of, Transaction> | WebhooksOptions<Of, Transaction> = {}): Inbox<Of, Transaction> {
   if ("receive" in given) return given;
   const sources = given.sources ?? (defaultSources() as unknown as Of);
   const store = given.store ?? storeFromUrl(process.env["WEBHOOK_INBOX_STORE"] ?? defaultStoreUrl);

@@ -94,7 +94,7 @@ export {
   type Gone,
   type Transition,
 } from "./model/transitions.ts";
-export type { Logger } from "./observe/logger.ts";
+export type { HandlerLogger, Logger } from "./observe/logger.ts";
 export type {
   Emit,
   ErrorSummary,

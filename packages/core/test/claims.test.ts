@@ -290,3 +290,101 @@ describe("closing", () => {
     await inbox.close();
   });
 });
+
+describe("an event that comes back to the worker that has it", () => {
+  test("though the answer to its settlement is on the way, it is run again, and counts no crash", async () => {
+    const inner = memory({ acceptLoss: true });
+    const answers: (() => void)[] = [];
+    const store = wrapped(inner, {
+      async settle(settlements) {
+        const held = await inner.settle(settlements);
+        await new Promise<void>((resolve) => answers.push(resolve));
+        return held;
+      },
+    });
+    const { inbox, serve: open, record } = deskOn(store, { retry: { delaysMs: [0] } });
+    const attempts: number[] = [];
+    inbox.on("socialdata", "job_finished", (_, { attempt }) => {
+      attempts.push(attempt);
+      if (attempt === 1) throw new Error("once");
+    });
+    await deliver(await open());
+    // The worker looks for what is due while the first answer is still on its way.
+    await vi.waitUntil(() => answers.length === 1);
+    const settled = inbox.idle();
+    await vi.waitUntil(async () => (await record())?.state === "running");
+    await vi.waitUntil(() => {
+      for (const answer of answers.splice(0)) answer();
+      return attempts.length === 2;
+    });
+    await vi.waitUntil(async () => {
+      for (const answer of answers.splice(0)) answer();
+      return (await record())?.state === "done";
+    });
+    await settled;
+    expect(attempts).toEqual([1, 2]);
+    expect(await record()).toMatchObject({ attempts: 2, crashes: 0 });
+  });
+});
+
+describe("closing", () => {
+  test("a handler that had succeeded does not run again because another one did not end", async () => {
+    const file = temporaryFile();
+    const runs: string[] = [];
+    const first = deskOn(sqlite(file));
+    first.inbox.on("socialdata", "job_finished", { name: "quick" }, () => void runs.push("quick"));
+    first.inbox.on("socialdata", "job_finished", { name: "stuck" }, () => {
+      runs.push("stuck");
+      return new Promise(() => undefined);
+    });
+    await deliver(await first.serve());
+    await vi.waitUntil(() => runs.length === 2);
+    let hasClosed = false;
+    void first.inbox.close().then(() => (hasClosed = true));
+    await vi.waitUntil(() => {
+      first.clock.advance(25_000);
+      return hasClosed;
+    });
+    const second = deskOn(sqlite(file));
+    second.clock.skip(60 * minute);
+    for (const name of ["quick", "stuck"]) {
+      second.inbox.on("socialdata", "job_finished", { name }, () => void runs.push(name));
+    }
+    await second.inbox.idle();
+    expect(runs).toEqual(["quick", "stuck", "stuck"]);
+    await second.inbox.close();
+  });
+
+  test("a take that is under way then leaves no claim behind", async () => {
+    const inner = memory({ acceptLoss: true });
+    let letGo: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (letGo = resolve));
+    let isTaking = false;
+    const store = wrapped(inner, {
+      async take(events, asked) {
+        isTaking = true;
+        await gate;
+        return await inner.take(events, asked);
+      },
+    });
+    const { clock, inbox, serve: open } = deskOn(store);
+    inbox.on("socialdata", "job_finished", () => undefined);
+    const answered = deliver(await open());
+    await vi.waitUntil(() => isTaking);
+    let hasClosed = false;
+    const closing = inbox.close().then(() => (hasClosed = true));
+    for (let n = 0; n < 20; n++) {
+      clock.advance(25_000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    letGo();
+    await vi.waitUntil(() => {
+      clock.advance(1000);
+      return hasClosed;
+    });
+    await closing;
+    expect((await answered).status).toBe(200);
+    const { events } = await inner.list({});
+    expect(events).toMatchObject([{ state: "pending", attempts: 0, crashes: 0 }]);
+  });
+});

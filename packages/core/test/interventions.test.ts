@@ -154,15 +154,85 @@ test("erase leaves nothing of a delivery in the file, and it does not come back"
   await inbox.close();
 });
 
+test("erasing some of many leaves nothing of them, wherever the file had put them", async () => {
+  const file = temporaryFile();
+  const { inbox, serve } = deskOn(sqlite(file), { work: false });
+  const served = await serve();
+  const mark = (id: number) => `canary-${id}-end`;
+  for (let id = 0; id < 60; id++) {
+    const data = { job_id: id, status: "error", message: mark(id) };
+    const body = JSON.stringify({ event: "job_finished", data });
+    await ask(served, "/webhooks/socialdata/t", { body });
+  }
+  const { events } = await inbox.list();
+  const erased = events.filter((_, index) => index % 4 === 0);
+  await Promise.all([
+    inbox.erase(erased.slice(0, 7).map(({ key }) => key)),
+    inbox.erase(erased.slice(7).map(({ key }) => key)),
+  ]);
+  await inbox.close();
+  const left = readFileSync(file, "latin1");
+  const found = erased.filter(({ id }) => left.includes(mark(Number(id.split(":")[1]))));
+  expect(found).toEqual([]);
+});
+
+test("a cancelled handler is told at once, and a replay of its event runs anew", async () => {
+  const { inbox, serve, record } = desk();
+  const runs: string[] = [];
+  inbox.on("socialdata", "job_finished", { name: "quick" }, (_, ctx) => {
+    runs.push(`quick ${ctx.idempotencyKey}`);
+  });
+  inbox.on("socialdata", "job_finished", { name: "slow" }, async (_, ctx) => {
+    runs.push(`slow ${ctx.idempotencyKey}`);
+    if (runs.length <= 2) await aborted(ctx.signal);
+  });
+  await deliver(await serve());
+  await vi.waitUntil(() => runs.length === 2);
+  const key = (await record())?.key ?? "";
+  await inbox.cancel(key);
+  await inbox.replay(key, { rerun: true });
+  await inbox.idle();
+  expect(new Set(runs).size).toBe(4);
+  const finished = (await record())?.finished.toSorted();
+  expect([await record(), finished]).toMatchObject([
+    { state: "done", generation: 1 },
+    ["quick", "slow"],
+  ]);
+});
+
 describe("a selection", () => {
-  for (const which of [undefined, {}, { source: "socialdata" }, 5]) {
-    test(`${JSON.stringify(which)} names nothing`, async () => {
+  const wrong = [
+    undefined,
+    {},
+    "",
+    [""],
+    { source: "socialdata" },
+    { state: "dead", soruce: "socialdata" },
+    { state: "dead", source: undefined },
+    { state: "dead", receivedFrom: new Date() },
+    { state: "erased" },
+    { state: "failed" },
+    5,
+  ];
+  for (const which of wrong) {
+    const text = which === undefined ? "undefined" : JSON.stringify(Object.entries(which));
+    test(`of ${text} is refused`, async () => {
       const { inbox } = desk();
       await expect(inbox.erase(which as never)).rejects.toMatchObject({
         code: "SELECTION_INVALID",
       });
     });
   }
+
+  test("with an option that does not exist is refused", async () => {
+    const { inbox } = desk();
+    const refused = { code: "SELECTION_INVALID" };
+    const misspelt = { dryrun: true } as object;
+    await expect(inbox.cancel({ state: "dead" }, misspelt)).rejects.toMatchObject(refused);
+    const foreign = { rerun: true } as object;
+    await expect(inbox.cancel({ state: "dead" }, foreign)).rejects.toMatchObject(refused);
+    await expect(inbox.replay("key", { perSecond: 0 })).rejects.toMatchObject(refused);
+  });
 
   test("of thousands goes in pages, and of many keys as well", async () => {
     const { inbox, serve } = desk({ work: false });
@@ -180,6 +250,16 @@ describe("a selection", () => {
 });
 
 describe("what can be seen", () => {
+  test("a query that cannot be is refused", async () => {
+    const { inbox } = desk();
+    const refused = { code: "SELECTION_INVALID" };
+    await expect(inbox.get(undefined as never)).rejects.toMatchObject(refused);
+    await expect(inbox.list({ cursor: "zip" })).rejects.toMatchObject(refused);
+    await expect(inbox.list({ receivedFrom: new Date() as never })).rejects.toMatchObject(refused);
+    await expect(inbox.list({ stat: "dead" } as never)).rejects.toMatchObject(refused);
+    await expect(inbox.tally({ stepMs: 0 })).rejects.toMatchObject(refused);
+  });
+
   test("tallies and audit account for everything", async () => {
     const { inbox, serve } = desk({ retry: { delaysMs: [] } });
     inbox.on("socialdata", "job_finished", ({ data }) => (data.job_id === 1 ? fails() : undefined));

@@ -18,7 +18,7 @@ const patience = { timeout: 25_000, interval: 10 };
 function workerProcess(file: string, timeoutMs: number, handler: string) {
   const program = `
     import { existsSync } from "node:fs";
-    import { createInbox } from "@webhook-inbox/core";
+    import { createInbox, retry } from "@webhook-inbox/core";
     import { socialData } from "@webhook-inbox/core/providers/socialdata";
     import { sqlite } from "@webhook-inbox/core/sqlite";
     const say = (fields) => console.log(fields.kind);
@@ -88,6 +88,25 @@ test("a handler that blocks the event loop for many leases keeps its event, and 
   expect(runs).toBe(0);
   expect(await eventOf(other)).toMatchObject({ attempts: 1, crashes: 0 });
   await blocked.says("loop_blocked");
+});
+
+test("so does one at its second attempt, which began in the moment the first one was settled", async () => {
+  const file = await fileWithEvent();
+  const handler = `
+    if (ctx.attempt === 1) return retry({ afterMs: 0 });
+    await null;
+    console.log("blocks");
+    const end = Date.now() + ${leaseMs * 4};
+    while (Date.now() < end);`;
+  const blocked = workerProcess(file, 60_000, handler);
+  await blocked.says("blocks");
+  const other = inboxHere(file);
+  let runs = 0;
+  other.on("socialdata", "job_finished", () => void (runs += 1));
+  await other.start();
+  await vi.waitUntil(async () => (await eventOf(other))?.state === "done", patience);
+  expect(runs).toBe(0);
+  expect(await eventOf(other)).toMatchObject({ attempts: 2, crashes: 0 });
 });
 
 test("a handler that never gives the event loop back loses its event after its deadline", async () => {

@@ -122,3 +122,22 @@ for (const concurrency of [0, -1, 1.5, Number.NaN]) {
     );
   });
 }
+
+test("a type of any name is handled beside a limited one", async () => {
+  const inbox = createInbox({
+    store: sqlite(temporaryFile()),
+    sources: { a: socialData({ token: "t", events: tweets }) },
+    logger: false,
+  });
+  const handled: string[] = [];
+  inbox.on("a", "job_finished", { concurrency: 1 }, () => undefined);
+  inbox.on("a", "*", ({ type }) => void handled.push(type));
+  const served = await serve(inbox);
+  const names = ["constructor", "__proto__", "toString", "valueOf"];
+  await Promise.all(
+    names.map((event) => ask(served, "/webhooks/a/t", { body: JSON.stringify({ event }) })),
+  );
+  await inbox.idle();
+  expect(handled.toSorted()).toEqual(names.toSorted());
+  await inbox.close();
+});

@@ -44,7 +44,7 @@ test("no secret, payload, query or error message is in any log line, at any leve
   expect(JSON.stringify(lines)).not.toContain("canary");
   expect(lines.map(({ message }) => message)).toContainEqual(
     expect.stringMatching(
-      /attempt 1 failed, next in \d s: socialdata\/job_finished: Error at .*logs\.test\.ts:\d+/,
+      /attempt 1 did not finish it, next in \d s: socialdata\/job_finished: Error at .*logs\.test\.ts:\d+/,
     ),
   );
 });

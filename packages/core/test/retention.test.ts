@@ -70,6 +70,33 @@ test("with retention: false nothing is ever forgotten", async () => {
   await inbox.close();
 });
 
+test("tallies are summed up by the hour, also where nothing is forgotten", async () => {
+  const { clock, inbox, serve } = deskOn(sqlite(temporaryFile()), { retention: false });
+  inbox.on("socialdata", "job_finished", () => undefined);
+  const served = await serve();
+  const count = 100;
+  for (let id = 0; id < count; id++) {
+    await deliver(served, id);
+    await inbox.idle();
+    clock.skip(15 * 60_000);
+  }
+  const steps = async () => {
+    const tally = await inbox.tally({ stepMs: 60_000 });
+    return tally.filter(({ to }) => to === "done");
+  };
+  const before = await steps();
+  clock.skip(2 * day);
+  for (let n = 0; n < 60; n++) {
+    clock.advance(n === 0 ? hour : 100);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const after = await steps();
+  expect([before.length, after.every(({ at }) => at % hour === 0)]).toEqual([count, true]);
+  expect(after.length).toBeLessThan(count / 3);
+  expect(after.reduce((sum, one) => sum + one.count, 0)).toBe(count);
+  await inbox.close();
+});
+
 describe("a retention that cannot be is refused", () => {
   for (const retention of [{ payloadMs: 0 }, { payloadMs: 10, keyMs: 5 }, { days: 5 }]) {
     test(JSON.stringify(retention), () => {

@@ -116,6 +116,18 @@ describe("a file that is taken away while it is open", () => {
   }
 });
 
+test("a file that was away for a moment is used again, and says meanwhile that it is away", async () => {
+  const file = temporaryFile();
+  const store = sqlite(file);
+  await store.open(context);
+  const away = { code: "STORE_UNAVAILABLE" };
+  for (const end of ["", "-wal", "-shm"]) renameSync(file + end, `${file}.away${end}`);
+  await expect(store.list({})).rejects.toMatchObject(away);
+  for (const end of ["", "-wal", "-shm"]) renameSync(`${file}.away${end}`, file + end);
+  expect((await store.list({})).events).toEqual([]);
+  await store.close();
+});
+
 test("only its owner may read the file", async () => {
   const file = temporaryFile();
   const store = sqlite(file);

@@ -1,7 +1,12 @@
 /** `ctx.transaction` on SQLite: the effect of a handler and its completion, both or neither, exactly once. */
 
-import type { HandlerContext } from "@webhook-inbox/core";
-import { sqlite, type SqliteClient, type SqliteTransaction } from "@webhook-inbox/core/sqlite";
+import { dead, type HandlerContext } from "@webhook-inbox/core";
+import {
+  sqlite,
+  type SqliteClient,
+  type SqliteStatement,
+  type SqliteTransaction,
+} from "@webhook-inbox/core/sqlite";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test, vi } from "vitest";
 import { deliver, desk, deskOn, minute } from "../../../tests/support/desk.ts";
@@ -89,6 +94,18 @@ describe("what cannot be exact is refused, and keeps nothing", () => {
       ),
     "a function that commits by itself": (ctx) =>
       ctx.transaction((database) => database.exec("ROLLBACK")),
+    "a function that commits by itself, and begins anew": (ctx) =>
+      ctx.transaction((database) => database.exec("COMMIT; BEGIN")),
+    "a statement used after the function": async (ctx) => {
+      let kept: SqliteStatement | undefined;
+      await ctx
+        .transaction((database) => {
+          kept = database.prepare("INSERT INTO orders VALUES ('late')");
+          throw new Error("not yet");
+        })
+        .catch(() => undefined);
+      kept?.run();
+    },
     "its database used after the function": async (ctx) => {
       let kept: SqliteClient | undefined;
       await ctx
@@ -130,6 +147,53 @@ describe("what cannot be exact is refused, and keeps nothing", () => {
       await inbox.close();
     });
   }
+});
+
+describe("a transaction that the handler does not wait for", () => {
+  test("is waited for before the event is settled, also while another process has the lock", async () => {
+    const { file, inbox, serve, record, orders } = shop();
+    const locking = new DatabaseSync(file);
+    inbox.on("socialdata", "job_finished", ({ data }, { transaction }) => {
+      locking.exec("BEGIN IMMEDIATE");
+      void transaction((database) => order(database, data.job_id));
+      setTimeout(() => locking.exec("COMMIT"), 50);
+    });
+    await deliver(await serve());
+    await inbox.idle();
+    expect([orders(), (await record())?.state]).toEqual([["1"], "done"]);
+    locking.close();
+    await inbox.close();
+  });
+
+  test("and fails has failed its handler, and nobody else", async () => {
+    const { inbox, serve, record } = shop();
+    inbox.on("socialdata", "job_finished", (_, { transaction }) => {
+      void transaction((database) => database.exec("INSERT INTO nosuch VALUES (1)"));
+    });
+    await deliver(await serve());
+    await inbox.idle();
+    const event = await record();
+    expect(event).toMatchObject({ state: "pending", finished: [] });
+    expect(event?.history[0]?.failures[0]?.message).toContain("nosuch");
+    await inbox.close();
+  });
+});
+
+test("an answer after the transaction is not followed, and is said so", async () => {
+  const { inbox, serve, record, lines } = shop();
+  inbox.on("socialdata", "job_finished", async (_, { transaction }) => {
+    await transaction(() => undefined);
+    return dead("too late");
+  });
+  await deliver(await serve());
+  await inbox.idle();
+  const event = await record();
+  expect(event).toMatchObject({ state: "done", gaveUp: [] });
+  expect(event?.history[0]?.failures[0]?.message).toContain("was not followed");
+  expect(
+    lines.some(({ level, message }) => level === "warn" && message.includes("done, but")),
+  ).toBe(true);
+  await inbox.close();
 });
 
 test("after its deadline a handler can begin no transaction: the next attempt does the work", async () => {

@@ -1,8 +1,11 @@
-import { systemClock, type WebhookEvent } from "@webhook-inbox/core";
+import { createInbox, systemClock, type Schema, type WebhookEvent } from "@webhook-inbox/core";
+import { socialData } from "@webhook-inbox/core/providers/socialdata";
 import { memory } from "@webhook-inbox/core/memory";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { aborted, deliver, desk, deskOn, minute } from "../../../tests/support/desk.ts";
+import { ManualClock } from "../../../tests/support/clock.ts";
+import { serve } from "../../../tests/support/served.ts";
 import { wrapped } from "../../../tests/support/wrapped.ts";
 import { temporaryFile } from "../../../tests/support/temporary.ts";
 
@@ -223,6 +226,28 @@ describe("whatever a handler does", () => {
     await inbox.idle();
     expect(await record()).toMatchObject({ state: "done" });
   });
+});
+
+test("a schema that does not come to an end is given up at the handler's deadline", async () => {
+  const hanging: Schema = {
+    "~standard": { version: 1, vendor: "x", validate: () => new Promise(() => undefined) },
+  };
+  const clock = new ManualClock();
+  const inbox = createInbox({
+    store: memory({ acceptLoss: true }),
+    sources: { a: socialData({ token: "t", events: { job_finished: hanging } }) },
+    logger: false,
+    clock,
+  });
+  inbox.on("a", "job_finished", { timeoutMs: 1000 }, () => expect.unreachable());
+  const served = await serve(inbox);
+  await deliver(served, 1, "a");
+  const only = async () => (await inbox.list()).events[0];
+  await vi.waitUntil(async () => {
+    clock.advance(1000);
+    return (await only())?.state === "pending";
+  });
+  expect((await only())?.history[0]?.failures[0]?.name).toBe("TimeoutError");
 });
 
 describe("who works on what", () => {

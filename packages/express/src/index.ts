@@ -6,7 +6,12 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Inbox, Sources } from "@webhook-inbox/core";
-import { inboxFrom, type DefaultSources, type WebhooksOptions } from "@webhook-inbox/core/defaults";
+import {
+  inboxFrom,
+  type DefaultSources,
+  type DefaultTransaction,
+  type WebhooksOptions,
+} from "@webhook-inbox/core/defaults";
 import { nodeHandler } from "@webhook-inbox/core/node";
 
 /** Express middleware that carries its inbox. */
@@ -24,7 +29,10 @@ export interface WebhooksMiddleware<Of extends Sources = Sources, Transaction = 
  * @example
  * app.use(webhooks(inbox));
  */
-export function webhooks<const Of extends Sources = DefaultSources, Transaction = unknown>(
+export function webhooks<
+  const Of extends Sources = DefaultSources,
+  Transaction = DefaultTransaction,
+>(
   given?: Inbox<Of, Transaction> | WebhooksOptions<Of, Transaction>,
 ): WebhooksMiddleware<Of, Transaction> {
   const inbox = inboxFrom(given);

@@ -16,9 +16,9 @@ export interface Source<Events extends EventMap = EventMap> {
 }
 
 /** Delays as in the inbox's `retry.delaysMs`: of all types of the source, and of single types in place of these. */
-export interface SourceRetry {
+export interface SourceRetry<Type extends string = string> {
   readonly delaysMs?: readonly number[];
-  readonly types?: Readonly<Record<string, { readonly delaysMs: readonly number[] }>>;
+  readonly types?: { readonly [Name in Type]?: { readonly delaysMs: readonly number[] } };
 }
 
 /** Sources by name. The name is the path segment, and part of every event's key. */

@@ -15,6 +15,7 @@ import { createCustody, type Custody } from "../receive/custody.ts";
 import { identify } from "../receive/identify.ts";
 import { receive, type Receiving } from "../receive/receive.ts";
 import { auditOf, type Audit } from "../work/audit.ts";
+import { checkListQuery, checkTallyQuery, invalid } from "../work/filters.ts";
 import {
   createRegistry,
   type Handler,
@@ -40,6 +41,12 @@ export function createInbox<const Of extends Sources, Transaction>(
 ): Inbox<Of, Transaction> {
   const inbox = new InboxOfSources(settingsOf(options, process.env));
   for (const [source, handlers] of Object.entries(options.handlers ?? {})) {
+    if (typeof handlers === "function") {
+      throw new WebhookInboxError(
+        "HANDLER_INVALID",
+        `handlers.${source} must be handlers by type, such as { "*": handler }.`,
+      );
+    }
     for (const [type, handler] of Object.entries(handlers ?? {})) {
       inbox.on(source, type, handler as Handler);
     }
@@ -115,6 +122,12 @@ class InboxOfSources {
     }
     const [first, second] = rest;
     const [options, handler] = typeof first === "object" ? [first, second] : [{}, first];
+    if (typeof first === "function" && second !== undefined) {
+      throw new WebhookInboxError(
+        "HANDLER_INVALID",
+        `the options of the handler of ${source}/${type} stand before it: inbox.on(source, type, options, handler).`,
+      );
+    }
     this.#registry.add(source, type, options, handler as Handler);
     return this;
   }
@@ -211,6 +224,7 @@ class InboxOfSources {
       await this.#worker.close(drainMs);
       this.#hasClosed = true;
       await this.#custody.flushed();
+      await this.#worker.end();
       await this.#settings.store.close();
     } finally {
       this.#mayEnd();
@@ -218,16 +232,19 @@ class InboxOfSources {
   }
 
   async get(key: string): Promise<Kept | undefined> {
+    if (typeof key !== "string") throw invalid("get needs the key of an event.");
     await this.#opened();
     return await this.#settings.store.get(key);
   }
 
   async list(query: ListQuery = {}): Promise<ListAnswer> {
+    checkListQuery(query);
     await this.#opened();
     return await this.#settings.store.list(query);
   }
 
   async tally(query: TallyQuery = {}): Promise<readonly Tally[]> {
+    checkTallyQuery(query);
     await this.#opened();
     return await this.#settings.store.tally(query);
   }
@@ -256,7 +273,10 @@ class InboxOfSources {
   async #intervene(act: Act, which: Which, options: ReplayOptions): Promise<Intervened> {
     await this.#opened();
     const { by = "code", reason = "", dryRun = false } = options;
-    const changed = await intervene(this.#settings, act, which, options);
+    const ends = act === "cancel" || act === "erase";
+    const changed = await intervene(this.#settings, act, which, options, (keys) => {
+      if (ends && !dryRun) this.#worker.abandon(keys);
+    });
     if (!dryRun) {
       this.#emit({ kind: "intervened", act, by, reason, count: changed.count });
       this.#worker.look();

@@ -38,6 +38,8 @@ export function settledLine({
   const more = `inbox.get("${event.key}") has the message`;
   switch (outcome.state) {
     case "done": {
+      if (why !== "")
+        return { level: "warn", message: `${name}: done, but afterwards ${why}; ${more}` };
       const became = outcome.became === undefined ? "" : `, it became ${outcome.became} events`;
       return { level: "debug", message: `${name}: done${became}` };
     }
@@ -56,7 +58,7 @@ export function settledLine({
     case "pending": {
       if (outcome.handedBack) return { level: "debug", message: `${name}: handed back` };
       const next = durationText(outcome.afterMs);
-      const message = `${name}: attempt ${attempt} failed, next in ${next}: ${why}; ${more}`;
+      const message = `${name}: attempt ${attempt} did not finish it, next in ${next}: ${why}; ${more}`;
       return { level: "warn", message };
     }
   }

@@ -1,7 +1,7 @@
 /** Writes signals as log lines. Anything shaped like pino fits; without one, all but debugging goes to the console. */
 
 import { blockedLine, eventText, settledLine, startLines, type Line } from "./lines.ts";
-import type { Emit, Signal } from "./signals.ts";
+import type { Emit, EventName, Signal } from "./signals.ts";
 
 /** The part of pino's interface that is used. */
 export interface Logger {
@@ -40,11 +40,49 @@ export const consoleLogger: Logger = {
   error: (_, message) => console.error(`[webhook-inbox] ${message}`),
 };
 
-/** A logger for a handler's own words: `fields` beside those of each line. Without a logger it says nothing. */
-export function contextLogger(logger: Logger | undefined, fields: object): Logger {
-  const to = (level: keyof Logger) => (own: object, message: string) =>
-    logger?.[level]({ ...fields, ...own }, message);
+/** A logger for a handler's own words, as pino takes them: fields or an error before the message, or the message alone. */
+export interface HandlerLogger {
+  debug(fields: object, message?: string): void;
+  debug(message: string): void;
+  info(fields: object, message?: string): void;
+  info(message: string): void;
+  warn(fields: object, message?: string): void;
+  warn(message: string): void;
+  error(fields: object, message?: string): void;
+  error(message: string): void;
+}
+
+/** The event and the handler stand in the fields of each line; on the console they stand before it. */
+export function handlerLogger(
+  logger: Logger | undefined,
+  event: EventName,
+  more: { readonly handler: string; readonly attempt: number },
+): HandlerLogger {
+  const to =
+    (level: keyof Logger) =>
+    (given: object | string, message = ""): void => {
+      const words = typeof given === "string" ? given : message;
+      const own = typeof given === "string" ? {} : given instanceof Error ? { err: given } : given;
+      const fields = { ...own, event, ...more };
+      const isConsole = logger === consoleLogger;
+      logger?.[level](fields, isConsole ? consoleText(event, more.handler, words, own) : words);
+    };
   return { debug: to("debug"), info: to("info"), warn: to("warn"), error: to("error") };
+}
+
+/** A line of a handler's own, with its fields: the console gets no others. */
+function consoleText(event: EventName, handler: string, words: string, own: object): string {
+  const fields = Object.keys(own).length === 0 ? "" : ` ${inspected(own)}`;
+  return `${eventText(event)} ${handler}: ${words}${fields}`;
+}
+
+function inspected(own: object): string {
+  if ("err" in own && own.err instanceof Error) return own.err.stack ?? own.err.message;
+  try {
+    return JSON.stringify(own);
+  } catch {
+    return "(fields that cannot be written)";
+  }
 }
 
 function linesOf(signal: Signal): readonly Line[] {
@@ -72,7 +110,7 @@ function linesOf(signal: Signal): readonly Line[] {
       return [
         line(
           "warn",
-          `${eventText(signal.event)}: another worker had taken over; this result was discarded`,
+          `${eventText(signal.event)}: another worker had taken over, or a person had ended it; this result was discarded`,
         ),
       ];
     case "intervened": {

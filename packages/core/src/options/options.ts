@@ -86,7 +86,7 @@ export interface Settings {
   readonly handlersMax: number;
   readonly onUnknownType: "unhandled" | "quarantine";
   readonly onInvalid: "quarantine" | "handle";
-  readonly retention: { readonly payloadMs: number; readonly keyMs: number } | undefined;
+  readonly retention: { readonly payloadMs: number; readonly keyMs: number };
   readonly onSignal: ((signal: Signal) => void) | undefined;
   readonly logger: Logger | undefined;
   readonly clock: Clock;
@@ -149,8 +149,8 @@ export function settingsOf<Of extends Sources, Transaction>(
     onUnknownType: oneOf("onUnknownType", options.onUnknownType, ["unhandled", "quarantine"]),
     onInvalid: oneOf("onInvalid", options.onInvalid, ["quarantine", "handle"]),
     retention: retentionOf(options.retention ?? {}),
-    onSignal: options.onSignal,
-    logger: logger === false ? undefined : logger,
+    onSignal: functionOf("onSignal", options.onSignal),
+    logger: loggerOf(logger),
     clock: options.clock ?? systemClock,
   };
 }
@@ -181,10 +181,28 @@ function workOf<Of extends Sources>(
   return { worked, leaseMs: wholeNumber("work.leaseMs", options.leaseMs, 30_000) };
 }
 
+const loggerLevels = ["debug", "info", "warn", "error"] as const;
+
+function loggerOf(logger: Logger | false): Logger | undefined {
+  if (logger === false) return undefined;
+  if (loggerLevels.every((level) => typeof logger?.[level] === "function")) return logger;
+  throw invalid(
+    `logger must be false, or have the functions ${loggerLevels.join(", ")}, as pino has.`,
+  );
+}
+
+function functionOf<Fn>(option: string, value: Fn | undefined): Fn | undefined {
+  if (value === undefined || typeof value === "function") return value;
+  throw invalid(`${option} must be a function.`);
+}
+
 function retentionOf(
   retention: false | { readonly payloadMs?: number; readonly keyMs?: number },
 ): Settings["retention"] {
-  if (retention === false) return undefined;
+  // Tallies are summed up all the same.
+  if (retention === false) return { payloadMs: Infinity, keyMs: Infinity };
+  if (typeof retention !== "object")
+    throw invalid("retention must be false, or { payloadMs, keyMs }.");
   refuseUnknown("retention", retention, known.retention);
   const payloadMs = wholeNumber("retention.payloadMs", retention.payloadMs, 30 * dayMs);
   const keyMs = wholeNumber("retention.keyMs", retention.keyMs, 90 * dayMs);

@@ -77,7 +77,7 @@ function configured(
       options["handlersMax"] === undefined
         ? Infinity
         : wholeNumber(`${where}: handlersMax`, options["handlersMax"] as number, 1),
-    delaysMsOf: scheduleOf(where, options["retry"] ?? {}, defaults.delaysMs),
+    delaysMsOf: scheduleOf(where, options["retry"] ?? {}, events, defaults.delaysMs),
   };
 }
 
@@ -90,15 +90,18 @@ export interface SourceDefaults {
 function scheduleOf(
   where: string,
   retry: SourceRetry,
+  events: Readonly<Record<string, unknown>>,
   inboxDelaysMs: readonly number[],
 ): (type: string) => readonly number[] {
   refuseUnknown(`${where}: retry`, retry, known.retry);
   const delaysMs = delaysOf(`${where}: retry.delaysMs`, retry.delaysMs) ?? inboxDelaysMs;
+  refuseUnknown(`${where}: retry.types`, retry.types ?? {}, Object.keys(events));
   const byType = new Map(
-    Object.entries(retry.types ?? {}).map(([type, one]) => [
-      type,
-      delaysOf(`${where}: retry.types["${type}"].delaysMs`, one.delaysMs) ?? delaysMs,
-    ]),
+    Object.entries(retry.types ?? {}).map(([type, one]) => {
+      const option = `${where}: retry.types["${type}"]`;
+      refuseUnknown(option, one ?? {}, ["delaysMs"]);
+      return [type, delaysOf(`${option}.delaysMs`, one?.delaysMs) ?? delaysMs];
+    }),
   );
   return (type) => byType.get(type) ?? delaysMs;
 }

@@ -5,10 +5,11 @@ import type { EventMap, Schema, SchemasOf } from "../contracts/schema.ts";
 import type { Source, SourceRetry } from "../contracts/source.ts";
 
 /** Options of a source: the credentials its provider can send, and what every source may be told. */
-export type SourceOptions<Auth extends CredentialKind, Own extends EventMap> = Pick<
-  Credentials,
-  Auth
-> & {
+export type SourceOptions<
+  Auth extends CredentialKind,
+  Own extends EventMap,
+  Events extends EventMap = EventMap,
+> = Pick<Credentials, Auth> & {
   /** The explicit way to take deliveries from anybody. Malformed ones are then answered 400 and not kept. */
   readonly auth?: "none";
   /** Schemas for further event types (any Standard Schema), or in place of the provider's. */
@@ -18,14 +19,14 @@ export type SourceOptions<Auth extends CredentialKind, Own extends EventMap> = P
   /** Events of this source whose handlers may run at the same time, in one instance. Default: as the inbox allows. */
   readonly handlersMax?: number;
   /** When failed events are tried again. Default: the inbox's `retry`. */
-  readonly retry?: SourceRetry;
+  readonly retry?: SourceRetry<(keyof Events | keyof NoInfer<Own>) & string>;
 };
 
 /** Configures one place to receive from a provider. */
 export type SourceFactory<Events extends EventMap, Auth extends CredentialKind> = <
   Own extends EventMap = {},
 >(
-  options?: SourceOptions<Auth, Own>,
+  options?: SourceOptions<Auth, Own, Events>,
 ) => Source<Omit<Events, keyof NoInfer<Own>> & NoInfer<Own>>;
 
 /**

@@ -8,46 +8,57 @@ import type {
   PruneAsk,
   Tally,
 } from "../contracts/store.ts";
+import { WebhookInboxError } from "../errors.ts";
 import type { EventRecord, NewEvent } from "../model/event.ts";
 import { stateAfter } from "../model/transitions.ts";
 
 const listLimitMax = 100;
 const interventionsKept = 20;
 const minuteMs = 60_000;
-const hourMs = 3_600_000;
-const dayMs = 86_400_000;
+export const hourMs = 3_600_000;
+const minutesKeptMs = 48 * hourMs;
 
 /** What a claim may still give away: slots by source, and by type where that is bounded. */
 export class Room {
-  readonly #slots: Record<string, number>;
-  readonly #types: Record<string, Record<string, number>> = {};
+  // Names of types are the sender's words: `constructor` is one of them.
+  readonly #slots: Map<string, number>;
+  readonly #types: Map<string, Map<string, number>>;
 
   constructor({ slots, typesMax = {} }: Pick<ClaimTerms, "slots" | "typesMax">) {
-    this.#slots = { ...slots };
-    for (const [source, types] of Object.entries(typesMax)) this.#types[source] = { ...types };
+    this.#slots = new Map(Object.entries(slots));
+    this.#types = new Map(
+      Object.entries(typesMax).map(([source, types]) => [source, new Map(Object.entries(types))]),
+    );
   }
 
-  has(source: string, type: string): boolean {
-    return (this.#slots[source] ?? 0) > 0 && (this.#types[source]?.[type] ?? 1) > 0;
+  /** How many of a type may still be given. */
+  left(source: string, type: string): number {
+    const ofType = this.#types.get(source)?.get(type) ?? Infinity;
+    return Math.max(0, Math.min(this.#slots.get(source) ?? 0, ofType));
   }
 
   use(source: string, type: string): void {
-    this.#slots[source] = (this.#slots[source] ?? 0) - 1;
-    const types = this.#types[source];
-    if (types?.[type] !== undefined) types[type] -= 1;
+    this.#slots.set(source, (this.#slots.get(source) ?? 0) - 1);
+    const types = this.#types.get(source);
+    const left = types?.get(type);
+    if (left !== undefined) types?.set(type, left - 1);
   }
 
-  /** Types of a source of which none may be given. */
-  fullTypes(source: string): readonly string[] {
-    const types = Object.entries(this.#types[source] ?? {});
-    return types.filter(([, left]) => left <= 0).map(([type]) => type);
+  /** Whether events of a source are told apart by their types. */
+  isLimited(source: string): boolean {
+    return (this.#types.get(source)?.size ?? 0) > 0;
+  }
+
+  /** Whether none of a type may be given, however many slots there are. */
+  isFull(source: string, type: string): boolean {
+    return (this.#types.get(source)?.get(type) ?? 1) <= 0;
   }
 }
 
 /** Whether an event may be born claimed; if so its slot is used. */
 export function isBornClaimed(event: NewEvent, room: Room): boolean {
   const { source, type, quarantine } = event;
-  if (quarantine !== undefined || !room.has(source, type)) return false;
+  if (quarantine !== undefined || room.left(source, type) === 0) return false;
   room.use(source, type);
   return true;
 }
@@ -129,6 +140,14 @@ export function matches(event: EventRecord, filter: EventFilter): boolean {
   );
 }
 
+/** For a cursor that is none of an earlier answer. */
+export function badCursor(): WebhookInboxError {
+  return new WebhookInboxError(
+    "SELECTION_INVALID",
+    "the cursor is not one of an earlier answer of this store.",
+  );
+}
+
 /** Rows of a page. */
 export function limitOf({ limit = listLimitMax }: ListQuery): number {
   return Math.min(Math.max(1, Math.trunc(limit) || listLimitMax), listLimitMax);
@@ -156,15 +175,16 @@ export class Moves {
   }
 }
 
-/** How tallies are kept: by the minute for two days, by the hour as long as keys are kept, and then as one. */
-export function tallySteps(
+/** How tallies are kept: by the minute for two days, by the hour as long as keys are kept, and what is older as one. */
+export function tallyBounds(
   { keyMs }: PruneAsk,
   now: number,
-): readonly { readonly before: number; readonly stepMs: number }[] {
-  return [
-    { before: floorTo(now - keyMs, hourMs), stepMs: Infinity },
-    { before: floorTo(now - 2 * dayMs, hourMs), stepMs: hourMs },
-  ];
+): { readonly hoursBefore: number; readonly oneBefore: number } {
+  const hoursBefore = floorTo(now - minutesKeptMs, hourMs);
+  return {
+    hoursBefore,
+    oneBefore: Math.min(hoursBefore, floorTo(Math.max(0, now - keyMs), hourMs)),
+  };
 }
 
 /** The beginning of the step that an instant is in; 0 where there is but one. */

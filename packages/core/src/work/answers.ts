@@ -19,11 +19,13 @@ const reasonCharactersMax = 2000;
  * as when an API answers 429 with `Retry-After`. It counts as an attempt: when the schedule has no further one, the event
  * is dead. Throws `HANDLER_INVALID` for a time that is none.
  */
-export function retry({ afterMs }: { readonly afterMs: number }): HandlerAnswer {
+export function retry(options: { readonly afterMs: number }): HandlerAnswer {
+  // Plain JavaScript may give anything.
+  const { afterMs }: { readonly afterMs?: unknown } = options ?? {};
   if (typeof afterMs !== "number" || !(afterMs >= 0 && afterMs <= afterMsMax)) {
     throw new WebhookInboxError(
       "HANDLER_INVALID",
-      `retry({ afterMs }) needs milliseconds from 0 to a year, and got ${String(afterMs)}.`,
+      `retry({ afterMs }) needs milliseconds from 0 to a year, and got ${JSON.stringify(options)}.`,
     );
   }
   return { [brand]: true, kind: "retry", afterMs: Math.round(afterMs) };
@@ -33,8 +35,9 @@ export function retry({ afterMs }: { readonly afterMs: number }): HandlerAnswer 
  * `return dead(reason)`: this handler will never succeed with this event, so it is not tried again. The event is dead when
  * its other handlers have come to an end, and `reason` (default: empty) is kept with it. A person can replay it.
  */
-export function dead(reason = ""): HandlerAnswer {
-  return { [brand]: true, kind: "dead", reason: reason.slice(0, reasonCharactersMax) };
+export function dead(reason: string | Error = ""): HandlerAnswer {
+  const text = typeof reason === "string" ? reason : reason.message;
+  return { [brand]: true, kind: "dead", reason: text.slice(0, reasonCharactersMax) };
 }
 
 /** Whether what a handler returned is such an answer. Total: handlers return anything. */

@@ -40,8 +40,12 @@ export interface AttemptNeeds {
   readonly logger: Logger | undefined;
   /** Aborted when the inbox closes or the claim is lost. */
   readonly signal: AbortSignal;
+  /** Told of each handler as it ends: what others still do must not make it run again. */
+  readonly onEnd: (ended: Pick<Settlement, "finished" | "gaveUp">) => void;
 }
 
+/** An answer is no error: it has no code, place or message of its own. */
+const unsaid = { code: undefined, message: undefined, at: undefined };
 const attemptsKept = 20;
 const messageCharactersMax = 2000;
 
@@ -68,7 +72,15 @@ export async function attempt(claim: Claim, needs: AttemptNeeds): Promise<Attemp
 
   const ended = new Set([...event.finished, ...event.gaveUp]);
   const due = needs.handlers.filter(({ name }) => !ended.has(name));
-  const ends = await Promise.all(due.map((handler) => runHandler(claim, handler, needs)));
+  const run = async (handler: Registered): Promise<HandlerEnd> => {
+    const end = await runHandler(claim, handler, needs);
+    needs.onEnd({
+      finished: hasSucceeded(end) ? [handler.name] : [],
+      gaveUp: end.kind === "answered" && end.answer.kind === "dead" ? [handler.name] : [],
+    });
+    return end;
+  };
+  const ends = await Promise.all(due.map(run));
   const unreadable = ends.find((end) => end.kind === "unreadable");
   if (unreadable !== undefined) {
     const { reason, error } = unreadable;
@@ -94,6 +106,7 @@ export async function attempt(claim: Claim, needs: AttemptNeeds): Promise<Attemp
       },
       [record([...failed.map(failureOf), ...answers.map(answerOf)])],
       failed,
+      answers.map(({ handler, answer }) => ({ handler, name: answer.kind, ...unsaid })),
     ),
     finished: ends.filter(hasSucceeded).map(nameOf),
     gaveUp: [...event.gaveUp, ...gaveUp],
@@ -126,13 +139,17 @@ function reportOf(
   finding: Finding,
   records: readonly AttemptRecord[] = [],
   failed: readonly { readonly handler: string; readonly error: unknown }[] = [],
+  answered: readonly FailureSummary[] = [],
 ): AttemptReport {
   return {
     finding,
     finished: [],
     gaveUp: event.gaveUp,
     history: [...event.history, ...records].slice(-attemptsKept),
-    failures: failed.map(({ handler, error }) => ({ handler, ...summaryOf(error) })),
+    failures: [
+      ...failed.map(({ handler, error }) => ({ handler, ...summaryOf(error) })),
+      ...answered,
+    ],
   };
 }
 

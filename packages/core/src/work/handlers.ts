@@ -5,7 +5,7 @@ import type { EventsOf, Source, Sources } from "../contracts/source.ts";
 import { WebhookInboxError } from "../errors.ts";
 import type { Delivery } from "../model/delivery.ts";
 import type { Note } from "../model/event.ts";
-import type { Logger } from "../observe/logger.ts";
+import type { HandlerLogger } from "../observe/logger.ts";
 
 /** An event as handlers get it. Instants are milliseconds since 1970. */
 export interface WebhookEvent<Type extends string = string, Data = unknown> {
@@ -26,7 +26,10 @@ export interface WebhookEvent<Type extends string = string, Data = unknown> {
 
 /** What a handler gets beside the event. `Transaction` is what the store's `ctx.transaction` is. */
 export interface HandlerContext<Transaction = unknown> {
-  /** Aborted at the handler's deadline, when the inbox closes, and when another worker has taken over. */
+  /**
+   * Aborted at the handler's deadline, when the inbox closes, and when another worker has taken over or a person has ended
+   * the event: at once if that was asked of this inbox, else with the next heartbeat, three of which make a lease.
+   */
   readonly signal: AbortSignal;
   /** 1 for the first attempt. */
   readonly attempt: number;
@@ -38,12 +41,14 @@ export interface HandlerContext<Transaction = unknown> {
   /** The request as it was received, without its credentials. */
   readonly delivery: Delivery;
   /**
-   * Commits what the handler does to the store's own database together with its completion: exactly once. Once for each
-   * attempt. What the handler does after it is not repeated if it fails. Undefined where the store has no transactions.
+   * Commits what the handler does to the store's own database together with its completion: exactly once. There is one for
+   * each attempt, and it is the last thing to do: what comes after it is not repeated if it fails, and an answer is not
+   * followed. If it fails, so has the handler. Undefined where the store has no transactions; a handler that is written by
+   * itself names its type: `HandlerContext<SqliteTransaction>`.
    */
   readonly transaction: Transaction;
-  /** The inbox's logger, with the event and the handler in its fields. What you log is not redacted. */
-  readonly log: Logger;
+  /** The inbox's logger, with the event and the handler in the fields of each line. What you log is not redacted. */
+  readonly log: HandlerLogger;
 }
 
 /**
@@ -107,10 +112,11 @@ export interface Registry {
 
 export interface HandlerLimits {
   readonly max: number;
-  readonly types: Readonly<Record<string, number>>;
+  readonly types: ReadonlyMap<string, number>;
 }
 
 const timeoutMsDefault = 300_000;
+const optionNames: readonly string[] = ["name", "timeoutMs", "concurrency"];
 
 export function createRegistry(
   sources: ReadonlyMap<string, { readonly events: Readonly<Record<string, unknown>> }>,
@@ -134,6 +140,12 @@ export function createRegistry(
       }
       if (typeof run !== "function")
         throw invalid(`the handler of ${source}/${type} is no function.`);
+      const stranger = Object.keys(options).find((option) => !optionNames.includes(option));
+      if (stranger !== undefined) {
+        throw invalid(
+          `handler of ${source}/${type}: there is no option "${stranger}". Options: ${optionNames.join(", ")}.`,
+        );
+      }
       const {
         name = `${source}/${type}`,
         timeoutMs = timeoutMsDefault,
@@ -163,10 +175,10 @@ export function createRegistry(
       return all === undefined ? own : [...own, ...all];
     },
     limits(source) {
-      const types: Record<string, number> = {};
+      const types = new Map<string, number>();
       for (const type of Object.keys(sources.get(source)?.events ?? {})) {
         const max = least(byPair.get(pair(source, type)));
-        if (max !== Infinity) types[type] = max;
+        if (max !== Infinity) types.set(type, max);
       }
       return { max: least(byPair.get(pair(source, "*"))), types };
     },

@@ -20,7 +20,7 @@ export interface ThreadHold extends Hold {
 
 export interface HeartbeatMessage {
   readonly holds?: readonly ThreadHold[];
-  readonly drops?: readonly string[];
+  readonly drops?: readonly Hold[];
   /** The main thread has extended everything itself. */
   readonly isAlive?: boolean;
 }
@@ -42,7 +42,8 @@ function connected(): ReturnType<ConnectHeartbeat> {
 // Messages that came meanwhile have waited.
 parentPort?.on("message", ({ holds = [], drops = [], isAlive = false }: HeartbeatMessage) => {
   for (const hold of holds) held.set(hold.key, hold);
-  for (const key of drops) held.delete(key);
+  // It may have been claimed again meanwhile, under another fence.
+  for (const { key, fence } of drops) if (held.get(key)?.fence === fence) held.delete(key);
   if (isAlive) aliveAt = Date.now();
   if (holds.length > 0) void connected().catch(() => undefined);
 });

@@ -2,10 +2,10 @@
 
 import type { Clock } from "../contracts/clock.ts";
 import type { EventFilter, InterveneAsk, Selection, Store } from "../contracts/store.ts";
-import { WebhookInboxError } from "../errors.ts";
 import { nextTurn } from "../group-commit.ts";
 import type { EventState } from "../model/event.ts";
-import type { Act } from "../model/intervention.ts";
+import { statesFor, type Act } from "../model/intervention.ts";
+import { checkFilter, filterNames, invalid, refuseUnknown } from "./filters.ts";
 
 /** Which events: a key, some keys, or all that fit a filter, which names a state. */
 export type Which = string | readonly string[] | (EventFilter & { readonly state: EventState });
@@ -36,15 +36,27 @@ export interface Intervened {
 }
 
 const pageMax = 500;
+/** Erasing writes over every byte of a delivery: few at a time. */
+const erasedPageMax = 10;
 const keysMax = 1000;
 
-/** Throws `SELECTION_INVALID`. Events in states that the act does not apply to are left as they are. */
+/**
+ * Throws `SELECTION_INVALID`. Events in states that the act does not apply to are left as they are. `onPage` gets the keys
+ * of each page.
+ */
 export async function intervene(
   { store, clock }: { readonly store: Pick<Store, "intervene">; readonly clock: Clock },
   act: Act,
   which: Which,
   options: ReplayOptions,
+  onPage: (keys: readonly string[]) => void,
 ): Promise<Intervened> {
+  refuseUnknown(
+    act,
+    options,
+    act === "replay" ? [...optionNames, "rerun", "perSecond"] : optionNames,
+  );
+  const limit = act === "erase" ? erasedPageMax : pageMax;
   const {
     by = "code",
     reason = "",
@@ -57,7 +69,7 @@ export async function intervene(
   const startedAt = clock.now();
   const keys: string[] = [];
   let count = 0;
-  for (const selection of selectionsOf(which)) {
+  for (const selection of selectionsOf(act, which, limit)) {
     let cursor: string | undefined;
     do {
       const afterMs = Math.max(0, startedAt + count * spacingMs - clock.now());
@@ -66,7 +78,7 @@ export async function intervene(
         by,
         reason,
         dryRun,
-        limit: pageMax,
+        limit,
         rerun,
         afterMs,
         spacingMs,
@@ -77,6 +89,7 @@ export async function intervene(
       );
       count += answer.keys.length;
       keys.push(...answer.keys.slice(0, keysMax - keys.length));
+      onPage(answer.keys);
       onProgress?.(count);
       cursor = answer.cursor;
       // A page is a transaction: deliveries are looked at between any two.
@@ -86,17 +99,26 @@ export async function intervene(
   return { count, keys };
 }
 
-function selectionsOf(which: Which): readonly Selection[] {
-  if (typeof which === "string") return [{ keys: [which] }];
+const optionNames = ["by", "reason", "dryRun", "onProgress"];
+
+function selectionsOf(act: Act, which: Which, limit: number): readonly Selection[] {
+  if (typeof which === "string") return selectionsOf(act, [which], limit);
   if (isList(which)) {
-    const pages = Array.from({ length: Math.ceil(which.length / pageMax) }, (_, page) => page);
-    return pages.map((page) => ({ keys: which.slice(page * pageMax, (page + 1) * pageMax) }));
+    const stranger = which.find((key) => typeof key !== "string" || key === "");
+    if (stranger !== undefined) throw invalid(`${act}: a key is a text of 26 characters.`);
+    const pages = Array.from({ length: Math.ceil(which.length / limit) }, (_, page) => page);
+    return pages.map((page) => ({ keys: which.slice(page * limit, (page + 1) * limit) }));
   }
-  if (typeof which?.state === "string") return [which];
-  throw new WebhookInboxError(
-    "SELECTION_INVALID",
-    'an intervention needs a key, a list of keys, or a filter that names a state, such as { state: "dead" }.',
-  );
+  if (typeof which !== "object" || which === null || typeof which.state !== "string") {
+    throw invalid(
+      `${act} needs a key, a list of keys, or a filter that names a state, such as { state: "dead" }.`,
+    );
+  }
+  checkFilter(act, which, filterNames);
+  if (!statesFor[act].includes(which.state)) {
+    throw invalid(`${act} applies to ${statesFor[act].join(", ")}; not to "${which.state}".`);
+  }
+  return [which];
 }
 
 const isList = (which: Which): which is readonly string[] => Array.isArray(which);
@@ -104,5 +126,5 @@ const isList = (which: Which): which is readonly string[] => Array.isArray(which
 function spacingOf(perSecond: number | undefined): number {
   if (perSecond === undefined) return 0;
   if (perSecond > 0) return 1000 / perSecond;
-  throw new WebhookInboxError("SELECTION_INVALID", "perSecond must be a number above 0.");
+  throw invalid("perSecond must be a number above 0.");
 }

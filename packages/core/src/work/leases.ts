@@ -6,7 +6,7 @@
 
 import { Worker as Thread } from "node:worker_threads";
 import { systemClock, type Clock } from "../contracts/clock.ts";
-import type { Store } from "../contracts/store.ts";
+import type { Hold, Store } from "../contracts/store.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit, EventName } from "../observe/signals.ts";
 import type { HeartbeatMessage, HeartbeatSetup, ThreadHold } from "./heartbeat-thread.ts";
@@ -41,7 +41,7 @@ export class Leases {
   #beatAt = 0;
   #cancelBeat: () => void = () => undefined;
   #hasStopped = false;
-  #drops: string[] = [];
+  #drops: Hold[] = [];
 
   constructor(needs: LeasesNeeds) {
     this.#needs = needs;
@@ -85,7 +85,7 @@ export class Leases {
   }
 
   /** Tells the thread what is not in hand any more; not in a hurry, since a fence that is gone cannot be extended. */
-  drop(key: string): void {
+  drop(hold: Hold): void {
     if (this.#thread === undefined) return;
     if (this.#drops.length === 0) {
       setImmediate(() => {
@@ -93,7 +93,7 @@ export class Leases {
         this.#drops = [];
       });
     }
-    this.#drops.push(key);
+    this.#drops.push(hold);
   }
 
   /** Extends what is in hand if the last beat is long ago, as after a blocked event loop or a sleeping machine. */

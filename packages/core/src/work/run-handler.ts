@@ -4,11 +4,11 @@ import type { Claim } from "../contracts/store.ts";
 import { WebhookInboxError } from "../errors.ts";
 import { sha256 } from "../hash.ts";
 import type { Delivery } from "../model/delivery.ts";
-import type { EventRecord } from "../model/event.ts";
-import { contextLogger } from "../observe/logger.ts";
+import type { EventRecord, Note } from "../model/event.ts";
+import { handlerLogger } from "../observe/logger.ts";
 import { isAnswer, type HandlerAnswer } from "./answers.ts";
 import type { AttemptNeeds } from "./attempt.ts";
-import { readData, type Unreadable } from "./data.ts";
+import { readData, type Readable, type Unreadable } from "./data.ts";
 import type { HandlerContext, Registered, WebhookEvent } from "./handlers.ts";
 
 export type HandlerEnd =
@@ -29,37 +29,49 @@ export async function runHandler(
   handler: Registered,
   needs: AttemptNeeds,
 ): Promise<HandlerEnd> {
-  const { event } = claim;
-  const read = await readData(claim, needs.source, needs.onInvalid);
-  if (read.kind === "unreadable") return read;
-  const { key, source, type, id, occurredAt, receivedAt, notes } = event;
-  const own: WebhookEvent = {
-    key,
-    source,
-    type,
-    id,
-    data: read.data,
-    occurredAt,
-    receivedAt,
-    notes: read.isValid ? [...notes] : [...notes, "data_invalid"],
-  };
+  const { name, timeoutMs } = handler;
   const deadline = new AbortController();
-  const transaction = createTransaction(claim, handler.name, needs);
-  const ctx = contextOf(claim, handler, needs, deadline.signal, transaction);
-  const ended = async (): Promise<HandlerEnd> => {
-    const returned = await handler.run(own, ctx);
-    return isAnswer(returned) && !transaction.hasCommitted()
-      ? { kind: "answered", handler: handler.name, answer: returned }
-      : { kind: "succeeded", handler: handler.name };
+  const transaction = createTransaction(claim, name, needs);
+  const failed = (error: unknown, hasCommitted: boolean): HandlerEnd => ({
+    kind: "failed",
+    handler: name,
+    error,
+    hasCommitted,
+  });
+  const run = async (): Promise<HandlerEnd> => {
+    // Under the deadline as well: schemas are somebody's code.
+    const read = await readData(claim, needs.source, needs.onInvalid);
+    if (read.kind === "unreadable") return read;
+    const ctx = contextOf(claim, handler, needs, deadline.signal, transaction);
+    const returned = await handler.run(eventOf(claim, read), ctx);
+    return isAnswer(returned)
+      ? { kind: "answered", handler: name, answer: returned }
+      : { kind: "succeeded", handler: name };
   };
   try {
-    return await withDeadline(ended, handler.timeoutMs, deadline, needs.clock);
+    const end = await withDeadline(run, timeoutMs, deadline, needs.clock);
+    // A transaction that nobody waited for is waited for here: what becomes of it decides.
+    const last = await transaction.ended();
+    if (end.kind === "answered" && last.kind === "committed") {
+      return failed(tooLate(end.answer), true);
+    }
+    return end.kind === "succeeded" && last.kind === "failed" ? failed(last.error, false) : end;
   } catch (error) {
-    // A commit that is under way is waited for: whether it counts must be known before the attempt is settled.
-    await transaction.ended();
-    const hasCommitted = transaction.hasCommitted();
-    return { kind: "failed", handler: handler.name, error, hasCommitted };
+    return failed(error, (await transaction.ended()).kind === "committed");
   }
+}
+
+function eventOf({ event }: Claim, { data, isValid }: Readable): WebhookEvent {
+  const { key, source, type, id, occurredAt, receivedAt, notes } = event;
+  const all: readonly Note[] = isValid ? [...notes] : [...notes, "data_invalid"];
+  return { key, source, type, id, data, occurredAt, receivedAt, notes: all };
+}
+
+function tooLate({ kind }: HandlerAnswer): WebhookInboxError {
+  return new WebhookInboxError(
+    "TRANSACTION_INVALID",
+    `the answer ${kind}() came after ctx.transaction had completed the handler, and was not followed.`,
+  );
 }
 
 function contextOf(
@@ -91,8 +103,8 @@ function contextOf(
     transaction: transaction.run,
     get log() {
       const { source, type, key, attempts } = event;
-      const fields = { event: { source, type, key }, handler: handler.name, attempt: attempts };
-      return contextLogger(needs.logger, fields);
+      const more = { handler: handler.name, attempt: attempts };
+      return handlerLogger(needs.logger, { source, type, key }, more);
     },
   };
 }
@@ -101,10 +113,13 @@ function contextOf(
 interface Transaction {
   /** Undefined where the store has none. */
   readonly run: unknown;
-  readonly hasCommitted: () => boolean;
-  /** Lets no further one begin, and resolves when none is under way. */
-  readonly ended: () => Promise<void>;
+  /** Lets no further one begin, waits for one that is under way, and says what became of the last one. */
+  readonly ended: () => Promise<TransactionEnd>;
 }
+
+type TransactionEnd =
+  | { readonly kind: "none" | "committed" }
+  | { readonly kind: "failed"; readonly error: unknown };
 
 function createTransaction(
   { event, fence }: Claim,
@@ -112,44 +127,57 @@ function createTransaction(
   { store }: AttemptNeeds,
 ): Transaction {
   const inStore = store.transaction?.({ key: event.key, fence }, handler);
-  let state: "free" | "under way" | "committed" | "ended" = "free";
-  let underWay: Promise<unknown> = Promise.resolve();
-  const run = async (...given: readonly unknown[]): Promise<unknown> => {
-    if (state !== "free") throw unusable(state);
-    state = "under way";
-    const committed = (inStore as (...given: readonly unknown[]) => Promise<unknown>)(...given);
-    underWay = committed.then(
-      () => (state = "committed"),
-      () => (state = "free"),
-    );
-    const result = await committed;
-    await underWay;
-    return result;
+  let end: TransactionEnd = { kind: "none" };
+  let underWay: Promise<unknown> | undefined;
+  let isOver = false;
+
+  async function commit(given: readonly unknown[]): Promise<unknown> {
+    if (isOver) throw over();
+    if (underWay !== undefined || end.kind === "committed") throw repeated();
+    try {
+      underWay = (inStore as (...given: readonly unknown[]) => Promise<unknown>)(...given);
+      const result = await underWay;
+      end = { kind: "committed" };
+      return result;
+    } catch (error) {
+      end = { kind: "failed", error };
+      throw error;
+    } finally {
+      underWay = undefined;
+    }
+  }
+
+  let last: Promise<unknown> = Promise.resolve();
+  const run = (...given: readonly unknown[]): Promise<unknown> => {
+    const committed = commit(given);
+    // A handler whose transaction failed has failed: there is no need to end the process as well.
+    last = Promise.all([last, committed.catch(() => undefined)]);
+    return committed;
   };
   return {
     run: inStore === undefined ? undefined : run,
-    hasCommitted: () => state === "committed",
     async ended() {
-      await underWay;
-      if (state === "free") state = "ended";
+      isOver = true;
+      await last;
+      return end;
     },
   };
 }
 
-function unusable(state: "under way" | "committed" | "ended"): WebhookInboxError {
-  if (state === "ended") {
-    return new WebhookInboxError(
-      "CLAIM_LOST",
-      "ctx.transaction: the attempt is over, because its handler did not end in time. Nothing was done.",
-    );
-  }
+function over(): WebhookInboxError {
+  return new WebhookInboxError(
+    "CLAIM_LOST",
+    "ctx.transaction: the attempt is over, because its handler has returned, failed, or run out of time. Nothing was done.",
+  );
+}
+
+function repeated(): WebhookInboxError {
   return new WebhookInboxError(
     "TRANSACTION_INVALID",
     "ctx.transaction: there is one for each attempt of a handler, since it is what completes it. Do all of the work in " +
       "one function.",
   );
 }
-
 /** Rejects at the deadline even if the handler ignores its signal: JavaScript cannot stop it, but its slot is free. */
 function withDeadline<T>(
   run: () => Promise<T>,

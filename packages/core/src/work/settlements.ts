@@ -19,12 +19,15 @@ export interface SettlementsNeeds {
 /** Made when it is written: a claim may have been renewed while its end was waiting, and its fence is the one it has now. */
 type MakeSettlement = () => Settlement;
 
+/** `fenced`: somebody else has the event now. `failed`: the store could not take it; its lease ends, and it is tried again. */
+export type SettlementEnd = "held" | "fenced" | "failed";
+
 const batchMax = 512;
 const retryMs = 1000;
 
 export class Settlements {
   readonly #needs: SettlementsNeeds;
-  readonly #commits: GroupCommit<MakeSettlement, boolean>;
+  readonly #commits: GroupCommit<MakeSettlement, SettlementEnd>;
 
   constructor(needs: SettlementsNeeds) {
     this.#needs = needs;
@@ -34,8 +37,7 @@ export class Settlements {
     );
   }
 
-  /** Whether it held. */
-  add(settlement: MakeSettlement): Promise<boolean> {
+  add(settlement: MakeSettlement): Promise<SettlementEnd> {
     return this.#commits.add(settlement);
   }
 
@@ -47,25 +49,26 @@ export class Settlements {
    * Repeats while the store is away and the inbox is open: a settlement is safe to write twice. One that the store cannot
    * take for another reason is given up, alone; its lease ends, and the event is tried again.
    */
-  async write(batch: readonly MakeSettlement[]): Promise<readonly boolean[]> {
+  async write(batch: readonly MakeSettlement[]): Promise<readonly SettlementEnd[]> {
     const { store, clock, emit, isLast } = this.#needs;
     for (;;) {
       const isLastTry = isLast();
       try {
-        return await store.settle(batch.map((make) => make()));
+        const answers = await store.settle(batch.map((make) => make()));
+        return answers.map((held) => (held ? "held" : "fenced"));
       } catch (error) {
         emit({ kind: "store_failed", verb: "settle", error: summaryOf(error) });
-        if (isLastTry) return batch.map(() => false);
+        if (isLastTry) return batch.map(() => "failed");
         const isAway = isStoreAway(error);
-        if (!isAway && batch.length === 1) return [false];
+        if (!isAway && batch.length === 1) return ["failed"];
         if (!isAway) return await this.#writeEach(batch);
         await new Promise<void>((resolve) => clock.after(retryMs, resolve));
       }
     }
   }
 
-  async #writeEach(batch: readonly MakeSettlement[]): Promise<readonly boolean[]> {
-    const answers: boolean[] = [];
+  async #writeEach(batch: readonly MakeSettlement[]): Promise<readonly SettlementEnd[]> {
+    const answers: SettlementEnd[] = [];
     for (const settlement of batch) answers.push(...(await this.write([settlement])));
     return answers;
   }

@@ -52,7 +52,7 @@ export class Slots {
 
   /** Whether events of this type may have been left out of a claim because too many of them ran. */
   isLimited({ source, type }: Named): boolean {
-    return this.#limits.get(source)?.types[type] !== undefined;
+    return this.#limits.get(source)?.types.has(type) === true;
   }
 
   /**
@@ -61,7 +61,7 @@ export class Slots {
    */
   offer(wanted?: ReadonlyMap<string, number>): Offer {
     const order = wanted === undefined ? this.#rotated() : [...wanted.keys()];
-    const slots: Record<string, number> = Object.fromEntries(order.map((source) => [source, 0]));
+    const slots = Object.fromEntries(order.map((source) => [source, 0]));
     for (let isGiving = true; isGiving;) {
       isGiving = false;
       for (const source of order) {
@@ -94,16 +94,18 @@ export class Slots {
     return sources.map((_, index) => sources[(index + this.#turn) % sources.length] ?? "");
   }
 
-  #offerTypes(): Record<string, Record<string, number>> {
-    const typesMax: Record<string, Record<string, number>> = {};
-    for (const [source, { types }] of this.#limits) {
-      for (const [type, max] of Object.entries(types)) {
-        const left = Math.max(0, max - this.#usedBy(pair(source, type)));
-        (typesMax[source] ??= {})[type] = left;
-        this.#add(pair(source, type), left);
-      }
-    }
-    return typesMax;
+  #offerTypes(): Offer["typesMax"] {
+    const limited = [...this.#limits].filter(([, { types }]) => types.size > 0);
+    return Object.fromEntries(
+      limited.map(([source, { types }]) => {
+        const left = [...types].map(([type, max]) => {
+          const count = Math.max(0, max - this.#usedBy(pair(source, type)));
+          this.#add(pair(source, type), count);
+          return [type, count] as const;
+        });
+        return [source, Object.fromEntries(left)];
+      }),
+    );
   }
 
   /** How many slots a source may still be given, what is kept for others set aside. */

@@ -9,8 +9,8 @@ export type Retention = Pick<PruneAsk, "payloadMs" | "keyMs">;
 
 export interface UpkeepNeeds {
   readonly store: Pick<Store, "prune">;
-  /** Undefined: nothing is ever forgotten. */
-  readonly retention: Retention | undefined;
+  /** `Infinity` where nothing is ever forgotten. */
+  readonly retention: Retention;
   readonly clock: Clock;
   readonly emit: Emit;
 }
@@ -22,7 +22,6 @@ const limit = 200;
 
 /** Begins; the function returned ends it. */
 export function startUpkeep({ store, retention, clock, emit }: UpkeepNeeds): () => void {
-  if (retention === undefined) return () => undefined;
   let hasEnded = false;
   let cancel: () => void = () => undefined;
   let payloads = 0;
@@ -35,7 +34,7 @@ export function startUpkeep({ store, retention, clock, emit }: UpkeepNeeds): () 
   async function step(cursor: string | undefined): Promise<void> {
     try {
       const from = cursor === undefined ? {} : { cursor };
-      const pruned = await store.prune({ ...(retention as Retention), limit, ...from });
+      const pruned = await store.prune({ ...retention, limit, ...from });
       payloads += pruned.payloads;
       keys += pruned.keys;
       if (pruned.cursor !== undefined) return wait(pauseMs, pruned.cursor);

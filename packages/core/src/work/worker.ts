@@ -8,14 +8,23 @@ import type { ConfiguredSource } from "../contracts/source.ts";
 import type { Claim, ClaimAnswer, Store, TakeAsk } from "../contracts/store.ts";
 import { nextTurn } from "../group-commit.ts";
 import type { NewEvent } from "../model/event.ts";
-import type { Outcome, Settlement } from "../model/settlement.ts";
 import type { Logger } from "../observe/logger.ts";
 import { summaryOf } from "../observe/redact.ts";
-import type { Emit, EventName, NamedOutcome } from "../observe/signals.ts";
+import type { Emit } from "../observe/signals.ts";
 import { attempt, type AttemptReport, type Identify } from "./attempt.ts";
 import type { OnInvalid } from "./data.ts";
 import type { Registry } from "./handlers.ts";
 import type { ThreadHold } from "./heartbeat-thread.ts";
+import {
+  heldOf,
+  holdOf,
+  meet,
+  namedOutcome,
+  nameOf,
+  settlementOf,
+  takenAway,
+  type Held,
+} from "./held.ts";
 import { Leases } from "./leases.ts";
 import { crashesMax, decide, type Finding, type Policy } from "./lifecycle.ts";
 import { Settlements } from "./settlements.ts";
@@ -34,24 +43,12 @@ export interface WorkerNeeds {
   readonly random: () => number;
   readonly handlersMax: number;
   readonly leaseMs: number;
-  readonly retention: Retention | undefined;
+  readonly retention: Retention;
   /** Unique for this inbox in this process. */
   readonly owner: string;
   readonly clock: Clock;
   readonly logger: Logger | undefined;
   readonly emit: Emit;
-}
-
-/** A claim in hand, from its taking to its settlement. */
-interface Held {
-  /** Renewed when its lease had ended and the store gave the event to this very worker again. */
-  claim: Claim;
-  /** Stops its handlers. */
-  readonly abort: AbortController;
-  /** When its lease is no longer extended: handlers are bounded, and so is their hold. */
-  readonly until: number;
-  /** Whether its handlers have ended, and the end is on its way to the store. */
-  isSettling: boolean;
 }
 
 /** How often to look for what only time brings: work of other instances, and leases that ended. */
@@ -90,7 +87,8 @@ export class Worker {
       running: () => [...this.#held.values()].filter(({ isSettling }) => !isSettling).map(nameOf),
       onLost: ({ key, fence }) => {
         const held = this.#held.get(key);
-        if (held?.claim.fence === fence) held.abort.abort(new Error("the event was taken away"));
+        if (held?.next?.fence === fence) held.next = undefined;
+        if (held?.claim.fence === fence) held.abort.abort(takenAway());
       },
     });
   }
@@ -178,7 +176,18 @@ export class Worker {
     this.#state = "closed";
     await this.#settlements.flushed();
     await this.#giveUp();
+  }
+
+  /** After the closing: settles what takes under way have brought, and ends. */
+  async end(): Promise<void> {
+    await this.#drained();
+    await this.#settlements.flushed();
     await this.#leases.stop();
+  }
+
+  /** Tells the handlers of events that a person has ended. */
+  abandon(keys: readonly string[]): void {
+    for (const key of keys) this.#held.get(key)?.abort.abort(takenAway());
   }
 
   async #drained(): Promise<void> {
@@ -236,9 +245,7 @@ export class Worker {
         suspectsMax: this.#suspectsFree(),
         crashesMax: clock.now() < this.#stableAt ? crashesMax - 2 : Infinity,
       });
-      const held = answer.claims.filter((claim) => this.#hold(claim));
-      if (held.length > 0) this.#leases.hold(held.map((claim) => this.#holdOf(claim)));
-      for (const claim of held) this.#run(claim);
+      this.#take(answer.claims);
       return answer;
     } finally {
       this.#slots.takeBack(offer);
@@ -250,7 +257,7 @@ export class Worker {
     const { event } = claim;
     const held = this.#held.get(event.key);
     if (held !== undefined) {
-      held.claim = claim;
+      meet(held, claim);
       this.#leases.hold([holdOf(held)]);
       return false;
     }
@@ -258,9 +265,9 @@ export class Worker {
     const timeouts = registry.of(event.source, event.type).map(({ timeoutMs }) => timeoutMs);
     // Beyond the deadline by the length of a lease: long enough to settle what ended in the last moment.
     const until = clock.now() + Math.max(0, ...timeouts) + leaseMs;
-    const abort = new AbortController();
-    if (this.#state !== "working") abort.abort(new Error("the inbox is closing"));
-    this.#held.set(event.key, { claim, abort, until, isSettling: false });
+    const taken = heldOf(claim, until);
+    if (this.#state !== "working") taken.abort.abort(new Error("the inbox is closing"));
+    this.#held.set(event.key, taken);
     this.#slots.use(event);
     return true;
   }
@@ -280,18 +287,36 @@ export class Worker {
     const source = this.#needs.sources.get(event.source);
     if (held === undefined || source === undefined) return;
     void this.#work(held, source).finally(() => {
-      this.#held.delete(event.key);
-      this.#leases.drop(event.key);
+      const { claim, next } = held;
+      if (this.#held.get(event.key) === held) this.#held.delete(event.key);
+      this.#leases.drop({ key: event.key, fence: claim.fence });
+      if (next !== undefined) this.#take([next]);
       if (event.crashes > 0) this.look();
       this.#tell();
     });
+  }
+
+  /** Takes claims in hand and runs them, those aside that are in hand already. */
+  #take(claims: readonly Claim[]): void {
+    const held = claims.filter((claim) => this.#hold(claim));
+    if (held.length > 0) this.#leases.hold(held.map((claim) => this.#holdOf(claim)));
+    for (const claim of held) this.#run(claim);
   }
 
   async #work(held: Held, source: ConfiguredSource): Promise<void> {
     const { event } = held.claim;
     const handlers = this.#needs.registry.of(event.source, event.type);
     const { signal } = held.abort;
-    const report = await attempt(held.claim, { ...this.#needs, source, handlers, signal });
+    const report = await attempt(held.claim, {
+      ...this.#needs,
+      source,
+      handlers,
+      signal,
+      onEnd({ finished, gaveUp }) {
+        held.finished.push(...finished);
+        held.gaveUp.push(...gaveUp);
+      },
+    });
     // The next event need not wait for this one's commit.
     this.#slots.leave(event);
     if (this.#more || this.#slots.isLimited(event)) this.look();
@@ -304,19 +329,17 @@ export class Worker {
     const { onUnknownType, random, emit } = this.#needs;
     const delaysMs = source.delaysMsOf(type);
     const finding = this.#findingOf(report);
+    // It was handed back when the inbox closed.
+    if (this.#held.get(held.claim.event.key) !== held) return;
     const outcome = decide(held.claim.event, finding, { delaysMs, onUnknownType, random });
     held.isSettling = true;
     const settled = { finished, gaveUp, history };
-    const isSettled = await this.#settlements.add(() => settlementOf(held, outcome, settled));
-    // After the closing nobody knows whether it holds, and nobody has taken over.
-    if (!isSettled && this.#state === "closed") return;
+    const end = await this.#settlements.add(() => settlementOf(held.claim, outcome, settled));
     const event = nameOf(held);
-    emit(
-      isSettled
-        ? { kind: "settled", event, attempt: attempts, outcome: namedOutcome(outcome), failures }
-        : { kind: "fenced", event },
-    );
-    if (!isSettled) return;
+    if (end === "fenced") emit({ kind: "fenced", event });
+    if (end !== "held") return;
+    const named = namedOutcome(outcome);
+    emit({ kind: "settled", event, attempt: attempts, outcome: named, failures });
     if (outcome.state === "pending") this.#lookIn(outcome.afterMs);
     if (outcome.state === "done" && outcome.became !== undefined) this.look();
   }
@@ -332,10 +355,11 @@ export class Worker {
     const outcome = { state: "pending", afterMs: 0, handedBack: false } as const;
     const left = [...this.#held.values()].filter(({ isSettling }) => !isSettling);
     if (left.length === 0) return;
+    for (const { claim } of left) this.#held.delete(claim.event.key);
     await this.#settlements.write(
-      left.map((held) => {
-        const { gaveUp, history } = held.claim.event;
-        return () => settlementOf(held, outcome, { finished: [], gaveUp, history });
+      left.map(({ claim, next = claim, finished, gaveUp }) => () => {
+        const { history, gaveUp: before } = next.event;
+        return settlementOf(next, outcome, { finished, gaveUp: [...before, ...gaveUp], history });
       }),
     );
   }
@@ -360,26 +384,4 @@ export class Worker {
     this.#waiting = [];
     for (const resolve of waiting) resolve();
   }
-}
-
-function holdOf({ claim, until }: Held): ThreadHold {
-  return { key: claim.event.key, fence: claim.fence, until };
-}
-
-function nameOf({ claim }: Held): EventName {
-  const { source, type, key } = claim.event;
-  return { source, type, key };
-}
-
-function namedOutcome(outcome: Outcome): NamedOutcome {
-  if (outcome.state !== "done" || outcome.became === undefined) return outcome as NamedOutcome;
-  return { state: "done", became: outcome.became.length };
-}
-
-function settlementOf(
-  { claim }: Held,
-  outcome: Outcome,
-  kept: Pick<Settlement, "finished" | "gaveUp" | "history">,
-): Settlement {
-  return { key: claim.event.key, fence: claim.fence, outcome, ...kept };
 }

@@ -87,6 +87,20 @@ export const claimTests: StoreTests = {
     assert.deepEqual(ids(claims), ["innocent", "twice"]);
   },
 
+  "of suspects whose lease has ended and of such that wait, those with more crashes come first":
+    async (open) => {
+      const store = await open();
+      const outcome = { state: "pending", afterMs: 0, handedBack: true } as const;
+      await taken(store, "waits", 0);
+      await store.claim(claimAsk({ leaseMs: 0 }));
+      const [twice] = (await store.claim(claimAsk())).claims;
+      assert.ok(twice);
+      await store.settle([settlementOf(twice, { outcome })]);
+      await taken(store, "lapsed", 0);
+      const { claims } = await store.claim(claimAsk({ suspectsMax: 1 }));
+      assert.deepEqual(ids(claims), ["waits"]);
+    },
+
   "suspects with too many crashes are left alone, and not announced": async (open) => {
     const store = await open();
     await taken(store, "1", 0);
@@ -154,6 +168,20 @@ export const claimTests: StoreTests = {
     const full = { slots: { a: 5 }, typesMax: { a: { x: 0 } } };
     assert.deepEqual(ids((await store.claim(claimAsk(full))).claims), ["5"]);
     assert.deepEqual(ids((await store.claim(claimAsk({ slots: { a: 5 } }))).claims), ["2", "3"]);
+  },
+
+  "a type may have any name, whatever that means in JavaScript": async (open) => {
+    const store = await open();
+    const types = ["constructor", "__proto__", "toString", "", "hasOwnProperty", "x"];
+    for (const type of types) await take(store, eventOf(`is ${type}`, { type }));
+    const asked = claimAsk({ slots: { a: 100 }, typesMax: { a: { x: 1 } } });
+    assert.equal((await store.claim(asked)).claims.length, types.length);
+    const source = "constructor";
+    await take(store, eventOf("1", { source }));
+    assert.deepEqual((await store.claim(claimAsk({ slots: { a: 1 } }))).claims, []);
+    const slots = { [source]: 1 };
+    const limited = { slots, typesMax: { [source]: { toString: 0 } } };
+    assert.deepEqual(ids((await store.claim(claimAsk(limited))).claims), ["1"]);
   },
 
   "a full type does not keep a suspect of another type waiting": async (open) => {

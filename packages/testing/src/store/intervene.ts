@@ -259,6 +259,15 @@ export const interveneTests: StoreTests = {
     assert.ok((await store.get(eventKey("a", "stranger")))?.delivery);
   },
 
+  "erasing a variant takes along the event whose id it has": async (open) => {
+    const store = await open();
+    await take(store, eventOf("1"));
+    for (const text of ["x", "y"]) await take(store, eventOf("1", { text }));
+    const variants = ["x", "y"].map((text) => eventKey("a", `1\0${text}`));
+    const { keys } = await store.intervene({ keys: variants.slice(0, 1) }, ask("erase"));
+    assert.deepEqual(new Set(keys), new Set([eventKey("a", "1"), ...variants]));
+  },
+
   "unknown keys are passed over": async (open) => {
     const store = await open();
     const selection = { keys: [eventKey("a", "none"), "no key", ""] };

@@ -112,6 +112,16 @@ export const pruneTests: StoreTests = {
     assert.ok(left.length > 0 && left.every(({ state }) => !prunable.includes(state)));
   },
 
+  "what a clock that was ahead has written does not keep others from being forgotten": async (
+    open,
+  ) => {
+    const store = await open();
+    const delivery = { ...deliveryOf("later"), receivedAt: Date.now() + 1e10 };
+    await take(store, eventOf("later", { delivery }));
+    await done(store, "1");
+    assert.deepEqual(await pruned(store, { payloadMs: 1000 }), { payloads: 1, keys: 0 });
+  },
+
   "what has lost its delivery is not replayed": async (open) => {
     const store = await open();
     await done(store, "1");

@@ -1,6 +1,6 @@
 /** `get` and `list`: what was kept can be looked at. */
 
-import { eventKey } from "@webhook-inbox/core";
+import { eventKey, isWebhookInboxError } from "@webhook-inbox/core";
 import { strict as assert } from "node:assert";
 import { eventOf, settlementOf, take, takeAsk, taken } from "./material.ts";
 import type { StoreTests } from "./store-test.ts";
@@ -12,6 +12,12 @@ export const readTests: StoreTests = {
     assert.equal(await store.get(eventKey("a", "2")), undefined);
     assert.equal(await store.get("no key"), undefined);
     assert.equal(await store.get(""), undefined);
+  },
+
+  "a cursor that is none is refused": async (open) => {
+    const store = await open();
+    const listing = store.list({ cursor: "zip" });
+    await assert.rejects(listing, (error) => isWebhookInboxError(error));
   },
 
   "a list is newest first, in pages that lose and repeat nothing": async (open) => {

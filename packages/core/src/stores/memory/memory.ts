@@ -28,6 +28,7 @@ import type { Settlement } from "../../model/settlement.ts";
 import { prunable } from "../../model/transitions.ts";
 import {
   actedOn,
+  badCursor,
   bornRecord,
   dueAfter,
   isBornClaimed,
@@ -149,12 +150,12 @@ class MemoryStore implements Store<NoTransaction> {
       const { source, type } = row.event;
       const { delivery } = row;
       const at = claimableAt(row) ?? Infinity;
-      if (delivery === undefined || ask.slots[source] === undefined) continue;
+      if (delivery === undefined || !Object.hasOwn(ask.slots, source)) continue;
       const suspect = isSuspect(row) ? 1 : 0;
       if (suspect > suspects || crashesIfClaimed(row) > ask.crashesMax) continue;
       bytes += at > now ? 0 : delivery.body.length;
       const fits = claims.length === 0 || bytes <= ask.bytesMax;
-      if (at > now || !fits || !room.has(source, type)) {
+      if (at > now || !fits || room.left(source, type) === 0) {
         left.push(row);
         continue;
       }
@@ -163,7 +164,7 @@ class MemoryStore implements Store<NoTransaction> {
       claims.push(claimRow(row, delivery, ask, now));
     }
     const instants = left
-      .filter(({ event }) => !room.fullTypes(event.source).includes(event.type))
+      .filter(({ event }) => !room.isFull(event.source, event.type))
       .filter((row) => !isSuspect(row) || suspects > 0)
       .map((row) => claimableAt(row) ?? Infinity);
     const nextDueInMs =
@@ -220,6 +221,7 @@ class MemoryStore implements Store<NoTransaction> {
 
   async list(query: ListQuery): Promise<ListAnswer> {
     const before = query.cursor === undefined ? Infinity : Number(query.cursor);
+    if (Number.isNaN(before)) throw badCursor();
     const limit = limitOf(query);
     const rows = [...this.#rows.values()]
       .filter(({ event, seq }) => seq < before && matches(event, query))
@@ -264,10 +266,11 @@ class MemoryStore implements Store<NoTransaction> {
   /** With all events of their deliveries and all variants of their ids. */
   #withKin(rows: readonly Row[]): readonly Row[] {
     const kin = new Set(rows);
-    for (const { delivery, variants } of kin) {
+    for (const { event, delivery, variants } of kin) {
       for (const other of this.#rows.values()) {
         const isSibling = delivery !== undefined && other.delivery === delivery;
-        if (isSibling || variants.includes(other.event.key)) kin.add(other);
+        const isVariant = variants.includes(other.event.key) || other.variants.includes(event.key);
+        if (isSibling || isVariant) kin.add(other);
       }
     }
     return [...kin].filter(({ event }) => event.state !== "erased");

@@ -1,7 +1,7 @@
 /** The ledger of the memory store. */
 
 import type { PruneAsk, Tally, TallyQuery } from "../../contracts/store.ts";
-import { floorTo, tallySteps, type Moves } from "../records.ts";
+import { floorTo, hourMs, tallyBounds, type Moves } from "../records.ts";
 
 export class Tallies {
   readonly #tallies = new Map<string, Tally>();
@@ -12,10 +12,12 @@ export class Tallies {
 
   /** Sums up what is long ago. */
   fold(ask: PruneAsk, now: number): void {
-    for (const { before, stepMs } of tallySteps(ask, now)) {
-      const old = [...this.#tallies.values()].filter(({ at }) => at < before);
-      for (const tally of old) this.#tallies.delete(nameOf(tally));
-      for (const tally of old) addTo(this.#tallies, { ...tally, at: floorTo(tally.at, stepMs) });
+    const { hoursBefore, oneBefore } = tallyBounds(ask, now);
+    const old = [...this.#tallies.values()].filter(({ at }) => at < hoursBefore);
+    for (const tally of old) this.#tallies.delete(nameOf(tally));
+    for (const tally of old) {
+      const at = tally.at < oneBefore ? 0 : floorTo(tally.at, hourMs);
+      addTo(this.#tallies, { ...tally, at });
     }
   }
 

@@ -43,23 +43,13 @@ function claimNow(on: Claiming): Claim[] {
   const claims: Claim[] = [];
   let bytes = 0;
   for (const [source, count] of Object.entries(ask.slots)) {
-    const before = claims.length;
-    for (let isCut = true; isCut;) {
-      isCut = false;
-      for (const { seq, type, lapsed, suspect } of candidates(
-        on,
-        source,
-        count - claims.length + before,
-      )) {
-        // A type that has just become full may hide others: they are looked for again, without it.
-        isCut ||= !room.has(source, type);
-        if (!room.has(source, type)) continue;
-        bytes += sizeOf(prepare, seq);
-        if (claims.length > 0 && bytes > ask.bytesMax) return claims;
-        room.use(source, type);
-        on.suspects -= suspect;
-        claims.push(claimRow(prepare, seq, ask.fence, now + ask.leaseMs, lapsed));
-      }
+    for (const { seq, type, lapsed, suspect } of candidates(on, source, count)) {
+      if (room.left(source, type) === 0) continue;
+      bytes += sizeOf(prepare, seq);
+      if (claims.length > 0 && bytes > ask.bytesMax) return claims;
+      room.use(source, type);
+      on.suspects -= suspect;
+      claims.push(claimRow(prepare, seq, ask.fence, now + ask.leaseMs, lapsed));
     }
   }
   return claims;
@@ -68,9 +58,14 @@ function claimNow(on: Claiming): Claim[] {
 interface Candidate {
   readonly seq: number;
   readonly type: string;
+  readonly crashes: number;
+  readonly dueAt: number;
   readonly lapsed: 0 | 1;
   readonly suspect: 0 | 1;
 }
+
+const candidateColumns = `e.seq, e.type, e.crashes, e.due_at AS dueAt, e.state = 'running' AS lapsed,
+  e.state = 'running' OR e.crashes > 0 AS suspect`;
 
 const isDue = "e.state = 'pending' AND e.crashes = 0";
 const isSuspect = (max: number): string =>
@@ -78,43 +73,90 @@ const isSuspect = (max: number): string =>
 const isLapsed = (max: number): string =>
   `e.state = 'running'${max === Infinity ? "" : ` AND e.crashes < ${max}`}`;
 
-/** Due rows of a source, oldest due first; before them suspects, if any may run, of most crashes. Reads no body. */
-function candidates(
-  { prepare, now, room, suspects, ask: { crashesMax } }: Claiming,
+/** Due rows of a source, those replayed last, oldest due first; before them suspects, if any may run. Reads no body. */
+function candidates(on: Claiming, source: string, count: number): readonly Candidate[] {
+  const suspects = suspectsOf(on, source, Math.min(count, on.suspects));
+  const left = count - suspects.length;
+  if (left <= 0) return suspects;
+  return [...suspects, ...(on.room.isLimited(source) ? dueByType : due)(on, source, left)];
+}
+
+/** Suspects that may run, of most crashes. There are few of them: as many as were in hand when a worker died. */
+function suspectsOf(
+  { prepare, ask, now, room }: Claiming,
   source: string,
   count: number,
 ): readonly Candidate[] {
-  const full = JSON.stringify(room.fullTypes(source));
-  const rows = (where: string, due: string, most: number, order: string): readonly Candidate[] =>
-    most <= 0
-      ? []
-      : (prepare(`
-          SELECT e.seq, e.type, e.state = 'running' AS lapsed, e.state = 'running' OR e.crashes > 0 AS suspect
-          FROM webhook_inbox_events e
-          WHERE ${where} AND e.source = ? AND e.${due} <= ? ${full === "[]" ? "AND ? <> ''" : notIn}
-          ORDER BY ${order} LIMIT ?`).all(source, now, full, most) as unknown as Candidate[]);
-  const most = Math.min(count, suspects);
-  const lapsed = rows(
-    isLapsed(crashesMax),
-    "lease_ends_at",
-    most,
-    "e.crashes DESC, e.lease_ends_at, e.seq",
-  );
-  const crashed = rows(
-    isSuspect(crashesMax),
-    "due_at",
-    most - lapsed.length,
-    "e.crashes DESC, e.due_at, e.seq",
-  );
-  const found = [...lapsed, ...crashed];
+  if (count <= 0) return [];
+  const rows = (where: string, dueAt: string): readonly Candidate[] =>
+    prepare(`
+      SELECT ${candidateColumns} FROM webhook_inbox_events e WHERE ${where} AND e.source = ? AND e.${dueAt} <= ?`).all(
+      source,
+      now,
+    ) as unknown as Candidate[];
+  const all = [
+    ...rows(isLapsed(ask.crashesMax), "lease_ends_at"),
+    ...rows(isSuspect(ask.crashesMax), "due_at"),
+  ];
+  return all
+    .filter(({ type }) => room.left(source, type) > 0)
+    .sort((a, b) => b.crashes - a.crashes || a.dueAt - b.dueAt || a.seq - b.seq)
+    .slice(0, count);
+}
+
+function due({ prepare, now }: Claiming, source: string, count: number): readonly Candidate[] {
+  const found: Candidate[] = [];
   for (const replayed of [0, 1]) {
-    const where = `${isDue} AND e.replayed = ${replayed}`;
-    found.push(...rows(where, "due_at", count - found.length, "e.due_at"));
+    if (found.length === count) break;
+    const statement = prepare(`
+      SELECT ${candidateColumns} FROM webhook_inbox_events e
+      WHERE ${isDue} AND e.source = ? AND e.replayed = ? AND e.due_at <= ? ORDER BY e.due_at LIMIT ?`);
+    const rows = statement.all(source, replayed, now, count - found.length);
+    found.push(...(rows as unknown as Candidate[]));
   }
   return found;
 }
 
-const notIn = "AND e.type NOT IN (SELECT value FROM json_each(?))";
+/** The same where types are limited: of each its own, so that the backlog of a full one is not walked through. */
+function dueByType(
+  { prepare, now, room }: Claiming,
+  source: string,
+  count: number,
+): readonly Candidate[] {
+  const types = typesOf(prepare, source).filter((type) => room.left(source, type) > 0);
+  const found: Candidate[] = [];
+  for (const replayed of [0, 1]) {
+    const rows = types.flatMap((type) => {
+      const most = Math.min(count - found.length, room.left(source, type));
+      const statement = prepare(`
+        SELECT ${candidateColumns} FROM webhook_inbox_events e
+        WHERE ${isDue} AND e.source = ? AND e.type = ? AND e.replayed = ? AND e.due_at <= ?
+        ORDER BY e.due_at LIMIT ?`);
+      return statement.all(source, type, replayed, now, most) as unknown as Candidate[];
+    });
+    rows.sort((a, b) => a.dueAt - b.dueAt || a.seq - b.seq);
+    found.push(...rows.slice(0, count - found.length));
+  }
+  return found;
+}
+
+/** Types looked at in a source whose handlers are limited: a sender may think of any number of them. */
+const typesMax = 1000;
+
+/** Types of which something waits, found by leaping from one to the next. */
+function typesOf(prepare: Prepare, source: string): readonly string[] {
+  const next = prepare(`
+    SELECT min(e.type) AS type FROM webhook_inbox_events e WHERE ${isDue} AND e.source = ? AND e.type > ?`);
+  const first = prepare(`
+    SELECT min(e.type) AS type FROM webhook_inbox_events e WHERE ${isDue} AND e.source = ?`);
+  const types: string[] = [];
+  let type = first.get(source)?.["type"];
+  while (typeof type === "string" && types.length < typesMax) {
+    types.push(type);
+    type = next.get(source, type)?.["type"];
+  }
+  return types;
+}
 
 function sizeOf(prepare: Prepare, seq: number): number {
   const row = prepare(`
@@ -145,25 +187,51 @@ function claimRow(
 
 /** Milliseconds until something may be claimed; suspects count only while one may run. */
 function untilDue({ prepare, ask, now, room, suspects }: Claiming): number | undefined {
-  const ways: readonly (readonly [where: string, due: string])[] = [
-    [`${isDue} AND e.replayed = 0`, "due_at"],
-    [`${isDue} AND e.replayed = 1`, "due_at"],
-    ...(suspects > 0
-      ? ([
-          [isSuspect(ask.crashesMax), "due_at"],
-          [isLapsed(ask.crashesMax), "lease_ends_at"],
-        ] as const)
-      : []),
-  ];
+  const first = (where: string, dueAt: string, ...values: readonly string[]): number => {
+    const statement = prepare(
+      `SELECT e.${dueAt} AS at FROM webhook_inbox_events e WHERE ${where} ORDER BY e.${dueAt} LIMIT 1`,
+    );
+    return Number(statement.get(...values)?.["at"] ?? Infinity);
+  };
   const instants = Object.keys(ask.slots).flatMap((source) => {
-    const full = JSON.stringify(room.fullTypes(source));
-    return ways.map(([where, due]) => {
-      const first = prepare(`
-        SELECT e.${due} AS at FROM webhook_inbox_events e
-        WHERE ${where} AND e.source = ? ${full === "[]" ? "AND ? <> ''" : notIn} ORDER BY e.${due} LIMIT 1`);
-      return first.get(source, full)?.["at"];
-    });
+    const types = room.isLimited(source)
+      ? typesOf(prepare, source).filter((type) => !room.isFull(source, type))
+      : undefined;
+    const ofSource = `${isDue} AND e.source = ?`;
+    const waiting = [0, 1].flatMap((replayed) =>
+      types === undefined
+        ? [first(`${ofSource} AND e.replayed = ${replayed}`, "due_at", source)]
+        : types.map((type) =>
+            first(
+              `${ofSource} AND e.type = ? AND e.replayed = ${replayed}`,
+              "due_at",
+              source,
+              type,
+            ),
+          ),
+    );
+    if (suspects <= 0) return waiting;
+    return [...waiting, ...suspectTimes({ prepare, ask, room }, source)];
   });
-  const numbers = instants.filter((at) => typeof at === "number");
-  return numbers.length === 0 ? undefined : Math.max(0, Math.min(...numbers) - now);
+  const soonest = Math.min(Infinity, ...instants);
+  return soonest === Infinity ? undefined : Math.max(0, soonest - now);
+}
+
+/** When suspects of a source may be claimed, those of full types left out. */
+function suspectTimes(
+  { prepare, ask, room }: Pick<Claiming, "prepare" | "ask" | "room">,
+  source: string,
+): readonly number[] {
+  const ways = [
+    [isSuspect(ask.crashesMax), "due_at"],
+    [isLapsed(ask.crashesMax), "lease_ends_at"],
+  ] as const;
+  return ways.flatMap(([where, dueAt]) =>
+    prepare(
+      `SELECT e.type, min(e.${dueAt}) AS at FROM webhook_inbox_events e WHERE ${where} AND e.source = ? GROUP BY e.type`,
+    )
+      .all(source)
+      .filter((row) => !room.isFull(source, String(row["type"])))
+      .map((row) => Number(row["at"])),
+  );
 }

@@ -16,6 +16,9 @@ const locked = 6;
 /** Result codes that say the file cannot be used now, whatever is written: permissions, space, the disk, corruption. */
 const unavailableCodes: ReadonlySet<number> = new Set([busy, locked, 7, 8, 10, 11, 13, 14, 15, 26]);
 
+/** Those of them that no waiting mends: the file is no database, or a damaged one. */
+const damagedCodes: ReadonlySet<number> = new Set([11, 26]);
+
 /** Gives a statement, prepared once. */
 export type Prepare = (sql: string) => StatementSync;
 
@@ -29,9 +32,12 @@ export async function connect(
 ): Promise<DatabaseSync> {
   const database = open(filename);
   try {
+    // Secure deletion from the start: content that pages once held must not outlive what is erased.
     // Waiting is done between turns of the event loop, never inside SQLite.
     database.exec("PRAGMA busy_timeout = 0");
-    await patiently(() => database.exec("PRAGMA synchronous = FULL; PRAGMA fullfsync = ON"));
+    await patiently(() =>
+      database.exec("PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA secure_delete = ON"),
+    );
     const alone = await patiently(() => setUpAlone(database, setUp));
     await enterWal(database);
     proveDurable(database, filename);
@@ -184,15 +190,19 @@ function resultCode(error: unknown): number | undefined {
 }
 
 /** Wraps what says that the file cannot be used now; leaves what is about a row, or ours already, as it is. */
-function unavailable(error: unknown, filename: string): unknown {
+export function unavailable(error: unknown, filename: string): unknown {
   const code = resultCode(error);
   const isOfSystem = error instanceof Error && "syscall" in error;
   if (!isOfSystem && (code === undefined || !unavailableCodes.has(code))) return error;
   const reason = error instanceof Error ? error.message : "";
+  const advice =
+    code !== undefined && damagedCodes.has(code)
+      ? "Give the path of a SQLite file, of one that does not exist yet, or restore it from a backup."
+      : "Check that its directory exists, that this process may write there, that the disk has space, and that no other " +
+        "process holds its lock for long.";
   return new WebhookInboxError(
     "STORE_UNAVAILABLE",
-    `SQLite file "${filename}" cannot be used now: ${reason}. Check that its directory exists, that this process may ` +
-      "write there, that the disk has space, and that no other process holds its lock for long.",
+    `SQLite file "${filename}" cannot be used now: ${reason}. ${advice}`,
     { cause: error },
   );
 }

@@ -55,7 +55,8 @@ function withKin(prepare: Prepare, events: readonly EventRecord[]): readonly Eve
   const kinOf = prepare(`
     SELECT ${eventColumns} FROM webhook_inbox_events e
     WHERE e.state <> 'erased'
-      AND (e.delivery = (SELECT delivery FROM webhook_inbox_events WHERE key = ?1) OR e.variant_of = ?1)`);
+      AND (e.delivery = (SELECT delivery FROM webhook_inbox_events WHERE key = ?1) OR e.variant_of = ?1
+        OR e.key = (SELECT variant_of FROM webhook_inbox_events WHERE key = ?1))`);
   const kin = new Map(events.map((event) => [event.key, event]));
   for (const { key } of kin.values()) {
     for (const row of kinOf.all(keyBytes(key)) as Row[]) {

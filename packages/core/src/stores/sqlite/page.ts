@@ -1,6 +1,7 @@
 /** Pages of events: filters that look at a bounded number of rows, and go on from there. */
 
 import type { EventFilter } from "../../contracts/store.ts";
+import { badCursor } from "../records.ts";
 import type { EventRecord } from "../../model/event.ts";
 import type { Prepare } from "./connection.ts";
 import { eventColumns, eventOf, type Row } from "./rows.ts";
@@ -29,6 +30,7 @@ export function pageOf(
   const high = Number(bounds?.["high"] ?? -1);
   const isUp = order === "oldest";
   const start = cursor === undefined ? (isUp ? low - 1 : high + 1) : Number(cursor);
+  if (!Number.isSafeInteger(start)) throw badCursor();
   const end = isUp ? start + lookedAtMax + 1 : start - lookedAtMax - 1;
   const rows = prepare(`
     SELECT e.seq, ${eventColumns} FROM webhook_inbox_events e

@@ -11,20 +11,20 @@ import { foldTallies } from "./tallies.ts";
 
 const isOver = `state IN (${prunable.map((state) => `'${state}'`).join(", ")})`;
 
-/** First deliveries, then keys; the cursor says which, and after which row. */
+/** Deliveries, then keys, then tallies; the cursor says which of them, and after which row. */
 export function pruneNow(prepare: Prepare, ask: PruneAsk, now: number, moves: Moves): PruneAnswer {
   const [part = "payloads", after = "0"] = ask.cursor?.split(" ") ?? [];
   if (part === "payloads") {
     const { removed, last } = prunePayloads(prepare, Number(after), ask, now);
-    return {
-      payloads: removed,
-      keys: 0,
-      cursor: last === undefined ? "keys 0" : `payloads ${last}`,
-    };
+    const cursor = last === undefined ? "keys 0" : `payloads ${last}`;
+    return { payloads: removed, keys: 0, cursor };
   }
-  const { removed, last } = pruneKeys(prepare, Number(after), ask, now, moves);
-  if (last === undefined) foldTallies(prepare, ask, now);
-  return { payloads: 0, keys: removed, cursor: last === undefined ? undefined : `keys ${last}` };
+  if (part === "keys") {
+    const { removed, last } = pruneKeys(prepare, Number(after), ask, now, moves);
+    return { payloads: 0, keys: removed, cursor: last === undefined ? "tallies" : `keys ${last}` };
+  }
+  const isMore = foldTallies(prepare, ask, now);
+  return { payloads: 0, keys: 0, cursor: isMore ? "tallies" : undefined };
 }
 
 interface Part {
@@ -34,14 +34,13 @@ interface Part {
 }
 
 function prunePayloads(prepare: Prepare, after: number, ask: PruneAsk, now: number): Part {
-  const before = now - ask.payloadMs;
-  const old = oldest(prepare, "deliveries", after, ask.limit, before);
+  const { old, last } = oldest(prepare, "deliveries", after, ask.limit, ask.payloadMs, now);
   // What has an event that is not over is needed still.
   const remove = prepare(`
     DELETE FROM webhook_inbox_deliveries
     WHERE seq = ? AND NOT EXISTS (SELECT 1 FROM webhook_inbox_events e WHERE e.delivery = ?1 AND NOT e.${isOver})`);
   const removed = old.filter((seq) => remove.run(seq).changes === 1).length;
-  return { removed, last: old.length < ask.limit ? undefined : old.at(-1) };
+  return { removed, last };
 }
 
 function pruneKeys(
@@ -51,7 +50,7 @@ function pruneKeys(
   now: number,
   moves: Moves,
 ): Part {
-  const old = oldest(prepare, "events", after, ask.limit, now - ask.keyMs);
+  const { old, last } = oldest(prepare, "events", after, ask.limit, ask.keyMs, now);
   const remove = prepare(`
     DELETE FROM webhook_inbox_events
     WHERE seq = ? AND ${isOver}
@@ -65,20 +64,29 @@ function pruneKeys(
     moves.add({ source, type, from: state, to: "pruned" });
     removed += 1;
   }
-  return { removed, last: old.length < ask.limit ? undefined : old.at(-1) };
+  return { removed, last };
 }
 
-/** Rows after `after`, as long as they were received before `before`. */
+/** Rows after `after` that are older than `ageMs`. What a clock that was ahead has written is passed by, and ends no round. */
 function oldest(
   prepare: Prepare,
   table: "deliveries" | "events",
   after: number,
   limit: number,
-  before: number,
-): readonly number[] {
+  ageMs: number,
+  now: number,
+): { readonly old: readonly number[]; readonly last: number | undefined } {
   const rows = prepare(
     `SELECT seq, received_at FROM webhook_inbox_${table} WHERE seq > ? ORDER BY seq LIMIT ?`,
-  ).all(after, limit);
-  const young = rows.findIndex((row) => Number(row["received_at"]) >= before);
-  return (young === -1 ? rows : rows.slice(0, young)).map((row) => Number(row["seq"]));
+  )
+    .all(after, limit)
+    .map((row) => ({ seq: Number(row["seq"]), receivedAt: Number(row["received_at"]) }));
+  const isOld = (receivedAt: number): boolean => receivedAt < now - ageMs;
+  const isYoung = (receivedAt: number): boolean => !isOld(receivedAt) && receivedAt <= now;
+  const end = rows.findIndex(({ receivedAt }) => isYoung(receivedAt));
+  const looked = end === -1 ? rows : rows.slice(0, end);
+  return {
+    old: looked.filter(({ receivedAt }) => isOld(receivedAt)).map(({ seq }) => seq),
+    last: end === -1 && rows.length === limit ? rows.at(-1)?.seq : undefined,
+  };
 }

@@ -48,7 +48,9 @@ export const steps: readonly string[] = [
     notes TEXT NOT NULL                -- JSON
   ) STRICT;
 
-  CREATE INDEX webhook_inbox_due ON webhook_inbox_events (source, replayed, due_at, type)
+  CREATE INDEX webhook_inbox_due ON webhook_inbox_events (source, replayed, due_at)
+    WHERE state = 'pending' AND crashes = 0;
+  CREATE INDEX webhook_inbox_due_by_type ON webhook_inbox_events (source, type, replayed, due_at)
     WHERE state = 'pending' AND crashes = 0;
   CREATE INDEX webhook_inbox_suspects ON webhook_inbox_events (source, due_at)
     WHERE state = 'pending' AND crashes > 0;

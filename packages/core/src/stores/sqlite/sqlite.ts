@@ -28,7 +28,7 @@ import type { NewEvent } from "../../model/event.ts";
 import type { Settlement } from "../../model/settlement.ts";
 import { limitOf, Moves } from "../records.ts";
 import { claimDue } from "./claim.ts";
-import { connect, identityOf, transaction, type Prepare } from "./connection.ts";
+import { connect, identityOf, transaction, unavailable, type Prepare } from "./connection.ts";
 import { interveneNow } from "./intervene.ts";
 import { migrate, releaseAll } from "./migrate.ts";
 import { pageOf } from "./page.ts";
@@ -39,7 +39,7 @@ import { takeAll } from "./take.ts";
 import { auditOf, tallies, writeTallies } from "./tallies.ts";
 import { finishWith, Undone, type SqliteClient, type SqliteTransaction } from "./transaction.ts";
 
-export type { SqliteClient, SqliteTransaction } from "./transaction.ts";
+export type { SqliteClient, SqliteStatement, SqliteTransaction } from "./transaction.ts";
 
 /**
  * A store in the SQLite file `filename`, which is created when it is missing. The journal is always WAL and
@@ -105,7 +105,8 @@ class SqliteStore implements Store<SqliteTransaction> {
    * replaced is lost: it is let go, and the next call opens what is there now.
    */
   async #present(): Promise<void> {
-    if (this.#identity === undefined || this.#identity === identityOf(this.#filename)) return;
+    if (this.#identity === undefined) return;
+    if (this.#database !== undefined && this.#identity === identityOf(this.#filename)) return;
     if (this.#database === undefined) {
       this.#reopening ??= this.open({ clock: this.#clock }).finally(
         () => (this.#reopening = undefined),
@@ -126,13 +127,14 @@ class SqliteStore implements Store<SqliteTransaction> {
     );
   }
 
-  async claim(ask: ClaimAsk): Promise<ClaimAnswer> {
-    await this.#present();
-    return await claimDue(
-      this.#prepare,
-      (work) => this.#write(work),
-      ask,
-      () => this.#clock.now(),
+  claim(ask: ClaimAsk): Promise<ClaimAnswer> {
+    return this.#read((prepare) =>
+      claimDue(
+        prepare,
+        (work) => this.#write(work),
+        ask,
+        () => this.#clock.now(),
+      ),
     );
   }
 
@@ -144,46 +146,50 @@ class SqliteStore implements Store<SqliteTransaction> {
     return this.#move((prepare, now, moves) => settleAll(prepare, settlements, now, moves));
   }
 
-  async get(key: string): Promise<Kept | undefined> {
-    await this.#present();
-    const row = this.#prepare(`
-      SELECT ${eventColumns}, ${deliveryColumns}
-      FROM webhook_inbox_events e LEFT JOIN webhook_inbox_deliveries d ON d.seq = e.delivery
-      WHERE e.key = ?`).get(keyBytes(key)) as Row | undefined;
-    return row === undefined ? undefined : keptOf(row);
+  get(key: string): Promise<Kept | undefined> {
+    return this.#read((prepare) => {
+      const row = prepare(`
+        SELECT ${eventColumns}, ${deliveryColumns}
+        FROM webhook_inbox_events e LEFT JOIN webhook_inbox_deliveries d ON d.seq = e.delivery
+        WHERE e.key = ?`).get(keyBytes(key)) as Row | undefined;
+      return row === undefined ? undefined : keptOf(row);
+    });
   }
 
-  async list(query: ListQuery): Promise<ListAnswer> {
-    await this.#present();
-    return pageOf(this.#prepare, query, "newest", query.cursor, limitOf(query));
+  list(query: ListQuery): Promise<ListAnswer> {
+    return this.#read((prepare) => pageOf(prepare, query, "newest", query.cursor, limitOf(query)));
   }
 
   async intervene(selection: Selection, ask: InterveneAsk): Promise<InterveneAnswer> {
-    const isErasing = ask.act === "erase" && !ask.dryRun;
-    if (isErasing) this.#opened().exec("PRAGMA secure_delete = ON");
     const answer = await this.#move((prepare, now, moves) =>
       interveneNow(prepare, selection, ask, now, moves),
     );
-    if (isErasing) {
-      // What was erased must not stay in the journal either. Others who read now keep it for as long as they read.
-      this.#opened().exec("PRAGMA secure_delete = OFF; PRAGMA wal_checkpoint(TRUNCATE)");
-    }
+    if (ask.act === "erase" && !ask.dryRun) this.#emptyJournal();
     return answer;
+  }
+
+  /** What was erased must not stay in the journal. Others who read or write now keep it there until the next erasure. */
+  #emptyJournal(): void {
+    try {
+      this.#opened().exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch {
+      // The erasure itself is done.
+    }
   }
 
   prune(ask: PruneAsk): Promise<PruneAnswer> {
     return this.#move((prepare, now, moves) => pruneNow(prepare, ask, now, moves));
   }
 
-  async tally(query: TallyQuery): Promise<readonly Tally[]> {
-    await this.#present();
-    return tallies(this.#prepare, query);
+  tally(query: TallyQuery): Promise<readonly Tally[]> {
+    return this.#read((prepare) => tallies(prepare, query));
   }
 
-  async audit(): Promise<AuditAnswer> {
-    await this.#present();
-    this.#opened();
-    return await auditOf(this.#filename);
+  audit(): Promise<AuditAnswer> {
+    return this.#read(() => {
+      this.#opened();
+      return auditOf(this.#filename);
+    });
   }
 
   transaction(hold: Hold, handler: string): SqliteTransaction {
@@ -207,6 +213,15 @@ class SqliteStore implements Store<SqliteTransaction> {
       writeTallies(prepare, moves, now);
       return result;
     });
+  }
+
+  async #read<T>(look: (prepare: Prepare) => T | Promise<T>): Promise<T> {
+    await this.#present();
+    try {
+      return await look(this.#prepare);
+    } catch (error) {
+      throw unavailable(error, this.#filename);
+    }
   }
 
   async #write<T>(work: (prepare: Prepare) => T): Promise<T> {

@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import type { AuditAnswer, PruneAsk, Tally, TallyQuery } from "../../contracts/store.ts";
 import { nextTurn } from "../../group-commit.ts";
 import type { EventState } from "../../model/event.ts";
-import { floorTo, tallySteps, type Moves } from "../records.ts";
+import { floorTo, hourMs, tallyBounds, type Moves } from "../records.ts";
 import type { Prepare } from "./connection.ts";
 
 /** Adds what happened in this transaction. */
@@ -25,15 +25,37 @@ function add(prepare: Prepare, { at, source, type, from, to, count }: Tally): vo
   );
 }
 
-/** Sums up what is long ago, so that the table stays small. */
-export function foldTallies(prepare: Prepare, ask: PruneAsk, now: number): void {
-  let from = 1;
-  for (const { before, stepMs } of tallySteps(ask, now)) {
-    const old = tallies(prepare, { from, before, stepMs });
-    prepare("DELETE FROM webhook_inbox_tallies WHERE at >= ? AND at < ?").run(from, before);
-    for (const tally of old) add(prepare, tally);
-    from = Math.max(from, before);
-  }
+/** How much time is summed up in one step. */
+const foldedMs = 6 * 3_600_000;
+const foldMark = "tallies_folded_to";
+
+/**
+ * Sums up what is long ago, so that the table stays small: one step of minutes into hours, from where the last one ended,
+ * and what is older than keys into one. Answers whether there is more to do.
+ */
+export function foldTallies(prepare: Prepare, ask: PruneAsk, now: number): boolean {
+  const { hoursBefore, oneBefore } = tallyBounds(ask, now);
+  fold(prepare, 1, oneBefore, Infinity);
+  const mark = prepare("SELECT value FROM webhook_inbox_meta WHERE name = ?").get(foldMark);
+  const first = prepare("SELECT min(at) AS at FROM webhook_inbox_tallies WHERE at >= ?").get(
+    Math.max(1, Number(mark?.["value"] ?? 0)),
+  );
+  const from = first?.["at"];
+  if (typeof from !== "number" || from >= hoursBefore) return false;
+  const to = Math.min(hoursBefore, floorTo(from, hourMs) + foldedMs);
+  fold(prepare, from, to, hourMs);
+  prepare("INSERT OR REPLACE INTO webhook_inbox_meta (name, value) VALUES (?, ?)").run(
+    foldMark,
+    to,
+  );
+  return to < hoursBefore;
+}
+
+function fold(prepare: Prepare, from: number, before: number, stepMs: number): void {
+  if (!(before > from)) return;
+  const old = tallies(prepare, { from, before, stepMs });
+  prepare("DELETE FROM webhook_inbox_tallies WHERE at >= ? AND at < ?").run(from, before);
+  for (const tally of old) add(prepare, tally);
 }
 
 export function tallies(prepare: Prepare, query: TallyQuery): readonly Tally[] {

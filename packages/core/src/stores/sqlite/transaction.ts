@@ -1,12 +1,18 @@
 /** `ctx.transaction` on SQLite: the user's statements and the completion of the handler in one commit. */
 
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Hold } from "../../contracts/store.ts";
 import { WebhookInboxError } from "../../errors.ts";
 import { keyBytes } from "./rows.ts";
 
 /** What a handler may use of the inbox's own connection while its function runs. */
-export type SqliteClient = Pick<DatabaseSync, "prepare" | "exec">;
+export interface SqliteClient {
+  exec(sql: string): void;
+  prepare(sql: string): SqliteStatement;
+}
+
+/** A statement of `node:sqlite`, but for what would stay open after the transaction. */
+export type SqliteStatement = Pick<StatementSync, "run" | "get" | "all">;
 
 /**
  * Runs `work` in a transaction on the file of the store, and marks the handler as succeeded in the same transaction: both
@@ -15,7 +21,7 @@ export type SqliteClient = Pick<DatabaseSync, "prepare" | "exec">;
  */
 export type SqliteTransaction = <T>(
   work: (database: SqliteClient) => T,
-  ...notAsync: [T] extends [never]
+  ...theFunctionMustNotBeAsync: [T] extends [never]
     ? []
     : T extends PromiseLike<unknown>
       ? ["the function must not be async"]
@@ -38,21 +44,44 @@ export function finishWith<T>(
   handler: string,
   work: (database: SqliteClient) => T,
 ): T {
-  const { changes } = database
-    .prepare(
-      `UPDATE webhook_inbox_events SET finished = json_insert(finished, '$[#]', ?)
-       WHERE key = ? AND fence = ? AND state = 'running'`,
-    )
+  const held = "WHERE key = ? AND fence = ? AND state = 'running'";
+  const claim = database.prepare(`SELECT 1 FROM webhook_inbox_events ${held}`);
+  if (claim.get(keyBytes(key), fence) === undefined) throw new Undone(lost(key));
+  database.exec(`SAVEPOINT ${savepoint}`);
+  const result = runWith(database, work);
+  try {
+    // It is gone if the function has ended the transaction, even if it has begun another one.
+    database.exec(`RELEASE ${savepoint}`);
+  } catch {
+    throw new Undone(
+      invalid("its function ended the transaction itself. Leave COMMIT and ROLLBACK to it."),
+    );
+  }
+  database
+    .prepare(`UPDATE webhook_inbox_events SET finished = json_insert(finished, '$[#]', ?) ${held}`)
     .run(handler, keyBytes(key), fence);
-  if (changes !== 1) throw new Undone(lost(key));
+  return result;
+}
+
+const savepoint = "webhook_inbox_transaction";
+
+/** Runs the user's function with a client that ends with it. */
+function runWith<T>(database: DatabaseSync, work: (database: SqliteClient) => T): T {
   let isOpen = true;
-  const opened = (): DatabaseSync => {
-    if (isOpen) return database;
+  const opened = <U>(act: () => U): U => {
+    if (isOpen) return act();
     throw invalid("its database was used after the function had returned.");
   };
   const client: SqliteClient = {
-    prepare: (sql) => opened().prepare(sql),
-    exec: (sql) => opened().exec(sql),
+    exec: (sql) => opened(() => database.exec(sql)),
+    prepare: (sql) => {
+      const statement = opened(() => database.prepare(sql));
+      return {
+        run: (...values: never[]) => opened(() => statement.run(...values)),
+        get: (...values: never[]) => opened(() => statement.get(...values)),
+        all: (...values: never[]) => opened(() => statement.all(...values)),
+      };
+    },
   };
   let result: T;
   try {
@@ -62,20 +91,13 @@ export function finishWith<T>(
   } finally {
     isOpen = false;
   }
-  if (!database.isTransaction) {
-    throw new Undone(
-      invalid("its function ended the transaction itself. Leave COMMIT and ROLLBACK to it."),
-    );
-  }
-  if (isPromise(result)) {
-    result.then(undefined, () => undefined);
-    throw new Undone(
-      invalid(
-        "its function returned a promise. On SQLite it must be synchronous: await before or after it.",
-      ),
-    );
-  }
-  return result;
+  if (!isPromise(result)) return result;
+  result.then(undefined, () => undefined);
+  throw new Undone(
+    invalid(
+      "its function returned a promise. On SQLite it must be synchronous: await before or after it.",
+    ),
+  );
 }
 
 function isPromise(value: unknown): value is PromiseLike<unknown> {
@@ -97,7 +119,8 @@ function invalid(what: string): WebhookInboxError {
 function lost(key: string): WebhookInboxError {
   return new WebhookInboxError(
     "CLAIM_LOST",
-    `event ${key} is not in this worker's hand any more: another one has taken over, or a person has ended it. ` +
+    `event ${key} is not in this worker's hand any more: it was settled, taken over by another one, or ended by a ` +
+      "person. " +
       "Nothing of the transaction was kept.",
   );
 }

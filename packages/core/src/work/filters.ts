@@ -1,0 +1,54 @@
+/** Checks of what selects events: what is misspelt or undefined must never select more than was meant. */
+
+import type { ListQuery, TallyQuery } from "../contracts/store.ts";
+import { WebhookInboxError } from "../errors.ts";
+
+export const filterNames: readonly string[] = [
+  "source",
+  "type",
+  "state",
+  "reason",
+  "receivedFrom",
+  "receivedBefore",
+];
+const numbers: ReadonlySet<string> = new Set([
+  "receivedFrom",
+  "receivedBefore",
+  "from",
+  "before",
+  "stepMs",
+  "limit",
+]);
+const minuteMs = 60_000;
+
+/** Throws `SELECTION_INVALID` for what is unknown, undefined, or of the wrong kind. */
+export function checkFilter(where: string, filter: object, names: readonly string[]): void {
+  refuseUnknown(where, filter, names);
+  for (const [name, value] of Object.entries(filter) as [string, unknown][]) {
+    const kind = numbers.has(name) ? "number" : "string";
+    if (typeof value === kind && !Number.isNaN(value)) continue;
+    const hint = numbers.has(name) ? " of milliseconds" : "";
+    throw invalid(
+      `${where}: ${name} must be a ${kind}${kind === "number" ? hint : ""}, and is ${String(value)}.`,
+    );
+  }
+}
+
+export function checkListQuery(query: ListQuery): void {
+  checkFilter("list", query, [...filterNames, "cursor", "limit"]);
+}
+
+export function checkTallyQuery(query: TallyQuery): void {
+  checkFilter("tally", query, ["source", "type", "from", "before", "stepMs"]);
+  if ((query.stepMs ?? minuteMs) < minuteMs) throw invalid("tally: stepMs is at least a minute.");
+}
+
+export function refuseUnknown(where: string, given: object, names: readonly string[]): void {
+  const stranger = Object.keys(given).find((name) => !names.includes(name));
+  if (stranger === undefined) return;
+  throw invalid(`${where}: there is no "${stranger}". It takes: ${names.join(", ")}.`);
+}
+
+export function invalid(message: string): WebhookInboxError {
+  return new WebhookInboxError("SELECTION_INVALID", message);
+}

@@ -1,0 +1,77 @@
+/** A claim in hand: what a worker keeps of an event from its taking to its settlement. */
+
+import type { Claim } from "../contracts/store.ts";
+import type { Outcome, Settlement } from "../model/settlement.ts";
+import type { EventName, NamedOutcome } from "../observe/signals.ts";
+import type { ThreadHold } from "./heartbeat-thread.ts";
+
+export interface Held {
+  /** Renewed when its lease had ended and the store gave the event to this very worker again. */
+  claim: Claim;
+  /** The event was given back or replayed meanwhile, and came to this very worker again: run when this attempt has ended. */
+  next: Claim | undefined;
+  /** Stops its handlers. */
+  readonly abort: AbortController;
+  /** When its lease is no longer extended: handlers are bounded, and so is their hold. */
+  readonly until: number;
+  /** Whether its handlers have ended, and the end is on its way to the store. */
+  isSettling: boolean;
+  /** Handlers that succeeded and gave up so far in this attempt. */
+  readonly finished: string[];
+  readonly gaveUp: string[];
+}
+
+export function heldOf(claim: Claim, until: number): Held {
+  return {
+    claim,
+    next: undefined,
+    abort: new AbortController(),
+    until,
+    isSettling: false,
+    finished: [],
+    gaveUp: [],
+  };
+}
+
+export function holdOf({ claim, next = claim, until }: Held): ThreadHold {
+  return { key: next.event.key, fence: next.fence, until };
+}
+
+/**
+ * The store has given an event that is in hand. If that is because its lease had ended, which counts a crash, the attempt
+ * goes on under the new claim. Else the event was given back, or a person has acted on it: it is to be run anew.
+ */
+export function meet(held: Held, claim: Claim): void {
+  const { crashes, generation, interventions } = held.claim.event;
+  const isSame =
+    claim.event.crashes === crashes + 1 &&
+    claim.event.generation === generation &&
+    claim.event.interventions.length === interventions.length;
+  if (isSame) {
+    held.claim = claim;
+    return;
+  }
+  held.next = claim;
+  if (!held.isSettling) held.abort.abort(takenAway());
+}
+
+export const takenAway = (): Error =>
+  new Error("the event was taken over by another worker, or ended");
+
+export function nameOf({ claim }: Held): EventName {
+  const { source, type, key } = claim.event;
+  return { source, type, key };
+}
+
+export function namedOutcome(outcome: Outcome): NamedOutcome {
+  if (outcome.state !== "done" || outcome.became === undefined) return outcome as NamedOutcome;
+  return { state: "done", became: outcome.became.length };
+}
+
+export function settlementOf(
+  claim: Claim,
+  outcome: Outcome,
+  kept: Pick<Settlement, "finished" | "gaveUp" | "history">,
+): Settlement {
+  return { key: claim.event.key, fence: claim.fence, outcome, ...kept };
+}
