@@ -136,3 +136,47 @@ test("the start prints each source's URL with its token masked, and what is unpr
   await inbox.close();
   vi.unstubAllEnvs();
 });
+
+test("a handler's own words carry its event and itself, as fields or before them on the console", async () => {
+  const speak = async (logger?: ReturnType<typeof rememberingLogger>["logger"]): Promise<void> => {
+    const inbox = createInbox({
+      store: sqlite(temporaryFile()),
+      sources: { socialdata: socialData({ token: "t" }) },
+      ...(logger === undefined ? {} : { logger }),
+    });
+    inbox.on("socialdata", "job_finished", { name: "crm" }, (_, { log }) => {
+      log.info({ order: 7, event: "mine" }, "with fields");
+      log.warn("alone");
+      log.error(new Error("boom"), "with an error");
+    });
+    const body = JSON.stringify({ event: "job_finished", data: { job_id: 1, status: "error" } });
+    await ask(await serve(inbox), "/webhooks/socialdata/t", { body });
+    await inbox.idle();
+  };
+  const { logger, lines } = rememberingLogger();
+  await speak(logger);
+  const own = lines.filter(({ fields }) => "handler" in fields);
+  expect(own.map(({ level, message }) => `${level}: ${message}`)).toEqual([
+    "info: with fields",
+    "warn: alone",
+    "error: with an error",
+  ]);
+  const event = { source: "socialdata", type: "job_finished", key: expect.any(String) as string };
+  for (const { fields } of own) expect(fields).toMatchObject({ event, handler: "crm", attempt: 1 });
+  expect(own[0]?.fields).toMatchObject({ order: 7 });
+  expect(own[2]?.fields).toMatchObject({ err: { message: "boom" } });
+
+  const said: string[] = [];
+  const spies = (["info", "warn", "error"] as const).map((level) =>
+    vi.spyOn(console, level).mockImplementation((line: string) => void said.push(line)),
+  );
+  await speak();
+  for (const spy of spies) spy.mockRestore();
+  const name = /^\[webhook-inbox\] socialdata "job_finished" \w{26} crm: /;
+  const words = said.filter((line) => name.test(line)).map((line) => line.replace(name, ""));
+  expect(words).toEqual([
+    'with fields {"order":7,"event":"mine"}',
+    "alone",
+    expect.stringMatching(/^with an error Error: boom\n/),
+  ]);
+});

@@ -266,3 +266,46 @@ describe("the defaults", () => {
     expect(inboxFrom(own)).toBe(own);
   });
 });
+
+describe("what is misspelt or of the wrong kind is refused, and named", () => {
+  const jobs = socialData({ auth: "none" });
+  const plain = { store, sources: { jobs } };
+  const wrong: readonly (readonly [options: object, says: string])[] = [
+    [{ logger: true }, "logger must be false"],
+    [{ logger: { info: () => undefined } }, "logger must be false"],
+    [{ logger: () => undefined }, "logger must be false"],
+    [{ onSignal: "x" }, "onSignal must be a function"],
+    [{ retention: true }, "retention must be false"],
+    [{ retention: { days: 5 } }, 'no option "days"'],
+    [{ onUnknownType: "ignore" }, "onUnknownType must be one of unhandled, quarantine"],
+    [{ onInvalid: "ignore" }, "onInvalid must be one of quarantine, handle"],
+  ];
+  for (const [options, says] of wrong) {
+    test(says, () => {
+      expectError(() => create({ ...plain, ...options }), "OPTION_INVALID", says);
+    });
+  }
+
+  const retries: readonly (readonly [retry: object, says: string])[] = [
+    [{ types: { job_finnished: { delaysMs: [] } } }, 'no option "job_finnished"'],
+    [{ types: { job_finished: [1] } }, 'no option "0"'],
+    [{ types: { job_finished: { delaysMs: 5 } } }, "must be a list of milliseconds"],
+    [{ delayMs: [] }, 'no option "delayMs"'],
+  ];
+  for (const [retry, says] of retries) {
+    test(`retry of a source: ${says}`, () => {
+      const sources = { jobs: socialData({ auth: "none", retry }) };
+      expectError(() => create({ store, sources }), "OPTION_INVALID", says);
+    });
+  }
+
+  test("a handler and its options", () => {
+    const handler = () => undefined;
+    const inbox = createInbox(plain);
+    const on = inbox.on.bind(inbox) as (...given: readonly unknown[]) => unknown;
+    const refused = (act: () => unknown, says: string) => expectError(act, "HANDLER_INVALID", says);
+    refused(() => on("jobs", "*", { timeout: 3 }, handler), 'no option "timeout"');
+    refused(() => on("jobs", "*", handler, { name: "x" }), "stand before it");
+    refused(() => create({ ...plain, handlers: { jobs: handler as never } }), "handlers by type");
+  });
+});
