@@ -18,6 +18,12 @@ export function delaysOf(
   return delaysMs;
 }
 
+/** A function, or nothing. */
+export function functionOf<Fn>(option: string, value: Fn | undefined): Fn | undefined {
+  if (value === undefined || typeof value === "function") return value;
+  throw invalid(`${option} must be a function.`);
+}
+
 /** One of some words; the first is the default. */
 export function oneOf<const Value extends string>(
   option: string,

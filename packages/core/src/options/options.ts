@@ -8,7 +8,7 @@ import { consoleLogger, type Logger } from "../observe/logger.ts";
 import type { Signal } from "../observe/signals.ts";
 import { defaultDelaysMs } from "../work/backoff.ts";
 import type { HandlersOf } from "../work/handlers.ts";
-import { delaysOf, invalid, oneOf, refuseUnknown, wholeNumber } from "./checks.ts";
+import { delaysOf, functionOf, invalid, oneOf, refuseUnknown, wholeNumber } from "./checks.ts";
 import { sourcesOf, type Environment } from "./sources.ts";
 
 export interface InboxOptions<Of extends Sources, Transaction = unknown> {
@@ -189,11 +189,6 @@ function loggerOf(logger: Logger | false): Logger | undefined {
   throw invalid(
     `logger must be false, or have the functions ${loggerLevels.join(", ")}, as pino has.`,
   );
-}
-
-function functionOf<Fn>(option: string, value: Fn | undefined): Fn | undefined {
-  if (value === undefined || typeof value === "function") return value;
-  throw invalid(`${option} must be a function.`);
 }
 
 function retentionOf(

@@ -10,6 +10,7 @@ import { isAnswer, type HandlerAnswer } from "./answers.ts";
 import type { AttemptNeeds } from "./attempt.ts";
 import { readData, type Readable, type Unreadable } from "./data.ts";
 import type { HandlerContext, Registered, WebhookEvent } from "./handlers.ts";
+import { createTransaction, type Transaction } from "./transaction.ts";
 
 export type HandlerEnd =
   | { readonly kind: "succeeded"; readonly handler: string }
@@ -31,7 +32,7 @@ export async function runHandler(
 ): Promise<HandlerEnd> {
   const { name, timeoutMs } = handler;
   const deadline = new AbortController();
-  const transaction = createTransaction(claim, name, needs);
+  const transaction = createTransaction(claim, name, needs.store);
   const failed = (error: unknown, hasCommitted: boolean): HandlerEnd => ({
     kind: "failed",
     handler: name,
@@ -109,75 +110,6 @@ function contextOf(
   };
 }
 
-/** The user's side of a store's transaction. */
-interface Transaction {
-  /** Undefined where the store has none. */
-  readonly run: unknown;
-  /** Lets no further one begin, waits for one that is under way, and says what became of the last one. */
-  readonly ended: () => Promise<TransactionEnd>;
-}
-
-type TransactionEnd =
-  | { readonly kind: "none" | "committed" }
-  | { readonly kind: "failed"; readonly error: unknown };
-
-function createTransaction(
-  { event, fence }: Claim,
-  handler: string,
-  { store }: AttemptNeeds,
-): Transaction {
-  const inStore = store.transaction?.({ key: event.key, fence }, handler);
-  let end: TransactionEnd = { kind: "none" };
-  let underWay: Promise<unknown> | undefined;
-  let isOver = false;
-
-  async function commit(given: readonly unknown[]): Promise<unknown> {
-    if (isOver) throw over();
-    if (underWay !== undefined || end.kind === "committed") throw repeated();
-    try {
-      underWay = (inStore as (...given: readonly unknown[]) => Promise<unknown>)(...given);
-      const result = await underWay;
-      end = { kind: "committed" };
-      return result;
-    } catch (error) {
-      end = { kind: "failed", error };
-      throw error;
-    } finally {
-      underWay = undefined;
-    }
-  }
-
-  let last: Promise<unknown> = Promise.resolve();
-  const run = (...given: readonly unknown[]): Promise<unknown> => {
-    const committed = commit(given);
-    // A handler whose transaction failed has failed: there is no need to end the process as well.
-    last = Promise.all([last, committed.catch(() => undefined)]);
-    return committed;
-  };
-  return {
-    run: inStore === undefined ? undefined : run,
-    async ended() {
-      isOver = true;
-      await last;
-      return end;
-    },
-  };
-}
-
-function over(): WebhookInboxError {
-  return new WebhookInboxError(
-    "CLAIM_LOST",
-    "ctx.transaction: the attempt is over, because its handler has returned, failed, or run out of time. Nothing was done.",
-  );
-}
-
-function repeated(): WebhookInboxError {
-  return new WebhookInboxError(
-    "TRANSACTION_INVALID",
-    "ctx.transaction: there is one for each attempt of a handler, since it is what completes it. Do all of the work in " +
-      "one function.",
-  );
-}
 /** Rejects at the deadline even if the handler ignores its signal: JavaScript cannot stop it, but its slot is free. */
 function withDeadline<T>(
   run: () => Promise<T>,

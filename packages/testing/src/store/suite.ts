@@ -13,6 +13,7 @@ import { pruneTests } from "./prune.ts";
 import { readTests } from "./read.ts";
 import { settleTests } from "./settle.ts";
 import type { StoreTest } from "./store-test.ts";
+import { suspectTests } from "./suspects.ts";
 import { takeTests } from "./take.ts";
 import { tallyTests } from "./tally.ts";
 import { noTransactionTests, transactionTests, type Effects } from "./transaction.ts";
@@ -45,7 +46,7 @@ export function storeSuite({ test, place, supports, effects }: StoreSuiteOptions
   }
   const groups = {
     take: takeTests,
-    claim: claimTests,
+    claim: { ...claimTests, ...suspectTests },
     settle: settleTests,
     extend: extendTests,
     read: readTests,

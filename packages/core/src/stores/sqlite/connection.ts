@@ -6,18 +6,11 @@
 import { closeSync, openSync, statSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { WebhookInboxError } from "../../errors.ts";
+import { busy, locked, resultCode, unavailable } from "./unavailable.ts";
 
 /** How long a transaction waits for another process's lock before it gives up. */
 const lockWaitMs = 2000;
 const pauseMsMax = 16;
-
-const busy = 5;
-const locked = 6;
-/** Result codes that say the file cannot be used now, whatever is written: permissions, space, the disk, corruption. */
-const unavailableCodes: ReadonlySet<number> = new Set([busy, locked, 7, 8, 10, 11, 13, 14, 15, 26]);
-
-/** Those of them that no waiting mends: the file is no database, or a damaged one. */
-const damagedCodes: ReadonlySet<number> = new Set([11, 26]);
 
 /** Gives a statement, prepared once. */
 export type Prepare = (sql: string) => StatementSync;
@@ -180,29 +173,4 @@ async function patiently<T>(act: () => T, mayRepeat: () => boolean = () => true)
       await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.5 + Math.random() / 2)));
     }
   }
-}
-
-/** The primary result code of a SQLite error; undefined for any other. */
-function resultCode(error: unknown): number | undefined {
-  return error instanceof Error && "errcode" in error && typeof error.errcode === "number"
-    ? error.errcode & 255
-    : undefined;
-}
-
-/** Wraps what says that the file cannot be used now; leaves what is about a row, or ours already, as it is. */
-export function unavailable(error: unknown, filename: string): unknown {
-  const code = resultCode(error);
-  const isOfSystem = error instanceof Error && "syscall" in error;
-  if (!isOfSystem && (code === undefined || !unavailableCodes.has(code))) return error;
-  const reason = error instanceof Error ? error.message : "";
-  const advice =
-    code !== undefined && damagedCodes.has(code)
-      ? "Give the path of a SQLite file, of one that does not exist yet, or restore it from a backup."
-      : "Check that its directory exists, that this process may write there, that the disk has space, and that no other " +
-        "process holds its lock for long.";
-  return new WebhookInboxError(
-    "STORE_UNAVAILABLE",
-    `SQLite file "${filename}" cannot be used now: ${reason}. ${advice}`,
-    { cause: error },
-  );
 }

@@ -28,7 +28,7 @@ import type { NewEvent } from "../../model/event.ts";
 import type { Settlement } from "../../model/settlement.ts";
 import { limitOf, Moves } from "../records.ts";
 import { claimDue } from "./claim.ts";
-import { connect, identityOf, transaction, unavailable, type Prepare } from "./connection.ts";
+import { connect, identityOf, transaction, type Prepare } from "./connection.ts";
 import { interveneNow } from "./intervene.ts";
 import { migrate, releaseAll } from "./migrate.ts";
 import { pageOf } from "./page.ts";
@@ -38,6 +38,7 @@ import { extendAll, settleAll } from "./settle.ts";
 import { takeAll } from "./take.ts";
 import { auditOf, tallies, writeTallies } from "./tallies.ts";
 import { finishWith, Undone, type SqliteClient, type SqliteTransaction } from "./transaction.ts";
+import { unavailable } from "./unavailable.ts";
 
 export type { SqliteClient, SqliteStatement, SqliteTransaction } from "./transaction.ts";
 

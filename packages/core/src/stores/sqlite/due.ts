@@ -1,0 +1,168 @@
+/** What is due in SQLite: which events may be claimed, in which order, and when there will be more. */
+
+import type { ClaimAsk } from "../../contracts/store.ts";
+import type { Room } from "../records.ts";
+import type { Prepare } from "./connection.ts";
+
+/** What one call of `claim` works with, and what it may still give. */
+export interface Claiming {
+  readonly prepare: Prepare;
+  readonly ask: ClaimAsk;
+  readonly now: number;
+  readonly room: Room;
+  suspects: number;
+}
+
+export interface Candidate {
+  readonly seq: number;
+  readonly type: string;
+  readonly crashes: number;
+  readonly dueAt: number;
+  readonly lapsed: 0 | 1;
+  readonly suspect: 0 | 1;
+}
+
+const candidateColumns = `e.seq, e.type, e.crashes, e.due_at AS dueAt, e.state = 'running' AS lapsed,
+  e.state = 'running' OR e.crashes > 0 AS suspect`;
+
+const isDue = "e.state = 'pending' AND e.crashes = 0";
+const isSuspect = (max: number): string =>
+  `e.state = 'pending' AND e.crashes > 0${max === Infinity ? "" : ` AND e.crashes <= ${max}`}`;
+const isLapsed = (max: number): string =>
+  `e.state = 'running'${max === Infinity ? "" : ` AND e.crashes < ${max}`}`;
+
+/** Due rows of a source, those replayed last, oldest due first; before them suspects, if any may run. Reads no body. */
+export function candidates(on: Claiming, source: string, count: number): readonly Candidate[] {
+  const suspects = suspectsOf(on, source, Math.min(count, on.suspects));
+  const left = count - suspects.length;
+  if (left <= 0) return suspects;
+  return [...suspects, ...(on.room.isLimited(source) ? dueByType : due)(on, source, left)];
+}
+
+/** Suspects that may run, of most crashes. There are few of them: as many as were in hand when a worker died. */
+function suspectsOf(
+  { prepare, ask, now, room }: Claiming,
+  source: string,
+  count: number,
+): readonly Candidate[] {
+  if (count <= 0) return [];
+  const rows = (where: string, dueAt: string): readonly Candidate[] =>
+    prepare(`
+      SELECT ${candidateColumns} FROM webhook_inbox_events e WHERE ${where} AND e.source = ? AND e.${dueAt} <= ?`).all(
+      source,
+      now,
+    ) as unknown as Candidate[];
+  const all = [
+    ...rows(isLapsed(ask.crashesMax), "lease_ends_at"),
+    ...rows(isSuspect(ask.crashesMax), "due_at"),
+  ];
+  return all
+    .filter(({ type }) => room.left(source, type) > 0)
+    .sort((a, b) => b.crashes - a.crashes || a.dueAt - b.dueAt || a.seq - b.seq)
+    .slice(0, count);
+}
+
+function due({ prepare, now }: Claiming, source: string, count: number): readonly Candidate[] {
+  const found: Candidate[] = [];
+  for (const replayed of [0, 1]) {
+    if (found.length === count) break;
+    const statement = prepare(`
+      SELECT ${candidateColumns} FROM webhook_inbox_events e
+      WHERE ${isDue} AND e.source = ? AND e.replayed = ? AND e.due_at <= ? ORDER BY e.due_at LIMIT ?`);
+    const rows = statement.all(source, replayed, now, count - found.length);
+    found.push(...(rows as unknown as Candidate[]));
+  }
+  return found;
+}
+
+/** The same where types are limited: of each its own, so that the backlog of a full one is not walked through. */
+function dueByType(
+  { prepare, now, room }: Claiming,
+  source: string,
+  count: number,
+): readonly Candidate[] {
+  const types = typesOf(prepare, source).filter((type) => room.left(source, type) > 0);
+  const found: Candidate[] = [];
+  for (const replayed of [0, 1]) {
+    const rows = types.flatMap((type) => {
+      const most = Math.min(count - found.length, room.left(source, type));
+      const statement = prepare(`
+        SELECT ${candidateColumns} FROM webhook_inbox_events e
+        WHERE ${isDue} AND e.source = ? AND e.type = ? AND e.replayed = ? AND e.due_at <= ?
+        ORDER BY e.due_at LIMIT ?`);
+      return statement.all(source, type, replayed, now, most) as unknown as Candidate[];
+    });
+    rows.sort((a, b) => a.dueAt - b.dueAt || a.seq - b.seq);
+    found.push(...rows.slice(0, count - found.length));
+  }
+  return found;
+}
+
+/** Types looked at in a source whose handlers are limited: a sender may think of any number of them. */
+const typesMax = 1000;
+
+/** Types of which something waits, found by leaping from one to the next. */
+function typesOf(prepare: Prepare, source: string): readonly string[] {
+  const next = prepare(`
+    SELECT min(e.type) AS type FROM webhook_inbox_events e WHERE ${isDue} AND e.source = ? AND e.type > ?`);
+  const first = prepare(`
+    SELECT min(e.type) AS type FROM webhook_inbox_events e WHERE ${isDue} AND e.source = ?`);
+  const types: string[] = [];
+  let type = first.get(source)?.["type"];
+  while (typeof type === "string" && types.length < typesMax) {
+    types.push(type);
+    type = next.get(source, type)?.["type"];
+  }
+  return types;
+}
+
+/** Milliseconds until something may be claimed; suspects count only while one may run. */
+export function untilDue({ prepare, ask, now, room, suspects }: Claiming): number | undefined {
+  const first = (where: string, dueAt: string, ...values: readonly string[]): number => {
+    const statement = prepare(
+      `SELECT e.${dueAt} AS at FROM webhook_inbox_events e WHERE ${where} ORDER BY e.${dueAt} LIMIT 1`,
+    );
+    return Number(statement.get(...values)?.["at"] ?? Infinity);
+  };
+  const instants = Object.keys(ask.slots).flatMap((source) => {
+    const types = room.isLimited(source)
+      ? typesOf(prepare, source).filter((type) => !room.isFull(source, type))
+      : undefined;
+    const ofSource = `${isDue} AND e.source = ?`;
+    const waiting = [0, 1].flatMap((replayed) =>
+      types === undefined
+        ? [first(`${ofSource} AND e.replayed = ${replayed}`, "due_at", source)]
+        : types.map((type) =>
+            first(
+              `${ofSource} AND e.type = ? AND e.replayed = ${replayed}`,
+              "due_at",
+              source,
+              type,
+            ),
+          ),
+    );
+    if (suspects <= 0) return waiting;
+    return [...waiting, ...suspectTimes({ prepare, ask, room }, source)];
+  });
+  const soonest = Math.min(Infinity, ...instants);
+  return soonest === Infinity ? undefined : Math.max(0, soonest - now);
+}
+
+/** When suspects of a source may be claimed, those of full types left out. */
+function suspectTimes(
+  { prepare, ask, room }: Pick<Claiming, "prepare" | "ask" | "room">,
+  source: string,
+): readonly number[] {
+  const ways = [
+    [isSuspect(ask.crashesMax), "due_at"],
+    [isLapsed(ask.crashesMax), "lease_ends_at"],
+  ] as const;
+  return ways.flatMap(([where, dueAt]) =>
+    prepare(
+      `SELECT e.type, min(e.${dueAt}) AS at FROM webhook_inbox_events e WHERE ${where} AND e.source = ? GROUP BY e.type`,
+    )
+      .all(source)
+      .filter((row) => !room.isFull(source, String(row["type"])))
+      .map((row) => Number(row["at"])),
+  );
+}
