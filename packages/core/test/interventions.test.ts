@@ -76,6 +76,22 @@ describe("replay", () => {
     }
   });
 
+  test("by filter goes on over pages at its rate", async () => {
+    const { clock, inbox, serve } = desk({ work: false });
+    const served = await serve();
+    await Promise.all(Array.from({ length: 600 }, (_, id) => deliver(served, id)));
+    await inbox.cancel({ state: "pending" });
+    await inbox.replay({ state: "cancelled" }, { perSecond: 100 });
+    const due: number[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await inbox.list({ state: "pending", cursor });
+      due.push(...page.events.map(({ dueAt }) => dueAt - clock.now()));
+      ({ cursor } = page);
+    } while (cursor !== undefined);
+    expect([due.length, Math.min(...due), Math.max(...due)]).toEqual([600, 0, 5990]);
+  });
+
   test("an event in hand is left alone", async () => {
     const { inbox, serve, record } = desk();
     let finish: () => void = () => undefined;

@@ -1,6 +1,12 @@
 /** Limits per inbox, source and handler: none is exceeded, and nobody starves. */
 
-import { createInbox, type HandlerOptions } from "@webhook-inbox/core";
+import {
+  createInbox,
+  eventKey,
+  systemClock,
+  type HandlerOptions,
+  type NewEvent,
+} from "@webhook-inbox/core";
 import { memory } from "@webhook-inbox/core/memory";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
 import { sqlite } from "@webhook-inbox/core/sqlite";
@@ -140,4 +146,120 @@ test("a type of any name is handled beside a limited one", async () => {
   await inbox.idle();
   expect(handled.toSorted()).toEqual(names.toSorted());
   await inbox.close();
+});
+
+for (const [store, create] of Object.entries(stores)) {
+  test(`${store}: while another source has room, one that is full goes on as soon as it has a slot`, async () => {
+    const inbox = createInbox({
+      store: create(),
+      sources: {
+        full: socialData({ token: "t", handlersMax: 1 }),
+        other: socialData({ token: "t" }),
+      },
+      logger: false,
+    });
+    let done = 0;
+    inbox.on("full", "job_finished", async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      done += 1;
+    });
+    const served = await serve(inbox);
+    for (let id = 0; id < 6; id++) {
+      const body = JSON.stringify({ event: "job_finished", data: { job_id: id, status: "error" } });
+      await ask(served, "/webhooks/full/t", { body });
+    }
+    await inbox.idle();
+    expect(done).toBe(6);
+    await inbox.close();
+  });
+
+  test(`${store}: an event that comes back to its worker does not break the handler's limit`, async () => {
+    const inbox = createInbox({
+      store: create(),
+      sources: { a: socialData({ token: "t" }) },
+      logger: false,
+    });
+    let running = 0;
+    let most = 0;
+    let done = 0;
+    const waiting: (() => void)[] = [];
+    inbox.on("a", "job_finished", { concurrency: 2 }, async () => {
+      running += 1;
+      most = Math.max(most, running);
+      // It takes no notice of its signal.
+      await new Promise<void>((resolve) => waiting.push(resolve));
+      running -= 1;
+      done += 1;
+    });
+    const served = await serve(inbox);
+    const deliver = async (id: number): Promise<void> => {
+      const body = JSON.stringify({ event: "job_finished", data: { job_id: id, status: "error" } });
+      await ask(served, "/webhooks/a/t", { body });
+    };
+    await deliver(1);
+    await vi.waitUntil(() => running === 1);
+    const key = (await inbox.list()).events[0]?.key ?? "";
+    await inbox.cancel(key);
+    await inbox.replay(key);
+    for (const id of [2, 3, 4, 5]) await deliver(id);
+    await vi.waitUntil(() => {
+      waiting.shift()?.();
+      return done === 6;
+    });
+    await inbox.idle();
+    expect(most).toBe(2);
+    await inbox.close();
+  });
+}
+
+test("many types that wait for later do not hide one that is due now", async () => {
+  const store = sqlite(temporaryFile());
+  await store.open({ clock: systemClock });
+  const names = Array.from({ length: 1500 }, (_, n) => `later ${String(n).padStart(4, "0")}`);
+  const terms = { fence: "1", leaseMs: 60_000, slots: {} };
+  const eventOf = (type: string): NewEvent => ({
+    key: eventKey("a", type),
+    source: "a",
+    id: type,
+    type,
+    identified: true,
+    occurredAt: undefined,
+    notes: [],
+    quarantine: undefined,
+    copies: 1,
+    conflictKey: undefined,
+    delivery: {
+      method: "POST",
+      target: "/",
+      segment: undefined,
+      headers: [],
+      body: new Uint8Array(),
+      reconstructed: false,
+      verifiedWith: "none",
+      receivedAt: 1,
+      contentHash: type,
+    },
+  });
+  await store.take(names.map(eventOf), { ...terms, slots: { a: names.length } });
+  const outcome = { state: "pending", afterMs: 86_400_000, handedBack: false } as const;
+  const nothing = { finished: [], gaveUp: [], history: [] };
+  await store.settle(
+    names.map((id) => ({ key: eventKey("a", id), fence: "1", outcome, ...nothing })),
+  );
+  await store.take([eventOf("zzz")], { ...terms, fence: "2" });
+  const claiming = {
+    leaseMs: 1000,
+    slots: { a: 5 },
+    typesMax: { a: { limited: 1 } },
+    suspectsMax: 1,
+    crashesMax: 9,
+    bytesMax: 1e6,
+  };
+  const claimed: string[] = [];
+  for (let n = 0; n < 3; n++) {
+    const { claims } = await store.claim({ ...claiming, fence: `claim/${n}` });
+    claimed.push(...claims.map(({ event }) => event.type));
+  }
+  expect(claimed).toEqual(["zzz"]);
+  await store.close();
 });

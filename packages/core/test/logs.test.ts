@@ -148,6 +148,7 @@ test("a handler's own words carry its event and itself, as fields or before them
       log.info({ order: 7, event: "mine" }, "with fields");
       log.warn("alone");
       log.error(new Error("boom"), "with an error");
+      (log.info as (given: unknown, message: string) => void)(undefined, "with nothing");
     });
     const body = JSON.stringify({ event: "job_finished", data: { job_id: 1, status: "error" } });
     await ask(await serve(inbox), "/webhooks/socialdata/t", { body });
@@ -160,6 +161,7 @@ test("a handler's own words carry its event and itself, as fields or before them
     "info: with fields",
     "warn: alone",
     "error: with an error",
+    "info: with nothing",
   ]);
   const event = { source: "socialdata", type: "job_finished", key: expect.any(String) as string };
   for (const { fields } of own) expect(fields).toMatchObject({ event, handler: "crm", attempt: 1 });
@@ -178,5 +180,6 @@ test("a handler's own words carry its event and itself, as fields or before them
     'with fields {"order":7,"event":"mine"}',
     "alone",
     expect.stringMatching(/^with an error Error: boom\n/),
+    "with nothing",
   ]);
 });

@@ -274,6 +274,7 @@ describe("what is misspelt or of the wrong kind is refused, and named", () => {
     [{ logger: true }, "logger must be false"],
     [{ logger: { info: () => undefined } }, "logger must be false"],
     [{ logger: () => undefined }, "logger must be false"],
+    [{ limits: { handlersMax: 1e9 } }, "at most 10000"],
     [{ onSignal: "x" }, "onSignal must be a function"],
     [{ retention: true }, "retention must be false"],
     [{ retention: { days: 5 } }, 'no option "days"'],

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, symlinkSync, statSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { createInbox, systemClock } from "@webhook-inbox/core";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
@@ -123,6 +123,10 @@ test("a file that was away for a moment is used again, and says meanwhile that i
   const away = { code: "STORE_UNAVAILABLE" };
   for (const end of ["", "-wal", "-shm"]) renameSync(file + end, `${file}.away${end}`);
   await expect(store.list({})).rejects.toMatchObject(away);
+  symlinkSync(file, file);
+  await expect(store.list({})).rejects.toMatchObject(away);
+  await expect(store.settle([])).rejects.toMatchObject(away);
+  rmSync(file);
   for (const end of ["", "-wal", "-shm"]) renameSync(`${file}.away${end}`, file + end);
   expect((await store.list({})).events).toEqual([]);
   await store.close();

@@ -10,6 +10,7 @@ import {
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test, vi } from "vitest";
 import { deliver, desk, deskOn, minute } from "../../../tests/support/desk.ts";
+import { wrapped } from "../../../tests/support/wrapped.ts";
 import { temporaryFile } from "../../../tests/support/temporary.ts";
 
 type Ctx = HandlerContext<SqliteTransaction>;
@@ -92,10 +93,26 @@ describe("what cannot be exact is refused, and keeps nothing", () => {
           await Promise.resolve();
         },
       ),
-    "a function that commits by itself": (ctx) =>
+    "a function that ends it by itself": (ctx) =>
       ctx.transaction((database) => database.exec("ROLLBACK")),
+    "a function that commits by itself": (ctx) =>
+      ctx.transaction((database) => {
+        order(database, "committed");
+        database.prepare("COMMIT").run();
+      }),
     "a function that commits by itself, and begins anew": (ctx) =>
       ctx.transaction((database) => database.exec("COMMIT; BEGIN")),
+    "one that hides it among others": (ctx) =>
+      ctx.transaction((database) => database.exec("SELECT 1; COMMIT; BEGIN")),
+    "a statement that rolls back, whose error is passed over": (ctx) =>
+      ctx.transaction((database) => {
+        database.exec("CREATE TABLE once (one INTEGER UNIQUE); INSERT INTO once VALUES (1)");
+        try {
+          database.exec("INSERT OR ROLLBACK INTO once VALUES (1)");
+        } catch {
+          order(database, "by itself");
+        }
+      }),
     "a statement used after the function": async (ctx) => {
       let kept: SqliteStatement | undefined;
       await ctx
@@ -216,6 +233,57 @@ test("after its deadline a handler can begin no transaction: the next attempt do
   clock.advance(minute);
   await inbox.idle();
   expect(orders()).toEqual(["1"]);
+  await inbox.close();
+});
+
+test("after its deadline a handler can begin none, though its attempt is not settled yet", async () => {
+  const file = temporaryFile();
+  const inner = sqlite(file);
+  let letGo: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => (letGo = resolve));
+  let isSettling = false;
+  const store = wrapped(inner, {
+    async settle(settlements) {
+      isSettling = true;
+      await gate;
+      return await inner.settle(settlements);
+    },
+  });
+  const { clock, inbox, serve } = deskOn(store);
+  let late: Promise<unknown> | undefined;
+  let wake: (() => void) | undefined;
+  inbox.on("socialdata", "job_finished", { timeoutMs: 1000 }, async (_, { transaction }) => {
+    await new Promise<void>((resolve) => (wake = resolve));
+    late = transaction(() => undefined);
+    await late;
+  });
+  await deliver(await serve());
+  await vi.waitUntil(() => wake !== undefined);
+  clock.advance(1000);
+  await vi.waitUntil(() => isSettling);
+  wake?.();
+  await vi.waitUntil(() => late !== undefined);
+  await expect(late).rejects.toMatchObject({ code: "CLAIM_LOST" });
+  letGo();
+  await inbox.idle();
+  await inbox.close();
+});
+
+test("one whose lease had ended while its machine slept goes on, and commits", async () => {
+  const { clock, inbox, serve, record, orders } = shop();
+  let wake: (() => void) | undefined;
+  inbox.on("socialdata", "job_finished", { timeoutMs: 60 * minute }, async ({ data }, ctx) => {
+    await new Promise<void>((resolve) => (wake = resolve));
+    await ctx.transaction((database) => order(database, data.job_id));
+  });
+  await deliver(await serve());
+  await vi.waitUntil(() => wake !== undefined);
+  clock.skip(90 * minute);
+  const idle = inbox.idle();
+  await vi.waitUntil(async () => (await record())?.crashes === 1);
+  wake?.();
+  await idle;
+  expect([orders(), (await record())?.state]).toEqual([["1"], "done"]);
   await inbox.close();
 });
 

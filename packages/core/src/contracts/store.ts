@@ -105,9 +105,9 @@ export interface EventFilter {
 
 export interface ListQuery extends EventFilter {
   /** From an earlier answer. */
-  readonly cursor?: string;
+  readonly cursor?: string | undefined;
   /** Default and most: 100. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
 }
 
 export interface ListAnswer {

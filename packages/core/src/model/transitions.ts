@@ -36,7 +36,12 @@ const work: readonly Transition[] = [
     when: "unreadable, or a variant of a known id",
   },
   { from: "pending", to: "running", by: "claim", when: "it is due" },
-  { from: "running", to: "running", by: "claim", when: "its lease ended: a crash more" },
+  {
+    from: "running",
+    to: "running",
+    by: "claim",
+    when: "its lease ended, or its worker is known to be dead: a crash more",
+  },
   {
     from: "running",
     to: "done",

@@ -60,14 +60,24 @@ export function handlerLogger(
 ): HandlerLogger {
   const to =
     (level: keyof Logger) =>
-    (given: object | string, message = ""): void => {
+    // Plain JavaScript logs whatever was thrown.
+    (given: unknown, message = ""): void => {
       const words = typeof given === "string" ? given : message;
-      const own = typeof given === "string" ? {} : given instanceof Error ? { err: given } : given;
+      const own = fieldsOf(given);
       const fields = { ...own, event, ...more };
       const isConsole = logger === consoleLogger;
-      logger?.[level](fields, isConsole ? consoleText(event, more.handler, words, own) : words);
+      try {
+        logger?.[level](fields, isConsole ? consoleText(event, more.handler, words, own) : words);
+      } catch {
+        // A logger that fails is no failure of the handler.
+      }
     };
   return { debug: to("debug"), info: to("info"), warn: to("warn"), error: to("error") };
+}
+
+function fieldsOf(given: unknown): object {
+  if (given instanceof Error) return { err: given };
+  return typeof given === "object" && given !== null ? given : {};
 }
 
 /** A line of a handler's own, with its fields: the console gets no others. */

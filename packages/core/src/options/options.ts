@@ -145,7 +145,7 @@ export function settingsOf<Of extends Sources, Transaction>(
     path: path === "/" ? "" : path,
     ...workOf(options.work ?? true, sources),
     inFlightBytesMax: wholeNumber("limits.inFlightBytesMax", limits.inFlightBytesMax, 67_108_864),
-    handlersMax: wholeNumber("limits.handlersMax", limits.handlersMax, 64),
+    handlersMax: handlersMaxOf(limits.handlersMax),
     onUnknownType: oneOf("onUnknownType", options.onUnknownType, ["unhandled", "quarantine"]),
     onInvalid: oneOf("onInvalid", options.onInvalid, ["quarantine", "handle"]),
     retention: retentionOf(options.retention ?? {}),
@@ -179,6 +179,15 @@ function workOf<Of extends Sources>(
   if (stranger !== undefined)
     throw invalid(`work.sources names "${stranger}", which is no source.`);
   return { worked, leaseMs: wholeNumber("work.leaseMs", options.leaseMs, 30_000) };
+}
+
+/** More at once than any process can hold in its hands. */
+const handlersMaxMax = 10_000;
+
+function handlersMaxOf(handlersMax: number | undefined): number {
+  const checked = wholeNumber("limits.handlersMax", handlersMax, 64);
+  if (checked <= handlersMaxMax) return checked;
+  throw invalid(`limits.handlersMax is at most ${handlersMaxMax}, and is ${checked}.`);
 }
 
 const loggerLevels = ["debug", "info", "warn", "error"] as const;

@@ -2,7 +2,7 @@
 
 import type { Clock } from "../contracts/clock.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
-import type { Claim, Store } from "../contracts/store.ts";
+import type { Claim, Hold, Store } from "../contracts/store.ts";
 import type { Delivery } from "../model/delivery.ts";
 import type { AttemptRecord, HandlerFailure, NewEvent } from "../model/event.ts";
 import type { Settlement } from "../model/settlement.ts";
@@ -40,6 +40,8 @@ export interface AttemptNeeds {
   readonly logger: Logger | undefined;
   /** Aborted when the inbox closes or the claim is lost. */
   readonly signal: AbortSignal;
+  /** What shows, when it is asked, that the event is in hand. */
+  readonly hold: () => Hold;
   /** Told of each handler as it ends: what others still do must not make it run again. */
   readonly onEnd: (ended: Pick<Settlement, "finished" | "gaveUp">) => void;
 }

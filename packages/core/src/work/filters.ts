@@ -34,8 +34,11 @@ export function checkFilter(where: string, filter: object, names: readonly strin
   }
 }
 
-export function checkListQuery(query: ListQuery): void {
-  checkFilter("list", query, [...filterNames, "cursor", "limit"]);
+export function checkListQuery({ cursor, limit, ...filter }: ListQuery): void {
+  checkFilter("list", filter, [...filterNames, "cursor", "limit"]);
+  // These two select nothing: a first page has no cursor.
+  if (cursor !== undefined) checkFilter("list", { cursor }, ["cursor"]);
+  if (limit !== undefined) checkFilter("list", { limit }, ["limit"]);
 }
 
 export function checkTallyQuery(query: TallyQuery): void {

@@ -14,6 +14,8 @@ export interface Held {
   readonly abort: AbortController;
   /** When its lease is no longer extended: handlers are bounded, and so is their hold. */
   readonly until: number;
+  /** Whether it counts as running. */
+  hasSlot: boolean;
   /** Whether its handlers have ended, and the end is on its way to the store. */
   isSettling: boolean;
   /** Handlers that succeeded and gave up so far in this attempt. */
@@ -27,12 +29,14 @@ export function heldOf(claim: Claim, until: number): Held {
     next: undefined,
     abort: new AbortController(),
     until,
+    hasSlot: true,
     isSettling: false,
     finished: [],
     gaveUp: [],
   };
 }
 
+/** What is to be extended: the claim that holds now. */
 export function holdOf({ claim, next = claim, until }: Held): ThreadHold {
   return { key: next.event.key, fence: next.fence, until };
 }
@@ -71,7 +75,7 @@ export function namedOutcome(outcome: Outcome): NamedOutcome {
 export function settlementOf(
   claim: Claim,
   outcome: Outcome,
-  kept: Pick<Settlement, "finished" | "gaveUp" | "history">,
+  { finished, gaveUp, history }: Pick<Settlement, "finished" | "gaveUp" | "history">,
 ): Settlement {
-  return { key: claim.event.key, fence: claim.fence, outcome, ...kept };
+  return { key: claim.event.key, fence: claim.fence, outcome, finished, gaveUp, history };
 }

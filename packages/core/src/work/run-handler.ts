@@ -32,7 +32,7 @@ export async function runHandler(
 ): Promise<HandlerEnd> {
   const { name, timeoutMs } = handler;
   const deadline = new AbortController();
-  const transaction = createTransaction(claim, name, needs.store);
+  const transaction = createTransaction(needs, name);
   const failed = (error: unknown, hasCommitted: boolean): HandlerEnd => ({
     kind: "failed",
     handler: name,

@@ -3,8 +3,9 @@
  * can take all of them while there are others, and none takes more than its handlers allow.
  */
 
+import type { ConfiguredSource } from "../contracts/source.ts";
 import type { ClaimTerms } from "../contracts/store.ts";
-import type { HandlerLimits } from "./handlers.ts";
+import type { HandlerLimits, Registry } from "./handlers.ts";
 
 /** Slots that were promised, and not used yet. */
 export type Offer = Required<Pick<ClaimTerms, "slots" | "typesMax">>;
@@ -48,6 +49,12 @@ export class Slots {
 
   leave({ source, type }: Named): void {
     this.#count(source, type, -1);
+  }
+
+  /** Whether one more event of this type may run now. */
+  hasRoom({ source, type }: Named): boolean {
+    const ofType = this.#limits.get(source)?.types.get(type) ?? Infinity;
+    return this.#room(source) > 0 && this.#usedBy(pair(source, type)) < ofType;
   }
 
   /** Whether events of this type may have been left out of a claim because too many of them ran. */
@@ -136,3 +143,17 @@ export class Slots {
 }
 
 const pair = (source: string, type: string): string => `${source}\0${type}`;
+
+/** What each source may use: as many as it says itself, and as its handlers allow. */
+export function limitsOf(
+  names: readonly string[],
+  sources: ReadonlyMap<string, Pick<ConfiguredSource, "handlersMax">>,
+  registry: Pick<Registry, "limits">,
+): ReadonlyMap<string, HandlerLimits> {
+  return new Map(
+    names.map((name) => {
+      const { max, types } = registry.limits(name);
+      return [name, { max: Math.min(max, sources.get(name)?.handlersMax ?? Infinity), types }];
+    }),
+  );
+}

@@ -1,7 +1,7 @@
 /** `ctx.transaction` as handlers find it: one for each attempt, over when the handler is, and known to its settlement. */
 
-import type { Claim, Store } from "../contracts/store.ts";
 import { WebhookInboxError } from "../errors.ts";
+import type { AttemptNeeds } from "./attempt.ts";
 
 /** The user's side of a store's transaction. */
 export interface Transaction {
@@ -16,11 +16,9 @@ type TransactionEnd =
   | { readonly kind: "failed"; readonly error: unknown };
 
 export function createTransaction(
-  { event, fence }: Claim,
+  { store, hold }: Pick<AttemptNeeds, "store" | "hold">,
   handler: string,
-  store: Pick<Store, "transaction">,
 ): Transaction {
-  const inStore = store.transaction?.({ key: event.key, fence }, handler);
   let end: TransactionEnd = { kind: "none" };
   let underWay: Promise<unknown> | undefined;
   let isOver = false;
@@ -29,6 +27,7 @@ export function createTransaction(
     if (isOver) throw over();
     if (underWay !== undefined || end.kind === "committed") throw repeated();
     try {
+      const inStore = store.transaction?.(hold(), handler);
       underWay = (inStore as (...given: readonly unknown[]) => Promise<unknown>)(...given);
       const result = await underWay;
       end = { kind: "committed" };
@@ -49,7 +48,7 @@ export function createTransaction(
     return committed;
   };
   return {
-    run: inStore === undefined ? undefined : run,
+    run: store.transaction === undefined ? undefined : run,
     async ended() {
       isOver = true;
       await last;

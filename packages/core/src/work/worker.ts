@@ -7,11 +7,12 @@ import type { Clock } from "../contracts/clock.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
 import type { Claim, ClaimAnswer, Store, TakeAsk } from "../contracts/store.ts";
 import { nextTurn } from "../group-commit.ts";
-import type { NewEvent } from "../model/event.ts";
+import type { EventRecord, NewEvent } from "../model/event.ts";
 import type { Logger } from "../observe/logger.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
 import { attempt, type AttemptReport, type Identify } from "./attempt.ts";
+import { Bell } from "./bell.ts";
 import type { OnInvalid } from "./data.ts";
 import type { Registry } from "./handlers.ts";
 import type { ThreadHold } from "./heartbeat-thread.ts";
@@ -28,7 +29,7 @@ import {
 import { Leases } from "./leases.ts";
 import { crashesMax, decide, type Finding, type Policy } from "./lifecycle.ts";
 import { Settlements } from "./settlements.ts";
-import { Slots, type Offer } from "./slots.ts";
+import { limitsOf, Slots, type Offer } from "./slots.ts";
 import { startUpkeep, type Retention } from "./upkeep.ts";
 
 export interface WorkerNeeds {
@@ -70,12 +71,15 @@ export class Worker {
   #state: "new" | "working" | "closing" | "closed" = "new";
   /** Whether something may be due in the store. */
   #more = false;
+  /** Whether something was due at the last claim, and had no slot. */
+  #waits = false;
   #claiming: Promise<void> | undefined;
   /** When this instance is known not to die young, by its own clock. */
   #stableAt = Infinity;
   #cancelPoll: () => void = () => undefined;
   #endUpkeep: () => void = () => undefined;
-  #waiting: (() => void)[] = [];
+  /** Rung at every change of what is in hand. */
+  readonly #change = new Bell();
 
   constructor(needs: WorkerNeeds) {
     this.#needs = needs;
@@ -98,14 +102,7 @@ export class Worker {
     if (this.#state !== "new") return false;
     this.#state = "working";
     const { worked, handlersMax, registry, sources, clock } = this.#needs;
-    const limits = worked.map((name) => {
-      const { max, types } = registry.limits(name);
-      return [
-        name,
-        { max: Math.min(max, sources.get(name)?.handlersMax ?? Infinity), types },
-      ] as const;
-    });
-    this.#slots = new Slots(handlersMax, new Map(limits));
+    this.#slots = new Slots(handlersMax, limitsOf(worked, sources, registry));
     if (worked.length > 0) {
       this.#leases.start();
       this.#endUpkeep = startUpkeep(this.#needs);
@@ -148,7 +145,7 @@ export class Worker {
       });
     }
     if (left || this.#more) this.look();
-    this.#tell();
+    this.#change.ring();
   }
 
   /** Resolves when this instance has nothing in hand and nothing is due. */
@@ -192,7 +189,7 @@ export class Worker {
 
   async #drained(): Promise<void> {
     while (this.#held.size > 0 || this.#offers.size > 0 || this.#claiming !== undefined) {
-      await this.#change();
+      await this.#change.heard();
     }
   }
 
@@ -203,7 +200,7 @@ export class Worker {
     this.#claiming ??= this.#claimAll().finally(() => {
       this.#claiming = undefined;
       if (this.#more && this.#slots.isOpen) this.look();
-      this.#tell();
+      this.#change.ring();
     });
   }
 
@@ -221,6 +218,7 @@ export class Worker {
         const { claims, nextDueInMs = pollMs } = await this.#claimOnce();
         misses = claims.length === 0 ? misses + 1 : 0;
         // The slots may have gone to sources that have nothing, while others wait for their turn.
+        this.#waits = nextDueInMs === 0;
         const turns = worked.length / Math.max(1, this.#slots.free);
         if (nextDueInMs === 0 && misses < turns) this.#more = true;
         // What is due now and was not given has no slot: one that becomes free is reason enough to look.
@@ -290,10 +288,19 @@ export class Worker {
       const { claim, next } = held;
       if (this.#held.get(event.key) === held) this.#held.delete(event.key);
       this.#leases.drop({ key: event.key, fence: claim.fence });
-      if (next !== undefined) this.#take([next]);
+      if (held.hasSlot) this.#slots.leave(event);
+      if (next !== undefined) this.#takeNext(next);
       if (event.crashes > 0) this.look();
-      this.#tell();
+      this.#change.ring();
     });
+  }
+
+  /** Runs an event anew that came back while it was in hand; gives it back if its slot is somebody else's now. */
+  #takeNext(next: Claim): void {
+    if (this.#slots.hasRoom(next.event)) return this.#take([next]);
+    const outcome = { state: "pending", afterMs: 0, handedBack: true } as const;
+    this.#waits = true;
+    void this.#settlements.add(() => settlementOf(next, outcome, { ...next.event, finished: [] }));
   }
 
   /** Takes claims in hand and runs them, those aside that are in hand already. */
@@ -312,34 +319,49 @@ export class Worker {
       source,
       handlers,
       signal,
+      // As it is when it is asked: a claim may have been renewed.
+      hold: () => ({ key: event.key, fence: held.claim.fence }),
       onEnd({ finished, gaveUp }) {
         held.finished.push(...finished);
         held.gaveUp.push(...gaveUp);
       },
     });
     // The next event need not wait for this one's commit.
-    this.#slots.leave(event);
-    if (this.#more || this.#slots.isLimited(event)) this.look();
-    await this.#settle(held, source, report);
+    this.#leave(held);
+    await this.#settle(held, source, event, report);
   }
 
-  async #settle(held: Held, source: ConfiguredSource, report: AttemptReport): Promise<void> {
+  /** Gives the slot of an attempt that has ended to others, unless its event is to be run anew. */
+  #leave(held: Held): void {
+    if (!held.hasSlot || held.next !== undefined) return;
+    const { event } = held.claim;
+    held.hasSlot = false;
+    this.#slots.leave(event);
+    if (this.#more || this.#waits || this.#slots.isLimited(event)) this.look();
+  }
+
+  /** `event` is what the attempt began with: a renewed claim counts attempts that were none. */
+  async #settle(
+    held: Held,
+    source: ConfiguredSource,
+    event: EventRecord,
+    report: AttemptReport,
+  ): Promise<void> {
     const { finished, gaveUp, history, failures } = report;
-    const { attempts, type } = held.claim.event;
+    const { attempts, type } = event;
     const { onUnknownType, random, emit } = this.#needs;
     const delaysMs = source.delaysMsOf(type);
     const finding = this.#findingOf(report);
     // It was handed back when the inbox closed.
-    if (this.#held.get(held.claim.event.key) !== held) return;
-    const outcome = decide(held.claim.event, finding, { delaysMs, onUnknownType, random });
+    if (this.#held.get(event.key) !== held) return;
+    const outcome = decide(event, finding, { delaysMs, onUnknownType, random });
     held.isSettling = true;
     const settled = { finished, gaveUp, history };
     const end = await this.#settlements.add(() => settlementOf(held.claim, outcome, settled));
-    const event = nameOf(held);
-    if (end === "fenced") emit({ kind: "fenced", event });
+    if (end === "fenced") emit({ kind: "fenced", event: nameOf(held) });
     if (end !== "held") return;
-    const named = namedOutcome(outcome);
-    emit({ kind: "settled", event, attempt: attempts, outcome: named, failures });
+    const settledAs = { attempt: attempts, outcome: namedOutcome(outcome), failures };
+    emit({ kind: "settled", event: nameOf(held), ...settledAs });
     if (outcome.state === "pending") this.#lookIn(outcome.afterMs);
     if (outcome.state === "done" && outcome.became !== undefined) this.look();
   }
@@ -372,16 +394,5 @@ export class Worker {
   #fence(): string {
     this.#fences += 1;
     return `${this.#needs.owner}/${this.#fences}`;
-  }
-
-  /** Resolves at the next change of what is in hand. */
-  #change(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  #tell(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const resolve of waiting) resolve();
   }
 }

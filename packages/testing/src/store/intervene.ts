@@ -268,6 +268,16 @@ export const interveneTests: StoreTests = {
     assert.deepEqual(new Set(keys), new Set([eventKey("a", "1"), ...variants]));
   },
 
+  "what was erased has nothing to do with what is taken after it": async (open) => {
+    const store = await open();
+    await take(store, eventOf("1"));
+    await store.intervene(keysOf("1"), ask("erase"));
+    await take(store, eventOf("2"));
+    assert.equal((await store.get(eventKey("a", "1")))?.delivery, undefined);
+    assert.deepEqual((await store.intervene(keysOf("1"), ask("erase"))).keys, []);
+    assert.ok((await store.get(eventKey("a", "2")))?.delivery);
+  },
+
   "unknown keys are passed over": async (open) => {
     const store = await open();
     const selection = { keys: [eventKey("a", "none"), "no key", ""] };

@@ -122,6 +122,22 @@ export const pruneTests: StoreTests = {
     assert.deepEqual(await pruned(store, { payloadMs: 1000 }), { payloads: 1, keys: 0 });
   },
 
+  "what was forgotten has nothing to do with what is taken after it": async (open) => {
+    const store = await open();
+    await done(store, "1");
+    await pruned(store, { payloadMs: 1 });
+    const delivery = { ...deliveryOf("2"), receivedAt: Date.now() };
+    await take(store, eventOf("2", { delivery }));
+    assert.equal((await store.get(eventKey("a", "1")))?.delivery, undefined);
+    const ask = { act: "erase", by: "", reason: "", dryRun: false, limit: 9 } as const;
+    await store.intervene({ keys: [eventKey("a", "1")] }, ask);
+    assert.ok((await store.get(eventKey("a", "2")))?.delivery);
+    assert.deepEqual(await pruned(store, { payloadMs: 1000, keyMs: 1000 }), {
+      payloads: 0,
+      keys: 1,
+    });
+  },
+
   "what has lost its delivery is not replayed": async (open) => {
     const store = await open();
     await done(store, "1");

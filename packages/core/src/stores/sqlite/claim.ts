@@ -13,13 +13,17 @@ export async function claimDue(
   write: Write,
   ask: ClaimAsk,
   now: () => number,
+  walks: Map<string, string>,
 ): Promise<ClaimAnswer> {
+  const types = new Map<string, readonly string[]>();
   const begin = (): Claiming => ({
     prepare,
     ask,
     now: now(),
     room: new Room(ask),
     suspects: ask.suspectsMax,
+    types,
+    walks,
   });
   const nextDueInMs = untilDue(begin());
   if (nextDueInMs === undefined || nextDueInMs > 0) return { claims: [], nextDueInMs };

@@ -1,5 +1,6 @@
 /** What is due in SQLite: which events may be claimed, in which order, and when there will be more. */
 
+import type { StatementSync } from "node:sqlite";
 import type { ClaimAsk } from "../../contracts/store.ts";
 import type { Room } from "../records.ts";
 import type { Prepare } from "./connection.ts";
@@ -11,6 +12,10 @@ export interface Claiming {
   readonly now: number;
   readonly room: Room;
   suspects: number;
+  /** Types of which something waits, by source, as far as they were looked for in this call. */
+  readonly types: Map<string, readonly string[]>;
+  /** Where the look for types goes on, by source, from call to call. */
+  readonly walks: Map<string, string>;
 }
 
 export interface Candidate {
@@ -76,12 +81,9 @@ function due({ prepare, now }: Claiming, source: string, count: number): readonl
 }
 
 /** The same where types are limited: of each its own, so that the backlog of a full one is not walked through. */
-function dueByType(
-  { prepare, now, room }: Claiming,
-  source: string,
-  count: number,
-): readonly Candidate[] {
-  const types = typesOf(prepare, source).filter((type) => room.left(source, type) > 0);
+function dueByType(on: Claiming, source: string, count: number): readonly Candidate[] {
+  const { prepare, now, room } = on;
+  const types = typesOf(on, source).filter((type) => room.left(source, type) > 0);
   const found: Candidate[] = [];
   for (const replayed of [0, 1]) {
     const rows = types.flatMap((type) => {
@@ -98,26 +100,46 @@ function dueByType(
   return found;
 }
 
-/** Types looked at in a source whose handlers are limited: a sender may think of any number of them. */
+/** Types looked at in one call: a sender may think of any number of them. */
 const typesMax = 1000;
 
-/** Types of which something waits, found by leaping from one to the next. */
-function typesOf(prepare: Prepare, source: string): readonly string[] {
-  const next = prepare(`
-    SELECT min(e.type) AS type FROM webhook_inbox_events e WHERE ${isDue} AND e.source = ? AND e.type > ?`);
-  const first = prepare(`
-    SELECT min(e.type) AS type FROM webhook_inbox_events e WHERE ${isDue} AND e.source = ?`);
-  const types: string[] = [];
-  let type = first.get(source)?.["type"];
-  while (typeof type === "string" && types.length < typesMax) {
-    types.push(type);
-    type = next.get(source, type)?.["type"];
+/** Types of which something waits, found by leaping from one to the next; where there are too many, each call goes on. */
+function typesOf({ prepare, walks, types }: Claiming, source: string): readonly string[] {
+  const known = types.get(source);
+  if (known !== undefined) return known;
+  const from = walks.get(source) ?? "";
+  const found = [...walk(prepare, source, from, typesMax)];
+  if (found.length < typesMax)
+    found.push(...walk(prepare, source, "", typesMax - found.length, from));
+  walks.set(source, found.length < typesMax ? "" : (found.at(-1) ?? ""));
+  types.set(source, found);
+  return found;
+}
+
+/** Types of a source after `from`, at most `most` of them, up to `until` where that is given. */
+function* walk(
+  prepare: Prepare,
+  source: string,
+  from: string,
+  most: number,
+  until?: string,
+): Generator<string> {
+  if (until === "") return;
+  const after = (operator: ">" | ">="): StatementSync =>
+    prepare(`
+      SELECT min(e.type) AS type FROM webhook_inbox_events e
+      WHERE ${isDue} AND e.source = ? AND e.type ${operator} ?`);
+  let type = after(from === "" ? ">=" : ">").get(source, from)?.["type"];
+  for (let count = 0; typeof type === "string" && count < most; count++) {
+    if (until !== undefined && type > until) return;
+    yield type;
+    type = after(">").get(source, type)?.["type"];
   }
-  return types;
 }
 
 /** Milliseconds until something may be claimed; suspects count only while one may run. */
-export function untilDue({ prepare, ask, now, room, suspects }: Claiming): number | undefined {
+export function untilDue(on: Claiming): number | undefined {
+  const { prepare, ask, now, room, suspects } = on;
   const first = (where: string, dueAt: string, ...values: readonly string[]): number => {
     const statement = prepare(
       `SELECT e.${dueAt} AS at FROM webhook_inbox_events e WHERE ${where} ORDER BY e.${dueAt} LIMIT 1`,
@@ -126,7 +148,7 @@ export function untilDue({ prepare, ask, now, room, suspects }: Claiming): numbe
   };
   const instants = Object.keys(ask.slots).flatMap((source) => {
     const types = room.isLimited(source)
-      ? typesOf(prepare, source).filter((type) => !room.isFull(source, type))
+      ? typesOf(on, source).filter((type) => !room.isFull(source, type))
       : undefined;
     const ofSource = `${isDue} AND e.source = ?`;
     const waiting = [0, 1].flatMap((replayed) =>

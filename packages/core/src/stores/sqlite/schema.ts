@@ -6,7 +6,7 @@ export const steps: readonly string[] = [
   -- One row for each delivery that brought something new: the request as it came, without its credentials. Removed when
   -- it is pruned or erased.
   CREATE TABLE webhook_inbox_deliveries (
-    seq INTEGER PRIMARY KEY,
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, -- never given again: events outlive their deliveries
     received_at INTEGER NOT NULL,      -- milliseconds since 1970, like every instant here
     method TEXT NOT NULL,
     target TEXT NOT NULL,

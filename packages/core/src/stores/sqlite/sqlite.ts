@@ -69,6 +69,8 @@ class SqliteStore implements Store<SqliteTransaction> {
   readonly threadAccess: ThreadAccess;
   readonly #filename: string;
   readonly #statements = new Map<string, StatementSync>();
+  /** Where the look for waiting types goes on, by source. */
+  readonly #walks = new Map<string, string>();
   #database: DatabaseSync | undefined;
   /** Which file the open database is; undefined until it was opened, and after it was closed. */
   #identity: string | undefined;
@@ -135,6 +137,7 @@ class SqliteStore implements Store<SqliteTransaction> {
         (work) => this.#write(work),
         ask,
         () => this.#clock.now(),
+        this.#walks,
       ),
     );
   }
@@ -217,8 +220,8 @@ class SqliteStore implements Store<SqliteTransaction> {
   }
 
   async #read<T>(look: (prepare: Prepare) => T | Promise<T>): Promise<T> {
-    await this.#present();
     try {
+      await this.#present();
       return await look(this.#prepare);
     } catch (error) {
       throw unavailable(error, this.#filename);
@@ -226,7 +229,7 @@ class SqliteStore implements Store<SqliteTransaction> {
   }
 
   async #write<T>(work: (prepare: Prepare) => T): Promise<T> {
-    await this.#present();
+    await this.#read(() => undefined);
     const database = this.#opened();
     return await transaction(database, () => work(this.#prepare));
   }

@@ -53,9 +53,7 @@ export function finishWith<T>(
     // It is gone if the function has ended the transaction, even if it has begun another one.
     database.exec(`RELEASE ${savepoint}`);
   } catch {
-    throw new Undone(
-      invalid("its function ended the transaction itself. Leave COMMIT and ROLLBACK to it."),
-    );
+    throw new Undone(ended());
   }
   database
     .prepare(`UPDATE webhook_inbox_events SET finished = json_insert(finished, '$[#]', ?) ${held}`)
@@ -63,19 +61,29 @@ export function finishWith<T>(
   return result;
 }
 
+const transactionWords = /^\s*(?:BEGIN|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE)\b/i;
 const savepoint = "webhook_inbox_transaction";
 
 /** Runs the user's function with a client that ends with it. */
 function runWith<T>(database: DatabaseSync, work: (database: SqliteClient) => T): T {
   let isOpen = true;
   const opened = <U>(act: () => U): U => {
-    if (isOpen) return act();
-    throw invalid("its database was used after the function had returned.");
+    if (!isOpen) throw invalid("its database was used after the function had returned.");
+    // Outside a transaction every statement would be kept by itself.
+    if (!database.isTransaction) throw ended();
+    const answer = act();
+    if (!database.isTransaction) throw ended();
+    return answer;
+  };
+  const checked = (sql: string): string => {
+    if (transactionWords.test(sql))
+      throw invalid("its function must not begin or end a transaction.");
+    return sql;
   };
   const client: SqliteClient = {
-    exec: (sql) => opened(() => database.exec(sql)),
+    exec: (sql) => opened(() => database.exec(checked(sql))),
     prepare: (sql) => {
-      const statement = opened(() => database.prepare(sql));
+      const statement = opened(() => database.prepare(checked(sql)));
       return {
         run: (...values: never[]) => opened(() => statement.run(...values)),
         get: (...values: never[]) => opened(() => statement.get(...values)),
@@ -113,6 +121,15 @@ function invalid(what: string): WebhookInboxError {
   return new WebhookInboxError(
     "TRANSACTION_INVALID",
     `ctx.transaction: ${what} Nothing of it was kept.`,
+  );
+}
+
+/** SQLite has ended it, as a statement with OR ROLLBACK does, or the function has, hidden among other statements. */
+function ended(): WebhookInboxError {
+  return new WebhookInboxError(
+    "TRANSACTION_INVALID",
+    "ctx.transaction: a statement of its function has ended the transaction, so it is not known what was kept. Use no " +
+      "COMMIT and no OR ROLLBACK in it.",
   );
 }
 
