@@ -51,6 +51,11 @@ export class Slots {
     this.#count(source, type, -1);
   }
 
+  /** Whether a source could be given a slot. */
+  hasSlot(source: string): boolean {
+    return this.#room(source) > 0;
+  }
+
   /** Whether one more event of this type may run now. */
   hasRoom({ source, type }: Named): boolean {
     const ofType = this.#limits.get(source)?.types.get(type) ?? Infinity;

@@ -71,8 +71,8 @@ export class Worker {
   #state: "new" | "working" | "closing" | "closed" = "new";
   /** Whether something may be due in the store. */
   #more = false;
-  /** Whether something was due at the last claim, and had no slot. */
-  #waits = false;
+  /** Sources that had no slot at the last claim, while something was due. */
+  #waits: readonly string[] = [];
   #claiming: Promise<void> | undefined;
   /** When this instance is known not to die young, by its own clock. */
   #stableAt = Infinity;
@@ -215,10 +215,10 @@ export class Worker {
       await this.#leases.catchUp();
       this.#more = false;
       try {
-        const { claims, nextDueInMs = pollMs } = await this.#claimOnce();
+        const { claims, nextDueInMs = pollMs, without } = await this.#claimOnce();
         misses = claims.length === 0 ? misses + 1 : 0;
         // The slots may have gone to sources that have nothing, while others wait for their turn.
-        this.#waits = nextDueInMs === 0;
+        this.#waits = nextDueInMs === 0 ? without : [];
         const turns = worked.length / Math.max(1, this.#slots.free);
         if (nextDueInMs === 0 && misses < turns) this.#more = true;
         // What is due now and was not given has no slot: one that becomes free is reason enough to look.
@@ -231,8 +231,8 @@ export class Worker {
     if (this.#state === "working") this.#cancelPoll = clock.after(wakeMs, () => this.look());
   }
 
-  async #claimOnce(): Promise<ClaimAnswer> {
-    const { store, clock } = this.#needs;
+  async #claimOnce(): Promise<ClaimAnswer & { readonly without: readonly string[] }> {
+    const { store, clock, worked } = this.#needs;
     const offer = this.#slots.offer();
     try {
       const answer = await store.claim({
@@ -244,7 +244,7 @@ export class Worker {
         crashesMax: clock.now() < this.#stableAt ? crashesMax - 2 : Infinity,
       });
       this.#take(answer.claims);
-      return answer;
+      return { ...answer, without: worked.filter((name) => offer.slots[name] === 0) };
     } finally {
       this.#slots.takeBack(offer);
     }
@@ -299,7 +299,7 @@ export class Worker {
   #takeNext(next: Claim): void {
     if (this.#slots.hasRoom(next.event)) return this.#take([next]);
     const outcome = { state: "pending", afterMs: 0, handedBack: true } as const;
-    this.#waits = true;
+    this.#waits = [next.event.source];
     void this.#settlements.add(() => settlementOf(next, outcome, { ...next.event, finished: [] }));
   }
 
@@ -337,7 +337,8 @@ export class Worker {
     const { event } = held.claim;
     held.hasSlot = false;
     this.#slots.leave(event);
-    if (this.#more || this.#waits || this.#slots.isLimited(event)) this.look();
+    const isAwaited = this.#waits.some((name) => this.#slots.hasSlot(name));
+    if (this.#more || isAwaited || this.#slots.isLimited(event)) this.look();
   }
 
   /** `event` is what the attempt began with: a renewed claim counts attempts that were none. */

@@ -25,12 +25,16 @@ export async function claimDue(
     types,
     walks,
   });
-  const nextDueInMs = untilDue(begin());
-  if (nextDueInMs === undefined || nextDueInMs > 0) return { claims: [], nextDueInMs };
+  const sources = Object.keys(ask.slots);
+  const withSlots = sources.filter((source) => (ask.slots[source] ?? 0) > 0);
+  const first = begin();
+  if (untilDue(first, withSlots) !== 0) {
+    return { claims: [], nextDueInMs: untilDue(first, sources) };
+  }
   return await write(() => {
     const on = begin();
     const claims = claimNow(on);
-    return { claims, nextDueInMs: untilDue(on) };
+    return { claims, nextDueInMs: untilDue(on, sources) };
   });
 }
 

@@ -137,8 +137,8 @@ function* walk(
   }
 }
 
-/** Milliseconds until something may be claimed; suspects count only while one may run. */
-export function untilDue(on: Claiming): number | undefined {
+/** Milliseconds until something of some sources may be claimed; suspects count only while one may run. */
+export function untilDue(on: Claiming, sources: readonly string[]): number | undefined {
   const { prepare, ask, now, room, suspects } = on;
   const first = (where: string, dueAt: string, ...values: readonly string[]): number => {
     const statement = prepare(
@@ -146,7 +146,7 @@ export function untilDue(on: Claiming): number | undefined {
     );
     return Number(statement.get(...values)?.["at"] ?? Infinity);
   };
-  const instants = Object.keys(ask.slots).flatMap((source) => {
+  const instants = sources.flatMap((source) => {
     const types = room.isLimited(source)
       ? typesOf(on, source).filter((type) => !room.isFull(source, type))
       : undefined;
