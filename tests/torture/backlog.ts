@@ -36,7 +36,15 @@ export interface BacklogReport extends BacklogOptions {
   readonly rss_more_mib: number;
 }
 
-/** Without and with the backlog. */
+/** What one receiver did in one round. */
+interface Round {
+  readonly p50: number;
+  readonly p99: number;
+  /** Memory after a collection. */
+  readonly rssMib: number;
+}
+
+/** Without and with the backlog: the middle one of all rounds. */
 interface Pair {
   readonly without: number;
   readonly with: number;
@@ -59,26 +67,36 @@ export async function backlogRun(options: BacklogOptions): Promise<BacklogReport
       const child = receiver(database, options.handlerMs);
       children.push(child);
       const [port] = (await once(child.stdout as NodeJS.ReadableStream, "data")) as [Buffer];
-      started.push({ port: Number(port.toString()), times: [] as number[], refused: 0 });
+      started.push({ port: Number(port.toString()), rounds: [] as Round[], refused: 0 });
     }
     const [without, withIt] = started;
     if (without === undefined || withIt === undefined) throw new Error("no receivers");
     for (let round = 0; round <= options.rounds; round++) {
       for (const one of started) {
         const { times, refused } = await askAtRate(one.port, round, options);
+        const rssMib = await mebibytesOf(one.port);
         // The first round warms up.
         if (round === 0) continue;
-        one.times.push(...times);
+        one.rounds.push({ p50: quantile(times, 0.5), p99: quantile(times, 0.99), rssMib });
         one.refused += refused;
       }
     }
-    const p99 = { without: quantile(without.times, 0.99), with: quantile(withIt.times, 0.99) };
-    const rss = { without: await bytesOf(without.port), with: await bytesOf(withIt.port) };
+    const middle = (of: keyof Round): Pair => ({
+      without: quantile(
+        without.rounds.map((round) => round[of]),
+        0.5,
+      ),
+      with: quantile(
+        withIt.rounds.map((round) => round[of]),
+        0.5,
+      ),
+    });
+    const [p99, rss] = [middle("p99"), middle("rssMib")];
     return {
       ...options,
-      asked: without.times.length,
+      asked: (options.rounds * options.roundMs * options.perSecond) / 1000,
       refused: without.refused + withIt.refused,
-      p50_ms: { without: quantile(without.times, 0.5), with: quantile(withIt.times, 0.5) },
+      p50_ms: middle("p50"),
       p99_ms: p99,
       p99_ratio: rounded(p99.with / p99.without),
       rss_mib: rss,
@@ -172,7 +190,7 @@ async function askAtRate(port: number, round: number, { roundMs, perSecond }: Ba
   };
 }
 
-async function bytesOf(port: number): Promise<number> {
+async function mebibytesOf(port: number): Promise<number> {
   const { text } = await ask(port, new Agent(), "/bytes");
   return rounded(Number(text) / mebi);
 }
