@@ -19,7 +19,7 @@ import { seeded } from "../support/random.ts";
 
 export interface KillLoopOptions {
   readonly kills: number;
-  /** Goes on, up to three times as many kills, until so many deliveries are acknowledged: machines differ. */
+  /** Goes on, up to four times as many kills, until so many deliveries are acknowledged: machines differ. */
   readonly ackedMin: number;
   readonly seed: number;
   /** The receiver lives between 50 ms and this long. */
@@ -75,7 +75,7 @@ export async function killLoop(options: KillLoopOptions): Promise<KillLoopReport
     ]);
     children.push(sender);
     let kill = 0;
-    while (kill < kills || (kill < kills * 3 && ackedIn(paths.ledger) < ackedMin)) {
+    while (kill < kills || (kill < kills * 4 && ackedIn(paths.ledger) < ackedMin)) {
       kill += 1;
       await pause(50 + random() * (aliveMsMax - 50));
       receiver.kill("SIGKILL");
