@@ -8,6 +8,7 @@ import {
 } from "@webhook-inbox/core";
 import { memory } from "@webhook-inbox/core/memory";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
+import { vi } from "vitest";
 import { ManualClock } from "./clock.ts";
 import { rememberingLogger } from "./log.ts";
 import { ask, serve } from "./served.ts";
@@ -49,4 +50,21 @@ export function deliver(served: Awaited<ReturnType<typeof serve>>, id = 1, sourc
 /** Resolves when a signal is aborted. */
 export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
+}
+
+/** Closes an inbox whose handlers do not end: its clock goes on until it has waited long enough. */
+export async function closeStuck({
+  clock,
+  inbox,
+}: {
+  readonly clock: ManualClock;
+  readonly inbox: { close(): Promise<void> };
+}): Promise<void> {
+  let hasClosed = false;
+  const closing = inbox.close().then(() => (hasClosed = true));
+  await vi.waitUntil(() => {
+    clock.advance(25_000);
+    return hasClosed;
+  });
+  await closing;
 }

@@ -13,8 +13,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { eventKey, systemClock, type NewEvent } from "@webhook-inbox/core";
+import { systemClock, type NewEvent } from "@webhook-inbox/core";
 import { sqlite } from "@webhook-inbox/core/sqlite";
+import { newEvent } from "../support/new-event.ts";
+import { bodyOf } from "./body.ts";
 
 export interface BacklogOptions {
   readonly backlog: number;
@@ -123,39 +125,7 @@ async function fill(database: string, count: number): Promise<void> {
 
 function eventOf(number: number): NewEvent {
   const id = `backlog-${number}`;
-  return {
-    key: eventKey("slow", id),
-    source: "slow",
-    id,
-    type: "Listener.updated",
-    identified: true,
-    occurredAt: undefined,
-    notes: [],
-    quarantine: undefined,
-    copies: 1,
-    conflictKey: undefined,
-    delivery: {
-      method: "POST",
-      target: "/webhooks/slow/***",
-      segment: undefined,
-      headers: ["content-type", "application/json"],
-      body: new TextEncoder().encode(bodyOf(id)),
-      reconstructed: false,
-      verifiedWith: "token#1",
-      receivedAt: Date.now(),
-      contentHash: id,
-    },
-  };
-}
-
-function bodyOf(id: string): string {
-  const sender = { id: 1788495, first_name: "John", phone_number: "0412123123" };
-  return JSON.stringify({
-    event: "Listener.updated",
-    sender_id: 1788495,
-    sender,
-    webhookCallId: id,
-  });
+  return newEvent("slow", id, "Listener.updated", bodyOf(id));
 }
 
 function receiver(database: string, handlerMs: number): ChildProcess {

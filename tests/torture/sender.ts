@@ -7,6 +7,7 @@
 
 import { Agent, request } from "node:http";
 import { parseArgs } from "node:util";
+import { bodyOf } from "./body.ts";
 import { openLedger } from "./ledger.ts";
 import { seeded } from "../support/random.ts";
 
@@ -36,16 +37,6 @@ function nextId(): string {
   if (sent > 0 && random() < duplicates) return `call-${Math.floor(random() * sent)}`;
   sent += 1;
   return `call-${sent - 1}`;
-}
-
-function bodyOf(id: string): string {
-  const sender = { id: 1788495, first_name: "John", phone_number: "0412123123" };
-  return JSON.stringify({
-    event: "Listener.updated",
-    sender_id: 1788495,
-    sender,
-    webhookCallId: id,
-  });
 }
 
 /** The status of the answer; undefined when there was none. */

@@ -46,3 +46,18 @@ export function isStoreAway(error: unknown): boolean {
 export function isWebhookInboxError(error: unknown): error is WebhookInboxError {
   return error instanceof Error && error.name === "WebhookInboxError" && "code" in error;
 }
+
+/** Throws for a name that does not exist: what is misspelt must not be passed over. */
+export function refuseUnknown(
+  code: ErrorCode,
+  where: string,
+  given: object,
+  known: readonly string[],
+): void {
+  const stranger = Object.keys(given).find((name) => !known.includes(name));
+  if (stranger === undefined) return;
+  throw new WebhookInboxError(
+    code,
+    `${where}: there is no option "${stranger}". Options: ${known.join(", ")}.`,
+  );
+}

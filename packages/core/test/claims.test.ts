@@ -4,7 +4,7 @@ import { WebhookInboxError, type Store } from "@webhook-inbox/core";
 import { memory } from "@webhook-inbox/core/memory";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { describe, expect, test, vi } from "vitest";
-import { aborted, deliver, desk, deskOn, minute } from "../../../tests/support/desk.ts";
+import { aborted, closeStuck, deliver, desk, deskOn, minute } from "../../../tests/support/desk.ts";
 import { wrapped } from "../../../tests/support/wrapped.ts";
 import { temporaryFile } from "../../../tests/support/temporary.ts";
 
@@ -339,12 +339,7 @@ describe("closing", () => {
     });
     await deliver(await first.serve());
     await vi.waitUntil(() => runs.length === 2);
-    let hasClosed = false;
-    void first.inbox.close().then(() => (hasClosed = true));
-    await vi.waitUntil(() => {
-      first.clock.advance(25_000);
-      return hasClosed;
-    });
+    await closeStuck(first);
     const second = deskOn(sqlite(file));
     second.clock.skip(60 * minute);
     for (const name of ["quick", "stuck"]) {

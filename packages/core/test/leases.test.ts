@@ -74,19 +74,25 @@ async function fileWithEvent(): Promise<string> {
 
 const eventOf = async (inbox: ReturnType<typeof inboxHere>) => (await inbox.list()).events[0];
 
+/** Looks for work here until the event is done; answers it, and how often it ran here. */
+async function waitedFor(file: string) {
+  const other = inboxHere(file);
+  let runs = 0;
+  other.on("socialdata", "job_finished", () => void (runs += 1));
+  await other.start();
+  await vi.waitUntil(async () => (await eventOf(other))?.state === "done", patience);
+  return { event: await eventOf(other), runs };
+}
+
 test("a handler that blocks the event loop for many leases keeps its event, and is named", async () => {
   const file = await fileWithEvent();
   const blockedMs = leaseMs * 4;
   const spin = `const end = Date.now() + ${blockedMs}; while (Date.now() < end);`;
   const blocked = workerProcess(file, 60_000, spin);
   await blocked.says("begins");
-  const other = inboxHere(file);
-  let runs = 0;
-  other.on("socialdata", "job_finished", () => void (runs += 1));
-  await other.start();
-  await vi.waitUntil(async () => (await eventOf(other))?.state === "done", patience);
+  const { event, runs } = await waitedFor(file);
   expect(runs).toBe(0);
-  expect(await eventOf(other)).toMatchObject({ attempts: 1, crashes: 0 });
+  expect(event).toMatchObject({ attempts: 1, crashes: 0 });
   await blocked.says("loop_blocked");
 });
 
@@ -100,13 +106,9 @@ test("so does one at its second attempt, which began in the moment the first one
     while (Date.now() < end);`;
   const blocked = workerProcess(file, 60_000, handler);
   await blocked.says("blocks");
-  const other = inboxHere(file);
-  let runs = 0;
-  other.on("socialdata", "job_finished", () => void (runs += 1));
-  await other.start();
-  await vi.waitUntil(async () => (await eventOf(other))?.state === "done", patience);
+  const { event, runs } = await waitedFor(file);
   expect(runs).toBe(0);
-  expect(await eventOf(other)).toMatchObject({ attempts: 2, crashes: 0 });
+  expect(event).toMatchObject({ attempts: 2, crashes: 0 });
 });
 
 test("a handler that never gives the event loop back loses its event after its deadline", async () => {

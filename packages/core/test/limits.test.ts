@@ -1,18 +1,13 @@
 /** Limits per inbox, source and handler: none is exceeded, and nobody starves. */
 
-import {
-  createInbox,
-  eventKey,
-  systemClock,
-  type HandlerOptions,
-  type NewEvent,
-} from "@webhook-inbox/core";
+import { createInbox, eventKey, systemClock, type HandlerOptions } from "@webhook-inbox/core";
 import { memory } from "@webhook-inbox/core/memory";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import * as z from "zod";
 import { describe, expect, test, vi } from "vitest";
 import { ask, serve } from "../../../tests/support/served.ts";
+import { newEvent } from "../../../tests/support/new-event.ts";
 import { temporaryFile } from "../../../tests/support/temporary.ts";
 
 const stores = {
@@ -217,29 +212,7 @@ test("many types that wait for later do not hide one that is due now", async () 
   await store.open({ clock: systemClock });
   const names = Array.from({ length: 1500 }, (_, n) => `later ${String(n).padStart(4, "0")}`);
   const terms = { fence: "1", leaseMs: 60_000, slots: {} };
-  const eventOf = (type: string): NewEvent => ({
-    key: eventKey("a", type),
-    source: "a",
-    id: type,
-    type,
-    identified: true,
-    occurredAt: undefined,
-    notes: [],
-    quarantine: undefined,
-    copies: 1,
-    conflictKey: undefined,
-    delivery: {
-      method: "POST",
-      target: "/",
-      segment: undefined,
-      headers: [],
-      body: new Uint8Array(),
-      reconstructed: false,
-      verifiedWith: "none",
-      receivedAt: 1,
-      contentHash: type,
-    },
-  });
+  const eventOf = (type: string) => newEvent("a", type, type);
   await store.take(names.map(eventOf), { ...terms, slots: { a: names.length } });
   const outcome = { state: "pending", afterMs: 86_400_000, handedBack: false } as const;
   const nothing = { finished: [], gaveUp: [], history: [] };

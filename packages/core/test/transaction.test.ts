@@ -9,7 +9,7 @@ import {
 } from "@webhook-inbox/core/sqlite";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test, vi } from "vitest";
-import { deliver, desk, deskOn, minute } from "../../../tests/support/desk.ts";
+import { closeStuck, deliver, desk, deskOn, minute } from "../../../tests/support/desk.ts";
 import { wrapped } from "../../../tests/support/wrapped.ts";
 import { temporaryFile } from "../../../tests/support/temporary.ts";
 
@@ -313,13 +313,7 @@ test("what a transaction finished stays so when the inbox closes before its hand
   });
   await deliver(await serve());
   await vi.waitUntil(() => hasCommitted);
-  let hasClosed = false;
-  const closing = inbox.close().then(() => (hasClosed = true));
-  await vi.waitUntil(() => {
-    clock.advance(25_000);
-    return hasClosed;
-  });
-  await closing;
+  await closeStuck({ clock, inbox });
   const after = deskOn(sqlite(file));
   after.inbox.on("socialdata", "job_finished", () => expect.unreachable());
   after.clock.skip(60 * minute);

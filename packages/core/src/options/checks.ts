@@ -42,13 +42,6 @@ export function wholeNumber(option: string, value: number | undefined, otherwise
   throw invalid(`${option} must be a positive whole number, and is ${String(value)}.`);
 }
 
-/** Throws for an option that does not exist: a misspelt one must not be passed over. */
-export function refuseUnknown(where: string, options: object, allowed: readonly string[]): void {
-  const stranger = Object.keys(options).find((option) => !allowed.includes(option));
-  if (stranger === undefined) return;
-  throw invalid(`${where}: there is no option "${stranger}". Options: ${allowed.join(", ")}.`);
-}
-
 export function invalid(message: string): WebhookInboxError {
   return new WebhookInboxError("OPTION_INVALID", message);
 }

@@ -3,12 +3,12 @@
 import { systemClock, type Clock } from "../contracts/clock.ts";
 import type { ConfiguredSource, Sources } from "../contracts/source.ts";
 import type { Store } from "../contracts/store.ts";
-import { WebhookInboxError } from "../errors.ts";
+import { refuseUnknown, WebhookInboxError } from "../errors.ts";
 import { consoleLogger, type Logger } from "../observe/logger.ts";
 import type { Signal } from "../observe/signals.ts";
 import { defaultDelaysMs } from "../work/backoff.ts";
 import type { HandlersOf } from "../work/handlers.ts";
-import { delaysOf, functionOf, invalid, oneOf, refuseUnknown, wholeNumber } from "./checks.ts";
+import { delaysOf, functionOf, invalid, oneOf, wholeNumber } from "./checks.ts";
 import { sourcesOf, type Environment } from "./sources.ts";
 
 export interface InboxOptions<Of extends Sources, Transaction = unknown> {
@@ -125,10 +125,10 @@ export function settingsOf<Of extends Sources, Transaction>(
   if (typeof options !== "object" || options === null) {
     throw invalid("createInbox needs options: at least { store, sources }.");
   }
-  refuseUnknown("createInbox", options, known.options);
+  refuseUnknown("OPTION_INVALID", "createInbox", options, known.options);
   const { store, limits = {}, retry = {}, logger = consoleLogger, path = "/webhooks" } = options;
-  refuseUnknown("limits", limits, known.limits);
-  refuseUnknown("retry", retry, known.retry);
+  refuseUnknown("OPTION_INVALID", "limits", limits, known.limits);
+  refuseUnknown("OPTION_INVALID", "retry", retry, known.retry);
   if (typeof store?.take !== "function") {
     throw invalid('store is missing, or no store. Give one, such as sqlite("webhooks.sqlite").');
   }
@@ -173,7 +173,7 @@ function workOf<Of extends Sources>(
   sources: ReadonlyMap<string, ConfiguredSource>,
 ): Pick<Settings, "worked" | "leaseMs"> {
   const options = typeof work === "boolean" ? {} : work;
-  refuseUnknown("work", options, known.work);
+  refuseUnknown("OPTION_INVALID", "work", options, known.work);
   const worked = options.sources ?? (work === false ? [] : [...sources.keys()]);
   const stranger = worked.find((name) => !sources.has(name));
   if (stranger !== undefined)
@@ -207,7 +207,7 @@ function retentionOf(
   if (retention === false) return { payloadMs: Infinity, keyMs: Infinity };
   if (typeof retention !== "object")
     throw invalid("retention must be false, or { payloadMs, keyMs }.");
-  refuseUnknown("retention", retention, known.retention);
+  refuseUnknown("OPTION_INVALID", "retention", retention, known.retention);
   const payloadMs = wholeNumber("retention.payloadMs", retention.payloadMs, 30 * dayMs);
   const keyMs = wholeNumber("retention.keyMs", retention.keyMs, 90 * dayMs);
   if (keyMs >= payloadMs) return { payloadMs, keyMs };

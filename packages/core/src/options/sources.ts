@@ -2,9 +2,9 @@
 
 import type { CredentialKind, Credentials } from "../contracts/provider.ts";
 import type { ConfiguredSource, Source, SourceRetry, Sources } from "../contracts/source.ts";
-import { isWebhookInboxError, WebhookInboxError } from "../errors.ts";
+import { isWebhookInboxError, refuseUnknown, WebhookInboxError } from "../errors.ts";
 import { credentialKinds, verifiersOf } from "../verify/credentials.ts";
-import { delaysOf, invalid, refuseUnknown, wholeNumber } from "./checks.ts";
+import { delaysOf, invalid, wholeNumber } from "./checks.ts";
 
 /** The environment that options are completed from. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -47,7 +47,7 @@ function configured(
       `${where}: a source's name is a segment of its URL: letters, digits, ".", "_" and "-".`,
     );
   }
-  refuseUnknown(where, options, [...known.source, ...provider.auth]);
+  refuseUnknown("OPTION_INVALID", where, options, [...known.source, ...provider.auth]);
   const auth = options["auth"];
   if (auth !== undefined && auth !== "none") throw invalid(`${where}: auth can only be "none".`);
   const credentials = credentialsOf(where, name, provider.auth, options, environment);
@@ -93,13 +93,13 @@ function scheduleOf(
   events: Readonly<Record<string, unknown>>,
   inboxDelaysMs: readonly number[],
 ): (type: string) => readonly number[] {
-  refuseUnknown(`${where}: retry`, retry, known.retry);
+  refuseUnknown("OPTION_INVALID", `${where}: retry`, retry, known.retry);
   const delaysMs = delaysOf(`${where}: retry.delaysMs`, retry.delaysMs) ?? inboxDelaysMs;
-  refuseUnknown(`${where}: retry.types`, retry.types ?? {}, Object.keys(events));
+  refuseUnknown("OPTION_INVALID", `${where}: retry.types`, retry.types ?? {}, Object.keys(events));
   const byType = new Map(
     Object.entries(retry.types ?? {}).map(([type, one]) => {
       const option = `${where}: retry.types["${type}"]`;
-      refuseUnknown(option, one ?? {}, ["delaysMs"]);
+      refuseUnknown("OPTION_INVALID", option, one ?? {}, ["delaysMs"]);
       return [type, delaysOf(`${option}.delaysMs`, one?.delaysMs) ?? delaysMs];
     }),
   );

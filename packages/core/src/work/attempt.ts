@@ -14,8 +14,8 @@ import type { Registered } from "./handlers.ts";
 import { crashesMax, type Finding } from "./lifecycle.ts";
 import { runHandler, type HandlerEnd } from "./run-handler.ts";
 
-/** What an attempt found, and what is to be kept of it. */
-export interface AttemptReport extends Pick<Settlement, "finished" | "gaveUp" | "history"> {
+/** What an attempt found, and what is to be kept of it beside what each handler told as it ended. */
+export interface AttemptReport extends Pick<Settlement, "history"> {
   readonly finding: Finding;
   /** For signals: without messages, which may quote the payload. */
   readonly failures: readonly FailureSummary[];
@@ -78,7 +78,7 @@ export async function attempt(claim: Claim, needs: AttemptNeeds): Promise<Attemp
     const end = await runHandler(claim, handler, needs);
     needs.onEnd({
       finished: hasSucceeded(end) ? [handler.name] : [],
-      gaveUp: end.kind === "answered" && end.answer.kind === "dead" ? [handler.name] : [],
+      gaveUp: hasGivenUp(end) ? [handler.name] : [],
     });
     return end;
   };
@@ -92,35 +92,32 @@ export async function attempt(claim: Claim, needs: AttemptNeeds): Promise<Attemp
   }
   const failed = ends.flatMap((end) => (end.kind === "failed" ? [end] : []));
   const answers = ends.flatMap((end) => (end.kind === "answered" ? [end] : []));
-  const gaveUp = answers.filter(({ answer }) => answer.kind === "dead").map(nameOf);
   const delays = answers.flatMap(({ answer }) => (answer.kind === "retry" ? [answer.afterMs] : []));
   const retried = answers.filter(({ answer }) => answer.kind === "retry").map(nameOf);
-  return {
-    ...reportOf(
-      claim,
-      {
-        kind: "ran",
-        // What a transaction committed has succeeded, whatever its handler did afterwards.
-        unfinished: [...failed.filter(({ hasCommitted }) => !hasCommitted).map(nameOf), ...retried],
-        retryAfterMs: delays.length === 0 ? undefined : Math.max(...delays),
-        hasFailed: failed.some(({ hasCommitted }) => !hasCommitted),
-        hasGivenUp: event.gaveUp.length + gaveUp.length > 0,
-      },
-      [record([...failed.map(failureOf), ...answers.map(answerOf)])],
-      failed,
-      answers.map(({ handler, answer }) => ({ handler, name: answer.kind, ...unsaid })),
-    ),
-    finished: ends.filter(hasSucceeded).map(nameOf),
-    gaveUp: [...event.gaveUp, ...gaveUp],
-  };
+  return reportOf(
+    claim,
+    {
+      kind: "ran",
+      // What a transaction committed has succeeded, whatever its handler did afterwards.
+      unfinished: [...failed.filter(({ hasCommitted }) => !hasCommitted).map(nameOf), ...retried],
+      retryAfterMs: delays.length === 0 ? undefined : Math.max(...delays),
+      hasFailed: failed.some(({ hasCommitted }) => !hasCommitted),
+      hasGivenUp: event.gaveUp.length > 0 || ends.some(hasGivenUp),
+    },
+    [record([...failed.map(failureOf), ...answers.map(answerOf)])],
+    failed,
+    answers.map(({ handler, answer }) => ({ handler, name: answer.kind, ...unsaid })),
+  );
 }
-
-type Ended = Exclude<HandlerEnd, { kind: "unreadable" }>;
 
 const nameOf = ({ handler }: { readonly handler: string }): string => handler;
 
-function hasSucceeded(end: HandlerEnd): end is Ended {
+function hasSucceeded(end: HandlerEnd): boolean {
   return end.kind === "succeeded" || (end.kind === "failed" && end.hasCommitted);
+}
+
+function hasGivenUp(end: HandlerEnd): boolean {
+  return end.kind === "answered" && end.answer.kind === "dead";
 }
 
 const unidentified: HandlerFailure = {
@@ -145,8 +142,6 @@ function reportOf(
 ): AttemptReport {
   return {
     finding,
-    finished: [],
-    gaveUp: event.gaveUp,
     history: [...event.history, ...records].slice(-attemptsKept),
     failures: [
       ...failed.map(({ handler, error }) => ({ handler, ...summaryOf(error) })),

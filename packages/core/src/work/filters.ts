@@ -1,7 +1,7 @@
 /** Checks of what selects events: what is misspelt or undefined must never select more than was meant. */
 
 import type { ListQuery, TallyQuery } from "../contracts/store.ts";
-import { WebhookInboxError } from "../errors.ts";
+import { refuseUnknown, WebhookInboxError } from "../errors.ts";
 
 export const filterNames: readonly string[] = [
   "source",
@@ -23,7 +23,7 @@ const minuteMs = 60_000;
 
 /** Throws `SELECTION_INVALID` for what is unknown, undefined, or of the wrong kind. */
 export function checkFilter(where: string, filter: object, names: readonly string[]): void {
-  refuseUnknown(where, filter, names);
+  refuseUnknown("SELECTION_INVALID", where, filter, names);
   for (const [name, value] of Object.entries(filter) as [string, unknown][]) {
     const kind = numbers.has(name) ? "number" : "string";
     if (typeof value === kind && !Number.isNaN(value)) continue;
@@ -44,12 +44,6 @@ export function checkListQuery({ cursor, limit, ...filter }: ListQuery): void {
 export function checkTallyQuery(query: TallyQuery): void {
   checkFilter("tally", query, ["source", "type", "from", "before", "stepMs"]);
   if ((query.stepMs ?? minuteMs) < minuteMs) throw invalid("tally: stepMs is at least a minute.");
-}
-
-export function refuseUnknown(where: string, given: object, names: readonly string[]): void {
-  const stranger = Object.keys(given).find((name) => !names.includes(name));
-  if (stranger === undefined) return;
-  throw invalid(`${where}: there is no "${stranger}". It takes: ${names.join(", ")}.`);
 }
 
 export function invalid(message: string): WebhookInboxError {

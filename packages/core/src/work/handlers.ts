@@ -2,7 +2,7 @@
 
 import type { EventMap } from "../contracts/schema.ts";
 import type { EventsOf, Source, Sources } from "../contracts/source.ts";
-import { WebhookInboxError } from "../errors.ts";
+import { refuseUnknown, WebhookInboxError } from "../errors.ts";
 import type { Delivery } from "../model/delivery.ts";
 import type { Note } from "../model/event.ts";
 import type { HandlerLogger } from "../observe/logger.ts";
@@ -140,12 +140,7 @@ export function createRegistry(
       }
       if (typeof run !== "function")
         throw invalid(`the handler of ${source}/${type} is no function.`);
-      const stranger = Object.keys(options).find((option) => !optionNames.includes(option));
-      if (stranger !== undefined) {
-        throw invalid(
-          `handler of ${source}/${type}: there is no option "${stranger}". Options: ${optionNames.join(", ")}.`,
-        );
-      }
+      refuseUnknown("HANDLER_INVALID", `handler of ${source}/${type}`, options, optionNames);
       const {
         name = `${source}/${type}`,
         timeoutMs = timeoutMsDefault,

@@ -1,6 +1,7 @@
 /** A claim in hand: what a worker keeps of an event from its taking to its settlement. */
 
 import type { Claim } from "../contracts/store.ts";
+import type { EventRecord } from "../model/event.ts";
 import type { Outcome, Settlement } from "../model/settlement.ts";
 import type { EventName, NamedOutcome } from "../observe/signals.ts";
 import type { ThreadHold } from "./heartbeat-thread.ts";
@@ -34,6 +35,14 @@ export function heldOf(claim: Claim, until: number): Held {
     finished: [],
     gaveUp: [],
   };
+}
+
+/** Handlers that need not run again, as far as this attempt has come: what it adds, and what had given up before. */
+export function endedIn(
+  { finished, gaveUp }: Held,
+  event: EventRecord,
+): Pick<Settlement, "finished" | "gaveUp"> {
+  return { finished, gaveUp: [...event.gaveUp, ...gaveUp] };
 }
 
 /** What is to be extended: the claim that holds now. */

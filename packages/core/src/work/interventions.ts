@@ -2,10 +2,11 @@
 
 import type { Clock } from "../contracts/clock.ts";
 import type { EventFilter, InterveneAsk, Selection, Store } from "../contracts/store.ts";
+import { refuseUnknown } from "../errors.ts";
 import { nextTurn } from "../group-commit.ts";
 import type { EventState } from "../model/event.ts";
 import { statesFor, type Act } from "../model/intervention.ts";
-import { checkFilter, filterNames, invalid, refuseUnknown } from "./filters.ts";
+import { checkFilter, filterNames, invalid } from "./filters.ts";
 
 /** Which events: a key, some keys, or all that fit a filter, which names a state. */
 export type Which = string | readonly string[] | (EventFilter & { readonly state: EventState });
@@ -52,6 +53,7 @@ export async function intervene(
   onPage: (keys: readonly string[]) => void,
 ): Promise<Intervened> {
   refuseUnknown(
+    "SELECTION_INVALID",
     act,
     options,
     act === "replay" ? [...optionNames, "rerun", "perSecond"] : optionNames,

@@ -30,8 +30,8 @@ export class Slots {
   constructor(max: number, limits: ReadonlyMap<string, HandlerLimits>) {
     this.#max = max;
     this.#limits = limits;
-    this.#kept = max > limits.size ? Math.ceil((max * keptShare) / Math.max(1, limits.size)) : 0;
-    if (limits.size <= 1) this.#kept = 0;
+    const isShared = limits.size > 1 && max > limits.size;
+    this.#kept = isShared ? Math.ceil((max * keptShare) / limits.size) : 0;
   }
 
   get free(): number {

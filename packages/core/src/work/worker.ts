@@ -15,8 +15,8 @@ import { attempt, type AttemptReport, type Identify } from "./attempt.ts";
 import { Bell } from "./bell.ts";
 import type { OnInvalid } from "./data.ts";
 import type { Registry } from "./handlers.ts";
-import type { ThreadHold } from "./heartbeat-thread.ts";
 import {
+  endedIn,
   heldOf,
   holdOf,
   meet,
@@ -137,11 +137,10 @@ export class Worker {
     const offer = this.#offers.get(ask);
     if (offer !== undefined) this.#slots.takeBack(offer);
     this.#offers.delete(ask);
-    const held = claims.filter((claim) => this.#hold(claim));
+    const held = this.#hold(claims);
     if (held.length > 0) {
-      this.#leases.hold(held.map((claim) => this.#holdOf(claim)));
       setImmediate(() => {
-        for (const claim of held) this.#run(claim);
+        for (const one of held) this.#run(one);
       });
     }
     if (left || this.#more) this.look();
@@ -250,15 +249,21 @@ export class Worker {
     }
   }
 
-  /** Takes a claim in hand; false when its event was in hand already, and is running. */
-  #hold(claim: Claim): boolean {
+  /** Takes claims in hand, before anything of them runs; answers those whose events were not in hand already. */
+  #hold(claims: readonly Claim[]): readonly Held[] {
+    const fresh: Held[] = [];
+    const holds = claims.map((claim) => {
+      const held = this.#held.get(claim.event.key);
+      if (held === undefined) fresh.push(this.#holdNew(claim));
+      else meet(held, claim);
+      return holdOf(held ?? (fresh.at(-1) as Held));
+    });
+    if (holds.length > 0) this.#leases.hold(holds);
+    return fresh;
+  }
+
+  #holdNew(claim: Claim): Held {
     const { event } = claim;
-    const held = this.#held.get(event.key);
-    if (held !== undefined) {
-      meet(held, claim);
-      this.#leases.hold([holdOf(held)]);
-      return false;
-    }
     const { clock, registry, leaseMs } = this.#needs;
     const timeouts = registry.of(event.source, event.type).map(({ timeoutMs }) => timeoutMs);
     // Beyond the deadline by the length of a lease: long enough to settle what ended in the last moment.
@@ -267,11 +272,7 @@ export class Worker {
     if (this.#state !== "working") taken.abort.abort(new Error("the inbox is closing"));
     this.#held.set(event.key, taken);
     this.#slots.use(event);
-    return true;
-  }
-
-  #holdOf({ event, fence }: Claim): ThreadHold {
-    return { key: event.key, fence, until: this.#held.get(event.key)?.until ?? 0 };
+    return taken;
   }
 
   /** One suspect at a time: should it kill this process, it takes no other suspect with it. */
@@ -280,10 +281,10 @@ export class Worker {
   }
 
   /** Runs one claim to its settlement. Nothing in it rejects. */
-  #run({ event }: Claim): void {
-    const held = this.#held.get(event.key);
+  #run(held: Held): void {
+    const { event } = held.claim;
     const source = this.#needs.sources.get(event.source);
-    if (held === undefined || source === undefined) return;
+    if (source === undefined) return;
     void this.#work(held, source).finally(() => {
       const { claim, next } = held;
       if (this.#held.get(event.key) === held) this.#held.delete(event.key);
@@ -305,9 +306,7 @@ export class Worker {
 
   /** Takes claims in hand and runs them, those aside that are in hand already. */
   #take(claims: readonly Claim[]): void {
-    const held = claims.filter((claim) => this.#hold(claim));
-    if (held.length > 0) this.#leases.hold(held.map((claim) => this.#holdOf(claim)));
-    for (const claim of held) this.#run(claim);
+    for (const held of this.#hold(claims)) this.#run(held);
   }
 
   async #work(held: Held, source: ConfiguredSource): Promise<void> {
@@ -348,7 +347,7 @@ export class Worker {
     event: EventRecord,
     report: AttemptReport,
   ): Promise<void> {
-    const { finished, gaveUp, history, failures } = report;
+    const { history, failures } = report;
     const { attempts, type } = event;
     const { onUnknownType, random, emit } = this.#needs;
     const delaysMs = source.delaysMsOf(type);
@@ -357,8 +356,8 @@ export class Worker {
     if (this.#held.get(event.key) !== held) return;
     const outcome = decide(event, finding, { delaysMs, onUnknownType, random });
     held.isSettling = true;
-    const settled = { finished, gaveUp, history };
-    const end = await this.#settlements.add(() => settlementOf(held.claim, outcome, settled));
+    const kept = { ...endedIn(held, event), history };
+    const end = await this.#settlements.add(() => settlementOf(held.claim, outcome, kept));
     if (end === "fenced") emit({ kind: "fenced", event: nameOf(held) });
     if (end !== "held") return;
     const settledAs = { attempt: attempts, outcome: namedOutcome(outcome), failures };
@@ -380,9 +379,10 @@ export class Worker {
     if (left.length === 0) return;
     for (const { claim } of left) this.#held.delete(claim.event.key);
     await this.#settlements.write(
-      left.map(({ claim, next = claim, finished, gaveUp }) => () => {
-        const { history, gaveUp: before } = next.event;
-        return settlementOf(next, outcome, { finished, gaveUp: [...before, ...gaveUp], history });
+      left.map((held) => () => {
+        const { claim, next = claim } = held;
+        const { history } = next.event;
+        return settlementOf(next, outcome, { ...endedIn(held, next.event), history });
       }),
     );
   }

@@ -26,16 +26,23 @@ export async function claimDue(
     walks,
   });
   const sources = Object.keys(ask.slots);
-  const withSlots = sources.filter((source) => (ask.slots[source] ?? 0) > 0);
+  const hasSlot = (source: string): boolean => (ask.slots[source] ?? 0) > 0;
   const first = begin();
-  if (untilDue(first, withSlots) !== 0) {
-    return { claims: [], nextDueInMs: untilDue(first, sources) };
+  const soonest = untilDue(first, sources.filter(hasSlot));
+  if (soonest !== 0) {
+    const others = sources.filter((source) => !hasSlot(source));
+    return { claims: [], nextDueInMs: sooner(soonest, untilDue(first, others)) };
   }
   return await write(() => {
     const on = begin();
     const claims = claimNow(on);
     return { claims, nextDueInMs: untilDue(on, sources) };
   });
+}
+
+/** The sooner of two times, either of which may never come. */
+function sooner(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 }
 
 function claimNow(on: Claiming): Claim[] {

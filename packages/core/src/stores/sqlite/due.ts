@@ -31,10 +31,10 @@ const candidateColumns = `e.seq, e.type, e.crashes, e.due_at AS dueAt, e.state =
   e.state = 'running' OR e.crashes > 0 AS suspect`;
 
 const isDue = "e.state = 'pending' AND e.crashes = 0";
-const isSuspect = (max: number): string =>
-  `e.state = 'pending' AND e.crashes > 0${max === Infinity ? "" : ` AND e.crashes <= ${max}`}`;
-const isLapsed = (max: number): string =>
-  `e.state = 'running'${max === Infinity ? "" : ` AND e.crashes < ${max}`}`;
+const suspectWays = [
+  ["e.state = 'running' AND e.crashes < ?", "lease_ends_at"],
+  ["e.state = 'pending' AND e.crashes > 0 AND e.crashes <= ?", "due_at"],
+] as const;
 
 /** Due rows of a source, those replayed last, oldest due first; before them suspects, if any may run. Reads no body. */
 export function candidates(on: Claiming, source: string, count: number): readonly Candidate[] {
@@ -51,16 +51,11 @@ function suspectsOf(
   count: number,
 ): readonly Candidate[] {
   if (count <= 0) return [];
-  const rows = (where: string, dueAt: string): readonly Candidate[] =>
-    prepare(`
-      SELECT ${candidateColumns} FROM webhook_inbox_events e WHERE ${where} AND e.source = ? AND e.${dueAt} <= ?`).all(
-      source,
-      now,
-    ) as unknown as Candidate[];
-  const all = [
-    ...rows(isLapsed(ask.crashesMax), "lease_ends_at"),
-    ...rows(isSuspect(ask.crashesMax), "due_at"),
-  ];
+  const all = suspectWays.flatMap(([where, dueAt]) => {
+    const statement = prepare(`
+      SELECT ${candidateColumns} FROM webhook_inbox_events e WHERE ${where} AND e.source = ? AND e.${dueAt} <= ?`);
+    return statement.all(ask.crashesMax, source, now) as unknown as Candidate[];
+  });
   return all
     .filter(({ type }) => room.left(source, type) > 0)
     .sort((a, b) => b.crashes - a.crashes || a.dueAt - b.dueAt || a.seq - b.seq)
@@ -175,15 +170,11 @@ function suspectTimes(
   { prepare, ask, room }: Pick<Claiming, "prepare" | "ask" | "room">,
   source: string,
 ): readonly number[] {
-  const ways = [
-    [isSuspect(ask.crashesMax), "due_at"],
-    [isLapsed(ask.crashesMax), "lease_ends_at"],
-  ] as const;
-  return ways.flatMap(([where, dueAt]) =>
+  return suspectWays.flatMap(([where, dueAt]) =>
     prepare(
       `SELECT e.type, min(e.${dueAt}) AS at FROM webhook_inbox_events e WHERE ${where} AND e.source = ? GROUP BY e.type`,
     )
-      .all(source)
+      .all(ask.crashesMax, source)
       .filter((row) => !room.isFull(source, String(row["type"])))
       .map((row) => Number(row["at"])),
   );
