@@ -1,18 +1,15 @@
 /** One attempt: reads an event's data, runs its unfinished handlers, and says what was found. Decides nothing. */
 
-import type { Clock } from "../contracts/clock.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
-import type { Claim, Hold, Store } from "../contracts/store.ts";
+import type { Claim } from "../contracts/store.ts";
 import type { Delivery } from "../model/delivery.ts";
 import type { AttemptRecord, HandlerFailure, NewEvent } from "../model/event.ts";
 import type { Settlement } from "../model/settlement.ts";
-import type { Logger } from "../observe/logger.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { FailureSummary } from "../observe/signals.ts";
-import type { OnInvalid } from "./data.ts";
 import type { Registered } from "./handlers.ts";
 import { crashesMax, type Finding } from "./lifecycle.ts";
-import { runHandler, type HandlerEnd } from "./run-handler.ts";
+import { runHandler, type HandlerEnd, type HandlerNeeds } from "./run-handler.ts";
 
 /** What an attempt found, and what is to be kept of it beside what each handler told as it ended. */
 export interface AttemptReport extends Pick<Settlement, "history"> {
@@ -30,18 +27,9 @@ export type Identify = (
   | { readonly kind: "unreadable"; readonly event: NewEvent }
   | { readonly kind: "nothing" };
 
-export interface AttemptNeeds {
-  readonly store: Pick<Store, "transaction">;
-  readonly source: ConfiguredSource;
+export interface AttemptNeeds extends HandlerNeeds {
   readonly handlers: readonly Registered[];
   readonly identify: Identify;
-  readonly onInvalid: OnInvalid;
-  readonly clock: Clock;
-  readonly logger: Logger | undefined;
-  /** Aborted when the inbox closes or the claim is lost. */
-  readonly signal: AbortSignal;
-  /** What shows, when it is asked, that the event is in hand. */
-  readonly hold: () => Hold;
   /** Told of each handler as it ends: what others still do must not make it run again. */
   readonly onEnd: (ended: Pick<Settlement, "finished" | "gaveUp">) => void;
 }

@@ -1,16 +1,27 @@
 /** One handler on one event: its context, its deadline, and how it ended. */
 
+import type { Clock } from "../contracts/clock.ts";
+import type { ConfiguredSource } from "../contracts/source.ts";
 import type { Claim } from "../contracts/store.ts";
 import { WebhookInboxError } from "../errors.ts";
 import { sha256 } from "../hash.ts";
 import type { Delivery } from "../model/delivery.ts";
 import type { EventRecord, Note } from "../model/event.ts";
-import { handlerLogger } from "../observe/logger.ts";
+import { handlerLogger, type Logger } from "../observe/logger.ts";
 import { isAnswer, type HandlerAnswer } from "./answers.ts";
-import type { AttemptNeeds } from "./attempt.ts";
-import { readData, type Readable, type Unreadable } from "./data.ts";
+import { readData, type OnInvalid, type Readable, type Unreadable } from "./data.ts";
 import type { HandlerContext, Registered, WebhookEvent } from "./handlers.ts";
-import { createTransaction, type Transaction } from "./transaction.ts";
+import { createTransaction, type Transaction, type TransactionNeeds } from "./transaction.ts";
+
+/** What running a handler takes, whichever it is. */
+export interface HandlerNeeds extends TransactionNeeds {
+  readonly source: ConfiguredSource;
+  readonly onInvalid: OnInvalid;
+  readonly clock: Clock;
+  readonly logger: Logger | undefined;
+  /** Aborted when the inbox closes or the claim is lost. */
+  readonly signal: AbortSignal;
+}
 
 export type HandlerEnd =
   | { readonly kind: "succeeded"; readonly handler: string }
@@ -28,7 +39,7 @@ export type HandlerEnd =
 export async function runHandler(
   claim: Claim,
   handler: Registered,
-  needs: AttemptNeeds,
+  needs: HandlerNeeds,
 ): Promise<HandlerEnd> {
   const { name, timeoutMs } = handler;
   const deadline = new AbortController();
@@ -78,7 +89,7 @@ function tooLate({ kind }: HandlerAnswer): WebhookInboxError {
 function contextOf(
   { event, delivery }: Claim,
   handler: Registered,
-  needs: AttemptNeeds,
+  needs: HandlerNeeds,
   deadline: AbortSignal,
   transaction: Transaction,
 ): HandlerContext {
@@ -115,7 +126,7 @@ function withDeadline<T>(
   run: () => Promise<T>,
   timeoutMs: number,
   deadline: AbortController,
-  clock: AttemptNeeds["clock"],
+  clock: Clock,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const cancel = clock.after(timeoutMs, () => {

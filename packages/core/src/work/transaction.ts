@@ -1,7 +1,13 @@
 /** `ctx.transaction` as handlers find it: one for each attempt, over when the handler is, and known to its settlement. */
 
+import type { Hold, Store } from "../contracts/store.ts";
 import { WebhookInboxError } from "../errors.ts";
-import type { AttemptNeeds } from "./attempt.ts";
+
+export interface TransactionNeeds {
+  readonly store: Pick<Store, "transaction">;
+  /** What shows, when it is asked, that the event is in hand. */
+  readonly hold: () => Hold;
+}
 
 /** The user's side of a store's transaction. */
 export interface Transaction {
@@ -15,10 +21,7 @@ type TransactionEnd =
   | { readonly kind: "none" | "committed" }
   | { readonly kind: "failed"; readonly error: unknown };
 
-export function createTransaction(
-  { store, hold }: Pick<AttemptNeeds, "store" | "hold">,
-  handler: string,
-): Transaction {
+export function createTransaction({ store, hold }: TransactionNeeds, handler: string): Transaction {
   let end: TransactionEnd = { kind: "none" };
   let underWay: Promise<unknown> | undefined;
   let isOver = false;
