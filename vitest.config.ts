@@ -18,6 +18,7 @@ const packages = readdirSync("packages").map((name) => ({
 export default defineConfig({
   test: {
     testTimeout: 30_000,
+    globalSetup: "./tests/setup/services.ts",
     reporters: ["default", "./tests/setup/reporter.ts"],
     projects: [
       ...packages,

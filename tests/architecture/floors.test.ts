@@ -73,6 +73,7 @@ describe("packages", () => {
   const allowed: Readonly<Record<string, readonly string[]>> = {
     core: ["zod"],
     express: ["@webhook-inbox/core"],
+    postgres: ["@webhook-inbox/core"],
     testing: ["@webhook-inbox/core"],
   };
 

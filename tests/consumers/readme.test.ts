@@ -177,7 +177,7 @@ describe("the README", () => {
       `import { memory } from "@webhook-inbox/core/memory";
        import { storeSuite } from "@webhook-inbox/testing/store";
        import { test } from "node:test";
-       const supports = { durability: "none", shared: false, transactions: false };
+       const supports = { durability: "none", shared: false, transactions: false, wakeups: false };
        const place = async () => ({ create: () => memory(), remove: async () => {} });
        storeSuite({ test, supports, place });`,
     );

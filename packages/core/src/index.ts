@@ -72,7 +72,7 @@ export {
 } from "./contracts/store.ts";
 
 export type { Delivery, DeliveryHead, Method } from "./model/delivery.ts";
-export { eventKey } from "./event-key.ts";
+export { decodeKey, encodeKey, eventKey } from "./event-key.ts";
 export type {
   AttemptRecord,
   DeadReason,

@@ -10,7 +10,12 @@ import { describe, expect, test } from "vitest";
 
 // What each store says of itself is pinned: one that promises less would be tested for less.
 describe("memory", () => {
-  const supports = { durability: "none", shared: false, transactions: false } as const;
+  const supports = {
+    durability: "none",
+    shared: false,
+    transactions: false,
+    wakeups: false,
+  } as const;
   test("says what it supports", () => expect(memory().supports).toEqual(supports));
   const place = async () => ({ create: () => memory(), remove: async () => undefined });
   storeSuite({ test, supports, place });
@@ -46,7 +51,12 @@ const effects: Effects = {
 };
 
 describe("sqlite", () => {
-  const supports = { durability: "commit", shared: true, transactions: true } as const;
+  const supports = {
+    durability: "commit",
+    shared: true,
+    transactions: true,
+    wakeups: false,
+  } as const;
   test("says what it supports", () => expect(sqlite("never-opened").supports).toEqual(supports));
   const place = async () => {
     const directory = await mkdtemp(join(tmpdir(), "webhook-inbox-"));

@@ -24,6 +24,8 @@ export interface StoreSupports {
   readonly shared: boolean;
   /** Whether it has `transaction`. */
   readonly transactions: boolean;
+  /** Whether it has `subscribe`. */
+  readonly wakeups: boolean;
 }
 
 /** What became of a `NewEvent`. */
@@ -279,6 +281,12 @@ export interface Store<Transaction = unknown> {
 
   /** Counts every event: it takes long when there are many, and holds up nothing meanwhile. */
   audit(): Promise<AuditAnswer>;
+
+  /**
+   * Calls `onWork`, until it is closed, soon after another instance has left work here. It may stay silent, or speak in
+   * vain: workers look once a second besides.
+   */
+  subscribe?(onWork: () => void): void;
 
   /**
    * What `ctx.transaction` is for this claim: it runs the user's function inside a transaction that also adds `handler`

@@ -1,4 +1,9 @@
-/** What every store does alike: who may be claimed, what an event is when it is born and after an act, bounds of pages. */
+/**
+ * What every store does alike, for those who write one: who may be claimed, what an event is when it is born and after an
+ * act, bounds of pages.
+ *
+ * @module @webhook-inbox/core/records
+ */
 
 import type {
   ClaimTerms,

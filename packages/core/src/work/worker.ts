@@ -105,6 +105,7 @@ export class Worker {
     this.#slots = new Slots(handlersMax, limitsOf(worked, sources, registry));
     if (worked.length > 0) {
       this.#leases.start();
+      this.#needs.store.subscribe?.(() => this.look());
       this.#endUpkeep = startUpkeep(this.#needs);
     }
     this.#stableAt = clock.now() + stableMs;

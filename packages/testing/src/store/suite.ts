@@ -17,6 +17,7 @@ import { suspectTests } from "./suspects.ts";
 import { takeTests } from "./take.ts";
 import { tallyTests } from "./tally.ts";
 import { noTransactionTests, transactionTests, type Effects } from "./transaction.ts";
+import { noWakeupTests, wakeupTests } from "./wakeups.ts";
 
 export type { Effects } from "./transaction.ts";
 
@@ -54,6 +55,7 @@ export function storeSuite({ test, place, supports, effects }: StoreSuiteOptions
     prune: pruneTests,
     tally: tallyTests,
     transaction: effects === undefined ? noTransactionTests : transactionTests(effects),
+    wakeups: supports.wakeups ? wakeupTests : noWakeupTests,
     durability: durabilityTests(supports),
   };
   for (const [group, tests] of Object.entries(groups)) {

@@ -58,7 +58,12 @@ export function memory(options: { readonly acceptLoss?: boolean } = {}): Store<N
 }
 
 class MemoryStore implements Store<NoTransaction> {
-  readonly supports = { durability: "none", shared: false, transactions: false } as const;
+  readonly supports = {
+    durability: "none",
+    shared: false,
+    transactions: false,
+    wakeups: false,
+  } as const;
   readonly acceptsLoss: boolean;
   readonly #rows = new Map<string, Row>();
   readonly #tallies = new Tallies();

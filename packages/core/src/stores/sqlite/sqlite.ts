@@ -65,7 +65,12 @@ const heartbeatModule = new URL(
 );
 
 class SqliteStore implements Store<SqliteTransaction> {
-  readonly supports = { durability: "commit", shared: true, transactions: true } as const;
+  readonly supports = {
+    durability: "commit",
+    shared: true,
+    transactions: true,
+    wakeups: false,
+  } as const;
   readonly threadAccess: ThreadAccess;
   readonly #filename: string;
   readonly #statements = new Map<string, StatementSync>();

@@ -1,0 +1,191 @@
+/** Connections of the user's pool in the store's use: each statement has a deadline, and nothing waits for ever. */
+
+import { createHash } from "node:crypto";
+import { Owners } from "./owners.ts";
+import type { PostgresClient, PostgresPool, Row, Run } from "./pool.ts";
+import { isAnswered, isMisnamed, mayRepeat, unavailable } from "./unavailable.ts";
+
+const triesMax = 4;
+/** Of a pool that does not say how large it is. */
+const poolMax = 10;
+
+/** A run of statements together with who counts what they move. */
+export interface Session {
+  readonly run: Run;
+  /** Owner of the tallies that are written: nobody else writes under it meanwhile. */
+  readonly owner: string;
+}
+
+export class Connection<Client extends PostgresClient> {
+  readonly #pool: PostgresPool<Client>;
+  readonly #timeoutMs: number;
+  readonly #names = new Map<string, string>();
+  /** False once a pooler was found between us and the server, to which names of statements mean nothing. */
+  #isNaming = true;
+  readonly #owners = new Owners();
+  readonly #known = new WeakSet<Client>();
+  /** Connections that may be lent to handlers: two stay for the inbox itself. */
+  #toLend: number;
+  readonly #borrowers: (() => void)[] = [];
+
+  constructor(pool: PostgresPool<Client>, timeoutMs: number) {
+    this.#pool = pool;
+    this.#timeoutMs = timeoutMs;
+    this.#toLend = Math.max(1, this.max - 2);
+  }
+
+  /** How many connections the pool may have. */
+  get max(): number {
+    return this.#pool.options?.max ?? poolMax;
+  }
+
+  /** Runs one statement, in a transaction of its own. */
+  readonly run: Run = (text, values) =>
+    this.#repeated(() => this.#with((client) => this.#query(client, text, values)));
+
+  /** Runs statements that move events, each in a transaction of its own. */
+  moving<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    return this.#owners.with((owner) => work({ run: this.run, owner }));
+  }
+
+  /** Runs `work` in one transaction, again if the server undid it because of another one. */
+  transaction<T>(
+    work: (session: Session) => Promise<T>,
+    timeoutMs: number = this.#timeoutMs,
+  ): Promise<T> {
+    return this.#owners.with((owner) =>
+      this.#repeated(() =>
+        this.#with((client) => {
+          const run: Run = (text, values) => this.#query(client, text, values, timeoutMs);
+          return within(run, timeoutMs, () => work({ run, owner }));
+        }),
+      ),
+    );
+  }
+
+  /** Runs `work` in one transaction, once, with the connection itself; `openMs` is how long it may stand open. */
+  async lent<T>(work: (client: Client, run: Run) => Promise<T>, openMs: number): Promise<T> {
+    if (this.#toLend > 0) this.#toLend -= 1;
+    else await new Promise<void>((resolve) => this.#borrowers.push(resolve));
+    try {
+      return await this.#with((client) => {
+        const run: Run = (text, values) => this.#query(client, text, values);
+        return within(run, openMs, () => work(client, run));
+      });
+    } finally {
+      const next = this.#borrowers.shift();
+      if (next === undefined) this.#toLend += 1;
+      else next();
+    }
+  }
+
+  /** Gives a connection that stays with the caller until it is released. */
+  async take(): Promise<Client> {
+    const connecting = this.#pool.connect();
+    try {
+      const client = await inTime(connecting, this.#timeoutMs, "no connection was to be had");
+      if (!this.#known.has(client)) await this.#meet(client);
+      return client;
+    } catch (error) {
+      // One that comes after all is not kept.
+      connecting.then(
+        (client) => client.release(),
+        () => undefined,
+      );
+      throw unavailable(error);
+    }
+  }
+
+  /**
+   * When we wait no longer, we close the connection; the server looks for that while it works, as it does not of itself,
+   * so that what nobody waits for does not pile up there. No harm to others who use the connection.
+   */
+  async #meet(client: Client): Promise<void> {
+    this.#known.add(client);
+    // One that dies in our hands says so here too: what was under way on it has failed by itself.
+    client.on?.("error", () => undefined);
+    await this.#query(client, "SET client_connection_check_interval = '2s'").catch(
+      (error: unknown) => {
+        // Before PostgreSQL 14 there is no such setting.
+        if (!isAnswered(error)) throw error;
+      },
+    );
+  }
+
+  async #with<T>(work: (client: Client) => Promise<T>): Promise<T> {
+    const client = await this.take();
+    try {
+      const result = await work(client);
+      client.release();
+      return result;
+    } catch (error) {
+      // What is under way on it, and is waited for no longer, ends with it.
+      client.release(!isAnswered(error));
+      throw error;
+    }
+  }
+
+  async #repeated<T>(act: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await act();
+      } catch (error) {
+        if (isMisnamed(error)) this.#isNaming = false;
+        else if (!mayRepeat(error)) throw unavailable(error);
+        if (tries >= triesMax) throw unavailable(error);
+      }
+    }
+  }
+
+  async #query(
+    client: Client,
+    text: string,
+    values: readonly unknown[] = [],
+    timeoutMs = this.#timeoutMs,
+  ): Promise<readonly Row[]> {
+    const named = this.#isNaming && values.length > 0 ? { name: this.#nameOf(text) } : {};
+    const asking = client.query({ text, values: [...values], ...named });
+    const { rows } = await inTime(asking, timeoutMs, "it did not answer");
+    return rows as readonly Row[];
+  }
+
+  #nameOf(text: string): string {
+    let name = this.#names.get(text);
+    if (name === undefined) {
+      name = `webhook_inbox_${createHash("sha256").update(text).digest("hex").slice(0, 24)}`;
+      this.#names.set(text, name);
+    }
+    return name;
+  }
+}
+
+/**
+ * Runs `work` between BEGIN and COMMIT; rolls back what fails. The server itself gives up a statement, or a transaction
+ * that is left standing, after `timeoutMs`.
+ */
+export async function within<T>(run: Run, timeoutMs: number, work: () => Promise<T>): Promise<T> {
+  const settings = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"];
+  await run(["BEGIN", ...settings.map((name) => `SET LOCAL ${name} = ${timeoutMs}`)].join("; "));
+  try {
+    const result = await work();
+    await run("COMMIT");
+    return result;
+  } catch (error) {
+    if (isAnswered(error)) await run("ROLLBACK");
+    throw error;
+  }
+}
+
+/** Rejects when `promise` takes longer; its own end is then of no interest any more. */
+export async function inTime<T>(promise: Promise<T>, timeoutMs: number, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} within ${timeoutMs} ms`)), timeoutMs);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+    promise.catch(() => undefined);
+  }
+}

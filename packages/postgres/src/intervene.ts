@@ -1,0 +1,145 @@
+/** `intervene` in PostgreSQL: a page of events, locked and each rewritten by the act, in one transaction. */
+
+import {
+  stateAfter,
+  statesFor,
+  type EventRecord,
+  type InterveneAnswer,
+  type InterveneAsk,
+  type Selection,
+} from "@webhook-inbox/core";
+import { actedOn, dueAfter, Moves } from "@webhook-inbox/core/records";
+import type { Session } from "./connection.ts";
+import { pageOf, type Page } from "./page.ts";
+import type { Run } from "./pool.ts";
+import { columnsOf, eventColumns, eventOf, keyOf, listText, ofEvent, uuidOf } from "./rows.ts";
+import { nowMs, type Tables } from "./tables.ts";
+import { writeTallies } from "./tallies.ts";
+
+/** Runs in a transaction. */
+export async function interveneNow(
+  session: Session,
+  tables: Tables,
+  selection: Selection,
+  ask: InterveneAsk,
+): Promise<InterveneAnswer> {
+  const { run } = session;
+  const { events, cursor } = await selected(run, tables, selection, ask);
+  const chosen = ask.act === "erase" ? await withKin(run, tables, events) : events;
+  if (!ask.dryRun && chosen.length > 0) {
+    const [instant] = await run(`SELECT ${nowMs} AS now`);
+    const now = Number(instant?.["now"]);
+    const moves = new Moves();
+    const acted = chosen.map((event, place) =>
+      actedOn(event, ask, now, now + dueAfter(ask, place)),
+    );
+    for (const [place, { source, type, state }] of acted.entries()) {
+      moves.add({ source, type, from: chosen[place]?.state, to: state });
+    }
+    await rewrite(run, tables, acted);
+    if (ask.act === "erase") await erase(run, tables, acted);
+    await writeTallies(session, tables, moves, now);
+  }
+  return { keys: chosen.map(({ key }) => key), cursor };
+}
+
+async function selected(
+  run: Run,
+  tables: Tables,
+  selection: Selection,
+  ask: InterveneAsk,
+): Promise<Page> {
+  const states = statesFor[ask.act];
+  // What has no delivery any more cannot be handled.
+  const more =
+    stateAfter[ask.act] === "pending"
+      ? `EXISTS (SELECT FROM ${tables.deliveries} AS d WHERE ${ofEvent})`
+      : "true";
+  const locks = !ask.dryRun;
+  if (!("keys" in selection)) {
+    if (!states.includes(selection.state)) return { events: [], cursor: undefined };
+    const { cursor, limit } = ask;
+    return await pageOf(run, tables, {
+      filter: selection,
+      order: "oldest",
+      cursor,
+      limit,
+      more,
+      locks,
+    });
+  }
+  const rows = await run(
+    `SELECT ${eventColumns} FROM ${tables.events} AS e
+     WHERE e.key = ANY ($1::uuid[]) AND e.state = ANY ($2) AND ${more} ORDER BY e.key ${locks ? "FOR UPDATE" : ""}`,
+    [selection.keys.map(uuidOf), states],
+  );
+  const found = new Map(rows.map((row) => [keyOf(row["key"]), eventOf(row)]));
+  const events = [...new Set(selection.keys)].flatMap((key) => found.get(key) ?? []);
+  return { events, cursor: undefined };
+}
+
+/** With all events of their deliveries and all variants of their ids. */
+async function withKin(
+  run: Run,
+  { events }: Tables,
+  chosen: readonly EventRecord[],
+): Promise<readonly EventRecord[]> {
+  const kin = new Map(chosen.map((event) => [event.key, event]));
+  for (let keys = [...kin.keys()]; keys.length > 0;) {
+    const rows = await run(
+      `SELECT ${eventColumns} FROM ${events} AS e WHERE e.state <> 'erased' AND e.key IN (
+         SELECT o.key FROM ${events} AS g JOIN ${events} AS o
+           ON o.received_at = g.received_at AND o.delivery = g.delivery WHERE g.key = ANY ($1::uuid[])
+         UNION SELECT o.key FROM ${events} AS o WHERE o.variant_of = ANY ($1::uuid[])
+         UNION SELECT g.variant_of FROM ${events} AS g WHERE g.key = ANY ($1::uuid[]) AND g.variant_of IS NOT NULL
+       ) ORDER BY e.key FOR UPDATE`,
+      [keys.map(uuidOf)],
+    );
+    const more = rows.map(eventOf).filter(({ key }) => !kin.has(key));
+    for (const event of more) kin.set(event.key, event);
+    keys = more.map(({ key }) => key);
+  }
+  return [...kin.values()];
+}
+
+async function rewrite(run: Run, { events }: Tables, acted: readonly EventRecord[]): Promise<void> {
+  await run(
+    `UPDATE ${events} AS e
+     SET id = g.id, state = g.state, reason = NULL, occurred_at = g.occurred_at, due_at = g.due_at, replayed = g.replayed,
+       generation = g.generation, attempts = g.attempts, crashes = g.crashes, finished = g.finished, gave_up = g.gave_up,
+       history = g.history, interventions = g.interventions, fence = NULL, lease_ends_at = NULL
+     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::boolean[], $7::integer[], $8::integer[],
+       $9::integer[], $10::text[], $11::text[], $12::text[], $13::text[])
+       AS g (key, id, state, occurred_at, due_at, replayed, generation, attempts, crashes, finished, gave_up, history,
+         interventions)
+     WHERE e.key = g.key`,
+    columnsOf(acted, [
+      ({ key }) => uuidOf(key),
+      ({ id }) => id,
+      ({ state }) => state,
+      ({ occurredAt }) => occurredAt ?? null,
+      ({ dueAt }) => dueAt,
+      ({ replayed }) => replayed,
+      ({ generation }) => generation,
+      ({ attempts }) => attempts,
+      ({ crashes }) => crashes,
+      ({ finished }) => listText(finished),
+      ({ gaveUp }) => listText(gaveUp),
+      ({ history }) => listText(history),
+      ({ interventions }) => listText(interventions),
+    ]),
+  );
+}
+
+async function erase(
+  run: Run,
+  { events, deliveries }: Tables,
+  acted: readonly EventRecord[],
+): Promise<void> {
+  const keys = [acted.map(({ key }) => uuidOf(key))];
+  await run(
+    `DELETE FROM ${deliveries} AS d USING ${events} AS e WHERE e.key = ANY ($1::uuid[]) AND ${ofEvent}`,
+    keys,
+  );
+  await run(`UPDATE ${events} SET content_hash = '' WHERE key = ANY ($1::uuid[])`, keys);
+}

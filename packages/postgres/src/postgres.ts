@@ -1,0 +1,231 @@
+/** The PostgreSQL store, on the user's own pool: shared by any number of instances, durable at every commit. */
+
+import {
+  WebhookInboxError,
+  type AuditAnswer,
+  type ClaimAnswer,
+  type ClaimAsk,
+  type Clock,
+  type Hold,
+  type InterveneAnswer,
+  type InterveneAsk,
+  type Kept,
+  type ListAnswer,
+  type ListQuery,
+  type NewEvent,
+  type PruneAnswer,
+  type PruneAsk,
+  type Selection,
+  type Settlement,
+  type Store,
+  type TakeAsk,
+  type Taken,
+  type Tally,
+  type TallyQuery,
+} from "@webhook-inbox/core";
+import { limitOf } from "@webhook-inbox/core/records";
+import { claimDue } from "./claim.ts";
+import { Connection } from "./connection.ts";
+import { makeDays } from "./days.ts";
+import { proveDurable } from "./durable.ts";
+import { interveneNow } from "./intervene.ts";
+import { migrate } from "./migrate.ts";
+import { pageOf } from "./page.ts";
+import type { ClientOf, PostgresClient, PostgresPool, Run } from "./pool.ts";
+import { prune } from "./prune.ts";
+import { deliveryColumns, eventColumns, keptOf, ofEvent, uuidOf } from "./rows.ts";
+import { bringsEvents, extendAll, settleAll } from "./settle.ts";
+import { tablesOf, type Tables } from "./tables.ts";
+import { takeAll } from "./take.ts";
+import { audit, tally } from "./tallies.ts";
+import { finishWith, Undone, wasFinished, type PostgresTransaction } from "./transaction.ts";
+import { unavailable } from "./unavailable.ts";
+import { Wakeups } from "./wakeups.ts";
+
+export interface PostgresOptions {
+  /** Schema of the tables, made when it is missing. Default: `webhook_inbox`. */
+  readonly schema?: string;
+  /**
+   * `auto` brings the tables to this version at the start; `check` refuses to start instead, for who runs the text of
+   * `schemaSql()` himself. Default: `auto`.
+   */
+  readonly migrate?: "auto" | "check";
+  /** How long to wait for an answer before the database counts as away. Default: 5,000. */
+  readonly timeoutMs?: number;
+}
+
+const timeoutMsDefault = 5000;
+const migrateMs = 120_000;
+const auditMs = 600_000;
+/** Longer than handlers usually may: it ends what was forgotten, not what takes long. */
+const transactionMs = 900_000;
+
+/**
+ * A store in the database of `pool`, which stays yours: it is not ended when the inbox is closed. Works behind PgBouncer
+ * in transaction mode too; workers then look for the work of others once a second instead of being woken up.
+ */
+export function postgres<Pool extends PostgresPool>(
+  pool: Pool,
+  options: PostgresOptions = {},
+): Store<PostgresTransaction<ClientOf<Pool>>> {
+  const {
+    schema = "webhook_inbox",
+    migrate: mode = "auto",
+    timeoutMs = timeoutMsDefault,
+  } = options;
+  const stranger = Object.keys(options).find(
+    (name) => !["schema", "migrate", "timeoutMs"].includes(name),
+  );
+  if (stranger !== undefined) throw invalid(`there is no option "${stranger}"`);
+  if (typeof pool?.connect !== "function")
+    throw invalid("the first argument must be a pool, as new pg.Pool() is");
+  if (mode !== "auto" && mode !== "check") throw invalid('migrate must be "auto" or "check"');
+  if (!(Number.isSafeInteger(timeoutMs) && timeoutMs > 0))
+    throw invalid("timeoutMs must be a positive whole number");
+  return new PostgresStore(
+    pool as unknown as PostgresPool<ClientOf<Pool>>,
+    tablesOf(schema),
+    mode,
+    timeoutMs,
+  );
+}
+
+function invalid(what: string): WebhookInboxError {
+  return new WebhookInboxError(
+    "OPTION_INVALID",
+    `postgres(pool, { schema, migrate, timeoutMs }): ${what}.`,
+  );
+}
+
+class PostgresStore<Client extends PostgresClient> implements Store<PostgresTransaction<Client>> {
+  readonly supports = {
+    durability: "commit",
+    shared: true,
+    transactions: true,
+    wakeups: true,
+  } as const;
+  readonly #tables: Tables;
+  readonly #mode: "auto" | "check";
+  readonly #connection: Connection<Client>;
+  readonly #wakeups: Wakeups;
+  /** Where the look for waiting types goes on, by source. */
+  readonly #walks = new Map<string, string>();
+
+  constructor(
+    pool: PostgresPool<Client>,
+    tables: Tables,
+    mode: "auto" | "check",
+    timeoutMs: number,
+  ) {
+    this.#tables = tables;
+    this.#mode = mode;
+    this.#connection = new Connection(pool, timeoutMs);
+    this.#wakeups = new Wakeups(this.#connection, tables.schema);
+  }
+
+  async open({ clock }: { readonly clock: Clock }): Promise<void> {
+    const { run } = this.#connection;
+    await proveDurable(run);
+    const transaction = (work: (within: typeof run) => Promise<void>): Promise<void> =>
+      this.#connection.transaction(({ run: within }) => work(within), migrateMs);
+    await migrate(run, transaction, this.#tables, this.#mode);
+    await makeDays(run, this.#tables, clock.now());
+  }
+
+  async close(): Promise<void> {
+    await this.#wakeups.close();
+  }
+
+  subscribe(onWork: () => void): void {
+    this.#wakeups.subscribe(onWork);
+  }
+
+  async take(events: readonly NewEvent[], ask: TakeAsk): Promise<readonly Taken[]> {
+    const tables = this.#tables;
+    const answers = await this.#connection.moving((session) =>
+      takeAll({ ...session, tables, ask }, events),
+    );
+    const isLeft = answers.some((answer) => answer.kind === "taken" && answer.claim === undefined);
+    if (isLeft) this.#wakeups.wake();
+    return answers;
+  }
+
+  claim(ask: ClaimAsk): Promise<ClaimAnswer> {
+    return claimDue(this.#connection.run, this.#tables, ask, this.#walks);
+  }
+
+  extend(holds: readonly Hold[], leaseMs: number): Promise<readonly boolean[]> {
+    return extendAll(this.#connection.run, this.#tables, holds, leaseMs);
+  }
+
+  async settle(settlements: readonly Settlement[]): Promise<readonly boolean[]> {
+    if (!bringsEvents(settlements)) {
+      return await this.#connection.moving((session) =>
+        settleAll(session, this.#tables, settlements),
+      );
+    }
+    const answers = await this.#connection.transaction((session) =>
+      settleAll(session, this.#tables, settlements),
+    );
+    this.#wakeups.wake();
+    return answers;
+  }
+
+  async get(key: string): Promise<Kept | undefined> {
+    const { events, deliveries } = this.#tables;
+    const [row] = await this.#connection.run(
+      `SELECT ${eventColumns}, ${deliveryColumns} FROM ${events} AS e LEFT JOIN ${deliveries} AS d ON ${ofEvent}
+       WHERE e.key = $1`,
+      [uuidOf(key)],
+    );
+    return row === undefined ? undefined : keptOf(row);
+  }
+
+  list(query: ListQuery): Promise<ListAnswer> {
+    const { cursor } = query;
+    const ask = { filter: query, order: "newest", cursor, limit: limitOf(query) } as const;
+    return pageOf(this.#connection.run, this.#tables, ask);
+  }
+
+  async intervene(selection: Selection, ask: InterveneAsk): Promise<InterveneAnswer> {
+    const answer = await this.#connection.transaction((session) =>
+      interveneNow(session, this.#tables, selection, ask),
+    );
+    if (!ask.dryRun) this.#wakeups.wake();
+    return answer;
+  }
+
+  prune(ask: PruneAsk): Promise<PruneAnswer> {
+    return prune(this.#connection, this.#tables, ask);
+  }
+
+  tally(query: TallyQuery): Promise<readonly Tally[]> {
+    return tally(this.#connection.run, this.#tables, query);
+  }
+
+  audit(): Promise<AuditAnswer> {
+    return this.#connection.transaction(({ run }) => audit(run, this.#tables), auditMs);
+  }
+
+  transaction(hold: Hold, handler: string): PostgresTransaction<Client> {
+    return async <T>(work: (client: Client) => Promise<T>): Promise<T> => {
+      const tables = this.#tables;
+      let written: { readonly result: T } | undefined;
+      const write = async (client: Client, run: Run): Promise<T> => {
+        const result = await finishWith(run, tables, hold, handler, () => work(client));
+        written = { result };
+        return result;
+      };
+      try {
+        return await this.#connection.lent(write, transactionMs);
+      } catch (error) {
+        if (error instanceof Undone) throw error.error;
+        // The answer to COMMIT may have been lost on its way: then the completion is there.
+        const isThere =
+          written !== undefined && (await wasFinished(this.#connection.run, tables, hold, handler));
+        if (isThere) return written?.result as T;
+        throw unavailable(error);
+      }
+    };
+  }
+}

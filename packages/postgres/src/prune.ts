@@ -1,0 +1,147 @@
+/** `prune` in PostgreSQL: whole days of deliveries, then single ones that belong to no day, then keys, then tallies. */
+
+import { prunable, type PruneAnswer, type PruneAsk } from "@webhook-inbox/core";
+import { badCursor, Moves } from "@webhook-inbox/core/records";
+import type { Connection, Session } from "./connection.ts";
+import { daysOf, dropDay, makeDays } from "./days.ts";
+import type { PostgresClient, Row, Run } from "./pool.ts";
+import { nowMs, type Tables } from "./tables.ts";
+import { foldTallies, writeTallies } from "./tallies.ts";
+
+const isOver = `state IN (${prunable.map((state) => `'${state}'`).join(", ")})`;
+
+/** What has an event that is not over is needed still. */
+const neededBy = ({ events }: Tables): string =>
+  `EXISTS (SELECT FROM ${events} AS e WHERE e.received_at = d.received_at AND e.delivery = d.id AND NOT e.${isOver})`;
+
+/** The cursor says which part of the round it is, and where in it to go on. */
+export async function prune<Client extends PostgresClient>(
+  connection: Connection<Client>,
+  tables: Tables,
+  ask: PruneAsk,
+): Promise<PruneAnswer> {
+  const { run } = connection;
+  const [row] = await run(`SELECT ${nowMs} AS now`);
+  const now = Number(row?.["now"]);
+  const [part = "days", at = "-9e15", place = "0"] = ask.cursor?.split(" ") ?? [];
+  const after = [at, place].map(Number);
+  if (after.some(Number.isNaN)) throw badCursor();
+  if (part === "days") return await pruneDay(connection, tables, ask, now, Number(at));
+  if (part === "payloads") {
+    const { removed, last } = await prunePayloads(run, tables, ask, now - ask.payloadMs, after);
+    return { payloads: removed, keys: 0, cursor: last === undefined ? "keys" : `payloads ${last}` };
+  }
+  if (part === "keys") {
+    const { removed, last } = await connection.transaction((session) =>
+      pruneKeys(session, tables, ask, now, after),
+    );
+    return { payloads: 0, keys: removed, cursor: last === undefined ? "tallies" : `keys ${last}` };
+  }
+  const isMore = await foldTallies(run, tables, ask, now);
+  return { payloads: 0, keys: 0, cursor: isMore ? "tallies" : undefined };
+}
+
+/** How long everyone may have to wait for the lock that dropping a day takes. */
+const lockMs = 1000;
+
+/** The next day that is wholly old. A day that others use just now is left for the next round. */
+async function pruneDay<Client extends PostgresClient>(
+  connection: Connection<Client>,
+  tables: Tables,
+  ask: PruneAsk,
+  now: number,
+  after: number,
+): Promise<PruneAnswer> {
+  if (ask.cursor === undefined) await makeDays(connection.run, tables, now);
+  const days = await daysOf(connection.run, tables);
+  const day = days.find(({ from, before }) => from > after && before < now - ask.payloadMs);
+  if (day === undefined) return { payloads: 0, keys: 0, cursor: "payloads" };
+  const payloads = await connection.transaction(async ({ run }) => {
+    await run(`SET LOCAL lock_timeout = ${lockMs}`);
+    return await dropDay(run, tables, day, neededBy(tables));
+  });
+  return { payloads: payloads ?? 0, keys: 0, cursor: `days ${day.from}` };
+}
+
+interface Part {
+  readonly removed: number;
+  /** The last row looked at; undefined when no further one is old. */
+  readonly last: string | undefined;
+}
+
+/** Instant and number of the last row, if there may be more. */
+const lastOf = (rows: readonly Row[], limit: number): string | undefined => {
+  const last = rows.length < limit ? undefined : rows.at(-1);
+  return last === undefined
+    ? undefined
+    : `${String(last["received_at"])} ${String(last["number"])}`;
+};
+
+/** Deliveries one by one: those of no day, and those of days from which too much is needed still. */
+async function prunePayloads(
+  run: Run,
+  tables: Tables,
+  { limit, payloadMs }: PruneAsk,
+  before: number,
+  after: readonly number[],
+): Promise<Part> {
+  const { deliveries } = tables;
+  // The day in which retention ends goes as a whole, later; unless retention is shorter than a day.
+  const horizon = payloadMs < dayMs ? before : Math.min(before, before - (before % dayMs));
+  const rows = await run(
+    `WITH old AS (
+       SELECT d.received_at, d.id, ${neededBy(tables)} AS is_needed FROM ${deliveries} AS d
+       WHERE (d.received_at, d.id) > ($1, $2) AND d.received_at < $3 ORDER BY d.received_at, d.id LIMIT $4
+     ),
+     removed AS (
+       DELETE FROM ${deliveries} AS d USING old AS o
+       WHERE d.received_at = o.received_at AND d.id = o.id AND NOT is_needed AND NOT ${neededBy(tables)} RETURNING d.id
+     )
+     SELECT o.received_at, o.id AS number, r.id IS NOT NULL AS is_gone
+     FROM old AS o LEFT JOIN removed AS r USING (id) ORDER BY 1, 2`,
+    [...after, Math.max(-9e15, Math.ceil(horizon)), limit],
+  );
+  return {
+    removed: rows.filter((row) => row["is_gone"] === true).length,
+    last: lastOf(rows, limit),
+  };
+}
+
+const dayMs = 86_400_000;
+
+/** Runs in a transaction. */
+async function pruneKeys(
+  session: Session,
+  tables: Tables,
+  { limit, keyMs }: PruneAsk,
+  now: number,
+  after: readonly number[],
+): Promise<Part> {
+  const { events, deliveries } = tables;
+  const rows = await session.run(
+    `WITH old AS (
+       SELECT e.key, e.received_at, e.seq FROM ${events} AS e
+       WHERE (e.received_at, e.seq) > ($1, $2) AND e.received_at < $3 ORDER BY e.received_at, e.seq LIMIT $4
+     ),
+     locked AS (
+       SELECT e.key FROM ${events} AS e JOIN old USING (key)
+       WHERE e.${isOver} AND NOT EXISTS (
+         SELECT FROM ${deliveries} AS d WHERE d.received_at = e.received_at AND d.id = e.delivery
+       ) FOR UPDATE OF e SKIP LOCKED
+     ),
+     removed AS (
+       DELETE FROM ${events} AS e USING locked AS l WHERE e.key = l.key RETURNING e.key, e.source, e.type, e.state
+     )
+     SELECT o.received_at, o.seq AS number, r.source, r.type, r.state
+     FROM old AS o LEFT JOIN removed AS r USING (key) ORDER BY 1, 2`,
+    [...after, Math.max(-9e15, Math.ceil(now - keyMs)), limit],
+  );
+  const moves = new Moves();
+  const gone = rows.filter((row) => row["state"] !== null);
+  for (const row of gone) {
+    const { source, type, state } = row as { source: string; type: string; state: "done" };
+    moves.add({ source, type, from: state, to: "pruned" });
+  }
+  await writeTallies(session, tables, moves, now);
+  return { removed: gone.length, last: lastOf(rows, limit) };
+}

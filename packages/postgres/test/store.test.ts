@@ -1,0 +1,52 @@
+import { postgres, type PostgresTransaction } from "@webhook-inbox/postgres";
+import { storeSuite, type Effects } from "@webhook-inbox/testing/store";
+import type { Store } from "@webhook-inbox/core";
+import type pg from "pg";
+import { expect, test } from "vitest";
+import { newSchema, testPool } from "./places.ts";
+
+const pool = testPool();
+const schemas = new WeakMap<object, string>();
+
+/** Effects in a table of the user's own, beside those of the store. */
+const effects: Effects = {
+  async write(store, { event, fence }, handler, effect, then) {
+    const run = (store as Store<PostgresTransaction<pg.PoolClient>>).transaction?.(
+      { key: event.key, fence },
+      handler,
+    );
+    await run?.(async (client) => {
+      await client.query(`INSERT INTO ${schemas.get(store)}.effects VALUES ($1)`, [effect]);
+      then?.();
+    });
+  },
+  async read(store) {
+    const { rows } = await pool.query<{ effect: string }>(
+      `SELECT effect FROM ${schemas.get(store)}.effects`,
+    );
+    return rows.map(({ effect }) => effect);
+  },
+};
+
+// What the store says of itself is pinned: one that promises less would be tested for less.
+const supports = { durability: "commit", shared: true, transactions: true, wakeups: true } as const;
+
+test("says what it supports", () => expect(postgres(pool).supports).toEqual(supports));
+
+const place = async () => {
+  const schema = newSchema();
+  await pool.query(
+    `CREATE SCHEMA ${schema}; CREATE TABLE ${schema}.effects (effect text NOT NULL)`,
+  );
+  return {
+    create: () => {
+      const store = postgres(pool, { schema });
+      schemas.set(store, schema);
+      return store;
+    },
+    remove: async () => {
+      await pool.query(`DROP SCHEMA ${schema} CASCADE`);
+    },
+  };
+};
+storeSuite({ test, supports, place, effects });
