@@ -74,6 +74,7 @@ describe("packages", () => {
     core: ["zod"],
     express: ["@webhook-inbox/core"],
     postgres: ["@webhook-inbox/core"],
+    redis: ["@webhook-inbox/core"],
     testing: ["@webhook-inbox/core"],
   };
 

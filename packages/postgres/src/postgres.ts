@@ -136,9 +136,7 @@ class PostgresStore<Client extends PostgresClient> implements Store<PostgresTran
     await this.#wakeups.close();
   }
 
-  subscribe(onWork: () => void): void {
-    this.#wakeups.subscribe(onWork);
-  }
+  readonly subscribe = (onWork: () => void): void => this.#wakeups.subscribe(onWork);
 
   async take(events: readonly NewEvent[], ask: TakeAsk): Promise<readonly Taken[]> {
     const tables = this.#tables;

@@ -286,7 +286,7 @@ export interface Store<Transaction = unknown> {
    * Calls `onWork`, until it is closed, soon after another instance has left work here. It may stay silent, or speak in
    * vain: workers look once a second besides.
    */
-  subscribe?(onWork: () => void): void;
+  readonly subscribe?: (onWork: () => void) => void;
 
   /**
    * What `ctx.transaction` is for this claim: it runs the user's function inside a transaction that also adds `handler`

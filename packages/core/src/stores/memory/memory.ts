@@ -252,15 +252,15 @@ class MemoryStore implements Store<NoTransaction> {
     const cursor = page.length < rows.length ? String(page.at(-1)?.seq) : undefined;
     const chosen = ask.act === "erase" ? this.#withKin(page) : page;
     if (!ask.dryRun) {
+      const now = this.#clock.now();
       this.#moving((moves) => {
-        for (const [place, row] of chosen.entries()) this.#act(row, ask, place, moves);
+        for (const [place, row] of chosen.entries()) this.#act(row, ask, now, place, moves);
       });
     }
     return { keys: chosen.map(({ event }) => event.key), cursor };
   }
 
-  #act(row: Row, ask: InterveneAsk, place: number, moves: Moves): void {
-    const now = this.#clock.now();
+  #act(row: Row, ask: InterveneAsk, now: number, place: number, moves: Moves): void {
     this.#move(row, actedOn(row.event, ask, now, now + dueAfter(ask, place)), moves);
     row.fence = undefined;
     if (ask.act !== "erase") return;

@@ -1,0 +1,317 @@
+/** The Redis store, on the user's own client: one script for each verb, durable where Redis is told to be. */
+
+import {
+  prunable,
+  stateAfter,
+  statesFor,
+  WebhookInboxError,
+  type AuditAnswer,
+  type Claim,
+  type ClaimAnswer,
+  type ClaimAsk,
+  type EventState,
+  type Hold,
+  type InterveneAnswer,
+  type InterveneAsk,
+  type Kept,
+  type ListAnswer,
+  type ListQuery,
+  type NewEvent,
+  type NoTransaction,
+  type PruneAnswer,
+  type PruneAsk,
+  type Selection,
+  type Settlement,
+  type Store,
+  type StoreSupports,
+  type TakeAsk,
+  type Taken,
+  type Tally,
+  type TallyQuery,
+} from "@webhook-inbox/core";
+import { badCursor, limitOf, tallyBounds } from "@webhook-inbox/core/records";
+import { listen, mayListen, type RedisClient } from "./client.ts";
+import { Connection } from "./connection.ts";
+import { proveDurable } from "./durable.ts";
+import { deliveryOf, eventOf, fieldsOf, keptOf, takeInput } from "./rows.ts";
+import { claim } from "./scripts/claim.ts";
+import { intervene } from "./scripts/intervene.ts";
+import { audit, get, list, tally } from "./scripts/look.ts";
+import { prune } from "./scripts/prune.ts";
+import { extend, settle } from "./scripts/settle.ts";
+import { take } from "./scripts/take.ts";
+import { talliesOf } from "./tallies.ts";
+
+export interface RedisOptions {
+  /** Stands before every key, in braces, so that a cluster keeps all of them together. Default: `webhook-inbox`. */
+  readonly prefix?: string;
+  /**
+   * Accepts a server that may lose what it has acknowledged. Without it the start fails unless `appendonly` is `yes`,
+   * `appendfsync` is `always` and `maxmemory-policy` is `noeviction`.
+   */
+  readonly acceptLoss?: boolean;
+  /** How long to wait for an answer before the server counts as away. Default: 5,000. */
+  readonly timeoutMs?: number;
+}
+
+const timeoutMsDefault = 5000;
+const provenMs = 60_000;
+
+/**
+ * A store in the Redis (7 or later) or Valkey of `client`, which is connected and stays yours: it is not closed with the
+ * inbox. Everything is kept in the server's memory. `client` is one of ioredis or node-redis, a cluster too.
+ */
+export function redis(client: RedisClient, options: RedisOptions = {}): Store<NoTransaction> {
+  const { prefix = "webhook-inbox", acceptLoss = false, timeoutMs = timeoutMsDefault } = options;
+  const stranger = Object.keys(options).find(
+    (name) => !["prefix", "acceptLoss", "timeoutMs"].includes(name),
+  );
+  if (stranger !== undefined) throw invalid(`there is no option "${stranger}"`);
+  if (!("callBuffer" in client) && !("sendCommand" in client)) {
+    throw invalid("the first argument must be a client of ioredis or node-redis");
+  }
+  if (!/^[\w.:-]{1,100}$/.test(prefix))
+    throw invalid("prefix must be letters, digits and .:_-, at most 100");
+  if (!(Number.isSafeInteger(timeoutMs) && timeoutMs > 0))
+    throw invalid("timeoutMs must be a positive whole number");
+  return new RedisStore(client, prefix, acceptLoss, timeoutMs);
+}
+
+function invalid(what: string): WebhookInboxError {
+  return new WebhookInboxError(
+    "OPTION_INVALID",
+    `redis(client, { prefix, acceptLoss, timeoutMs }): ${what}.`,
+  );
+}
+
+/** Numbers too large for a script, which counts with doubles, and for JSON, which has no Infinity. */
+const most = 1_000_000;
+
+class RedisStore implements Store<NoTransaction> {
+  readonly supports: StoreSupports;
+  readonly acceptsLoss: boolean;
+  readonly #client: RedisClient;
+  readonly #connection: Connection;
+  readonly #channel: string;
+  readonly subscribe?: (onWork: () => void) => void;
+  /** Where the look for waiting types goes on, by source. */
+  #walks: Record<string, string> = {};
+  #provenAt = 0;
+  #endListening: () => void = () => undefined;
+  #hasClosed = false;
+
+  constructor(client: RedisClient, prefix: string, acceptLoss: boolean, timeoutMs: number) {
+    this.#client = client;
+    this.#connection = new Connection(client, `{${prefix}}:`, timeoutMs);
+    this.#channel = `${prefix}:work`;
+    this.acceptsLoss = acceptLoss;
+    const wakeups = mayListen(client);
+    const durability = acceptLoss ? "none" : "commit";
+    this.supports = { durability, shared: true, transactions: false, wakeups };
+    if (wakeups) this.subscribe = (onWork) => void this.#listen(onWork);
+  }
+
+  async open(): Promise<void> {
+    this.#hasClosed = false;
+    await this.#connection.answered(async () => {
+      await this.#connection.proveBytes();
+      await this.#prove();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#hasClosed = true;
+    this.#endListening();
+  }
+
+  /** Settings may be changed while it runs: they are looked at again every minute. */
+  async #prove(): Promise<void> {
+    if (this.acceptsLoss || Date.now() - this.#provenAt < provenMs) return;
+    await proveDurable(this.#client);
+    this.#provenAt = Date.now();
+  }
+
+  async #listen(onWork: () => void): Promise<void> {
+    try {
+      const end = await listen(this.#client, this.#channel, onWork);
+      if (this.#hasClosed) return end();
+      this.#endListening = end;
+      // What was left before we listened.
+      onWork();
+    } catch {
+      // Workers look by themselves.
+    }
+  }
+
+  async take(events: readonly NewEvent[], ask: TakeAsk): Promise<readonly Taken[]> {
+    await this.#connection.answered(() => this.#prove());
+    const { ask: input, bodies } = takeInput(events, ask, this.#channel);
+    const answers = (await this.#connection.run(
+      take,
+      input,
+      bodies,
+    )) as readonly (readonly unknown[])[];
+    return answers.map((answer, index) => takenAs(answer, events[index] as NewEvent, ask.fence));
+  }
+
+  async claim({
+    slots,
+    typesMax = {},
+    suspectsMax,
+    crashesMax,
+    ...ask
+  }: ClaimAsk): Promise<ClaimAnswer> {
+    const [due, walks, claims] = (await this.#connection.run(claim, {
+      ...ask,
+      slots: Object.entries(slots),
+      typesMax,
+      suspectsMax: Math.min(suspectsMax, most),
+      crashesMax: Math.min(crashesMax, most),
+      walks: this.#walks,
+    })) as [Buffer, Buffer, readonly (readonly unknown[])[]];
+    this.#walks = JSON.parse(String(walks)) as Record<string, string>;
+    return {
+      claims: claims.map(([event, delivery]): Claim => ({
+        event: eventOf(fieldsOf(event)),
+        delivery: deliveryOf(fieldsOf(delivery)),
+        fence: ask.fence,
+      })),
+      nextDueInMs: due.length === 0 ? undefined : Number(due),
+    };
+  }
+
+  async extend(holds: readonly Hold[], leaseMs: number): Promise<readonly boolean[]> {
+    const pairs = holds.map(({ key, fence }) => [key, fence]);
+    return truths(await this.#connection.run(extend, { holds: pairs, leaseMs }));
+  }
+
+  async settle(settlements: readonly Settlement[]): Promise<readonly boolean[]> {
+    const ask = { fence: "", leaseMs: 0, slots: {} };
+    const input = settlements.map(({ outcome, finished, gaveUp, history, key, fence }) => ({
+      key,
+      fence,
+      state: outcome.state,
+      ...("reason" in outcome ? { reason: outcome.reason } : {}),
+      ...(outcome.state === "pending" ? { afterMs: Math.round(outcome.afterMs) } : {}),
+      isBack: outcome.state === "pending" && outcome.handedBack,
+      finished: JSON.stringify(finished),
+      gaveUp: JSON.stringify(gaveUp),
+      history: JSON.stringify(history),
+      ...(outcome.state === "done" && outcome.became !== undefined
+        ? { became: takeInput(outcome.became, ask, this.#channel).ask }
+        : {}),
+    }));
+    return truths(await this.#connection.run(settle, input));
+  }
+
+  async get(key: string): Promise<Kept | undefined> {
+    return keptOf(await this.#connection.run(get, key));
+  }
+
+  async list(query: ListQuery): Promise<ListAnswer> {
+    const [next, events] = (await this.#connection.run(list, {
+      ...query,
+      ...boundsOf(query),
+      ...placeOf(query.cursor),
+      limit: limitOf(query),
+    })) as [Buffer, readonly unknown[]];
+    return {
+      events: events.map((event) => eventOf(fieldsOf(event))),
+      cursor: cursorOf(next),
+    };
+  }
+
+  async intervene(selection: Selection, ask: InterveneAsk): Promise<InterveneAnswer> {
+    const { act, rerun = false, afterMs = 0, spacingMs = 0, cursor, limit, ...rest } = ask;
+    const which =
+      "keys" in selection
+        ? { keys: selection.keys }
+        : { filter: { ...selection, ...boundsOf(selection), ...placeOf(cursor), limit } };
+    const [next, keys] = (await this.#connection.run(intervene, {
+      ...rest,
+      ...which,
+      act,
+      rerun,
+      afterMs,
+      spacingMs,
+      to: stateAfter[act],
+      states: setOf(statesFor[act]),
+      channel: this.#channel,
+    })) as [Buffer, readonly Buffer[]];
+    return { keys: keys.map(String), cursor: cursorOf(next) };
+  }
+
+  async prune(ask: PruneAsk): Promise<PruneAnswer> {
+    const [part = "payloads", at] = ask.cursor?.split(" ") ?? [];
+    const { payloadMs, keyMs, limit } = ask;
+    const [payloads, keys, nextPart, nextAt] = (await this.#connection.run(prune, {
+      part,
+      ...(at === undefined || at === "" ? {} : { at }),
+      payloadMs,
+      keyMs,
+      limit,
+      prunable: setOf(prunable),
+      ...tallyBounds(ask, Date.now()),
+    })) as [number, number, Buffer, Buffer];
+    const isOver = nextPart.length === 0;
+    return {
+      payloads,
+      keys,
+      cursor: isOver ? undefined : `${String(nextPart)} ${String(nextAt)}`,
+    };
+  }
+
+  async tally(query: TallyQuery): Promise<readonly Tally[]> {
+    const { from = 0, before = 9e15 } = query;
+    return talliesOf(
+      await this.#connection.run(tally, { from: Math.floor(from), before: Math.ceil(before) }),
+      query,
+    );
+  }
+
+  async audit(): Promise<AuditAnswer> {
+    const [tallies, counts] = (await this.#connection.run(audit, {})) as [
+      unknown,
+      readonly (Buffer | number)[],
+    ];
+    const counted: Partial<Record<EventState, number>> = {};
+    for (let at = 0; at < counts.length; at += 2) {
+      const state = String(counts[at]) as EventState;
+      const count = (counted[state] ?? 0) + Number(counts[at + 1]);
+      if (count > 0) counted[state] = count;
+    }
+    return { tallies: talliesOf(tallies, {}), counted };
+  }
+}
+
+const truths = (reply: unknown): readonly boolean[] =>
+  (reply as readonly unknown[]).map((one) => Number(one) === 1);
+
+const setOf = (names: readonly string[]): object =>
+  Object.fromEntries(names.map((name) => [name, true]));
+
+function takenAs([word, event]: readonly unknown[], { delivery }: NewEvent, fence: string): Taken {
+  const kind = String(word);
+  if (kind === "claimed") {
+    return { kind: "taken", claim: { event: eventOf(fieldsOf(event)), delivery, fence } };
+  }
+  if (kind === "taken" || kind === "duplicate") return { kind };
+  return { kind: "conflict", kept: kind === "kept" };
+}
+
+function boundsOf({ receivedFrom, receivedBefore }: ListQuery): object {
+  return {
+    ...(receivedFrom === undefined ? {} : { from: Math.ceil(receivedFrom) }),
+    ...(receivedBefore === undefined ? {} : { before: Math.ceil(receivedBefore) }),
+  };
+}
+
+/** A cursor is a member of the sets that are walked: time, arrival, key. */
+function placeOf(cursor: string | undefined): object {
+  if (cursor === undefined) return {};
+  if (!/^\d{32}[0-9A-Z]{26}$/.test(cursor)) throw badCursor();
+  return { cursor };
+}
+
+const cursorOf = (next: Buffer): string | undefined =>
+  next.length === 0 ? undefined : String(next);

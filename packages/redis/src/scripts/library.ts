@@ -1,0 +1,84 @@
+/**
+ * What the scripts share: names of keys, the indexes that an event is in, and tallies. Everything is under one hash tag,
+ * so that a cluster keeps it in one slot. A script changes all that it changes, or nothing.
+ *
+ * Keys, each after the prefix `P`:
+ *
+ * - `event:<key>`: a hash, the event. Lists in it are JSON.
+ * - `delivery:<id>`: a hash, the delivery, its body as bytes; `events` are the keys of its events, one after another.
+ * - `received`, `listed:<state>:<source>`: sorted sets of all events, and of those of a state and a source; `deliveries` of
+ *   all deliveries. Members sort by the time of receipt, then by arrival.
+ * - `due:<replayed>:<source>`, `waits:<replayed>:<source>:<type>`: what is due when, as a whole and by type; `types:<source>`:
+ *   types of which something waits. `suspects:<source>`: what is due and has crashed. `leases:<source>`: what runs.
+ * - `variants:<key>`: keys of the variants of an event. `sources`: all sources there ever were.
+ * - `tally:<minute>`: a hash from ways to counts; `tallies`: the minutes there are.
+ * - `claimed:<fence>`: what a claim gave, for a minute: a claim that is asked again after its answer was lost gives it again.
+ */
+export const library: string = `
+local P = KEYS[1]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function int(number) return string.format('%.0f', number) end
+local function place(at, seq) return string.format('%016.0f%016.0f', math.max(0, at), seq) end
+local function member(e) return e.place .. e.key end
+local function keyOf(found) return string.sub(found, -26) end
+
+-- Of an event only what the indexes are made of; nil if there is none.
+local function read(key)
+  local f = redis.call('HMGET', P .. 'event:' .. key, 'place', 'source', 'type', 'state', 'replayed', 'crashes', 'due_at',
+    'lease_ends_at', 'fence', 'delivery')
+  if not f[1] then return nil end
+  return { key = key, place = f[1], source = f[2], type = f[3], state = f[4], replayed = f[5], crashes = tonumber(f[6]),
+    due_at = tonumber(f[7]), lease_ends_at = tonumber(f[8] or '0'), fence = f[9], delivery = f[10] }
+end
+
+-- Enters an event in the indexes of its state.
+local function enter(e)
+  local m = member(e)
+  redis.call('ZADD', P .. 'listed:' .. e.state .. ':' .. e.source, 0, m)
+  if e.state == 'running' then
+    redis.call('ZADD', P .. 'leases:' .. e.source, int(e.lease_ends_at), m)
+  elseif e.state == 'pending' and e.crashes > 0 then
+    redis.call('ZADD', P .. 'suspects:' .. e.source, int(e.due_at), m)
+  elseif e.state == 'pending' then
+    redis.call('ZADD', P .. 'due:' .. e.replayed .. ':' .. e.source, int(e.due_at), m)
+    redis.call('ZADD', P .. 'waits:' .. e.replayed .. ':' .. e.source .. ':' .. e.type, int(e.due_at), m)
+    redis.call('ZADD', P .. 'types:' .. e.source, 0, e.type)
+  end
+end
+
+-- Takes an event out of the indexes of its state, before anything of it changes.
+local function leave(e)
+  local m = member(e)
+  redis.call('ZREM', P .. 'listed:' .. e.state .. ':' .. e.source, m)
+  if e.state == 'running' then
+    redis.call('ZREM', P .. 'leases:' .. e.source, m)
+  elseif e.state == 'pending' and e.crashes > 0 then
+    redis.call('ZREM', P .. 'suspects:' .. e.source, m)
+  elseif e.state == 'pending' then
+    redis.call('ZREM', P .. 'due:' .. e.replayed .. ':' .. e.source, m)
+    local waits = P .. 'waits:' .. e.replayed .. ':' .. e.source .. ':' .. e.type
+    redis.call('ZREM', waits, m)
+    local other = P .. 'waits:' .. (e.replayed == '1' and '0' or '1') .. ':' .. e.source .. ':' .. e.type
+    if redis.call('EXISTS', waits, other) == 0 then redis.call('ZREM', P .. 'types:' .. e.source, e.type) end
+  end
+end
+
+-- Counts ways of events; written once, at the end.
+local moves = {}
+local function move(source, type, from, to, count)
+  local way = cjson.encode({ source, type, from, to })
+  moves[way] = (moves[way] or 0) + count
+end
+local function writeMoves()
+  local minute = int(now - now % 60000)
+  for way, count in pairs(moves) do
+    redis.call('HINCRBY', P .. 'tally:' .. minute, way, count)
+    redis.call('ZADD', P .. 'tallies', minute, minute)
+  end
+end
+
+local function get(key) return redis.call('HGETALL', P .. 'event:' .. key) end
+local function deliveryOf(id) return redis.call('HGETALL', P .. 'delivery:' .. id) end
+`;

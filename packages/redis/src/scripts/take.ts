@@ -1,0 +1,116 @@
+/**
+ * `take`.
+ *
+ * Inputs: `ARGV[1]` JSON `{ fence, leaseMs, slots: { source: n }, typesMax: { source: { type: n } }, channel, events: [{ key,
+ * source, id, type, identified, quarantine?, occurredAt?, notes, delivery (from 1), copies, conflictKey? }], deliveries: [{
+ * receivedAt, method, target, segment?, headers, verifiedWith, reconstructed, contentHash }] }`; then the bodies, in the
+ * order of the deliveries.
+ * Output: for each event `[word, event?]`: `taken`, `claimed` (with the event), `duplicate`, `kept` or `refused` (a conflict).
+ * Refuses nothing.
+ */
+
+import { conflictsMax } from "@webhook-inbox/core";
+import { library } from "./library.ts";
+
+/** `takeAll(ask, known, body)`: `known` is the id of a delivery that is there already; `body(n)` gives the nth body. */
+export const taking: string = `
+local function bear(e, ask, known, ids, body, claimed, variantOf, state, reason)
+  local d = ask.deliveries[e.delivery]
+  local id = known or ids[e.delivery]
+  local size
+  local at = d.receivedAt
+  if not id then
+    id = int(redis.call('INCR', P .. 'delivery_seq'))
+    ids[e.delivery] = id
+    local bytes = body(e.delivery)
+    redis.call('HSET', P .. 'delivery:' .. id, 'received_at', int(at), 'method', d.method, 'target', d.target, 'headers',
+      d.headers, 'verified_with', d.verifiedWith, 'reconstructed', d.reconstructed and '1' or '0', 'content_hash',
+      d.contentHash, 'size', #bytes, 'body', bytes)
+    if d.segment then redis.call('HSET', P .. 'delivery:' .. id, 'segment', d.segment) end
+    redis.call('ZADD', P .. 'deliveries', 0, place(at, id) .. id)
+  end
+  local kept = redis.call('HMGET', P .. 'delivery:' .. id, 'events', 'size')
+  redis.call('HSET', P .. 'delivery:' .. id, 'events', (kept[1] or '') .. e.key)
+  size = kept[2] or '0'
+  local seq = redis.call('INCR', P .. 'seq')
+  local born = { key = e.key, place = place(at, seq), source = e.source, type = e.type, state = state, replayed = '0',
+    crashes = 0, due_at = now, lease_ends_at = now + ask.leaseMs }
+  local name = P .. 'event:' .. e.key
+  redis.call('HSET', name, 'key', e.key, 'place', born.place, 'source', e.source, 'id', e.id, 'type', e.type, 'state', state,
+    'identified', e.identified and '1' or '0', 'delivery', id, 'size', size, 'content_hash', d.contentHash, 'received_at',
+    int(at), 'due_at', int(now), 'replayed', '0', 'generation', '0', 'attempts', claimed and '1' or '0', 'crashes', '0',
+    'duplicates', int(e.copies - 1), 'conflicts', '0', 'finished', '[]', 'gave_up', '[]', 'history', '[]', 'interventions',
+    '[]', 'notes', e.notes)
+  if reason then redis.call('HSET', name, 'reason', reason) end
+  if e.occurredAt then redis.call('HSET', name, 'occurred_at', int(e.occurredAt)) end
+  if variantOf then
+    redis.call('HSET', name, 'variant_of', variantOf)
+    redis.call('SADD', P .. 'variants:' .. variantOf, e.key)
+  end
+  if claimed then redis.call('HSET', name, 'fence', ask.fence, 'lease_ends_at', int(born.lease_ends_at)) end
+  enter(born)
+  redis.call('ZADD', P .. 'received', 0, member(born))
+  redis.call('SADD', P .. 'sources', e.source)
+  move(e.source, e.type, '', state, 1)
+  if e.copies > 1 then move(e.source, e.type, '', 'duplicate', e.copies - 1) end
+end
+
+local function countMore(key, e)
+  redis.call('HINCRBY', P .. 'event:' .. key, 'duplicates', e.copies)
+  move(e.source, e.type, '', 'duplicate', e.copies)
+end
+
+local function takeAgain(e, held, ask, known, ids, body)
+  if ask.fence ~= '' and held[1] == ask.fence then return { 'claimed', get(e.key) } end
+  local isSame = held[2] == 'erased' or held[3] == ask.deliveries[e.delivery].contentHash
+  if isSame or not e.conflictKey then
+    countMore(e.key, e)
+    return { 'duplicate' }
+  end
+  if redis.call('EXISTS', P .. 'event:' .. e.conflictKey) == 1 then
+    countMore(e.conflictKey, e)
+    return { 'kept' }
+  end
+  if redis.call('HINCRBY', P .. 'event:' .. e.key, 'conflicts', 1) > ${conflictsMax} then
+    move(e.source, e.type, '', 'conflict', e.copies)
+    return { 'refused' }
+  end
+  local variant = {}
+  for name, value in pairs(e) do variant[name] = value end
+  variant.key = e.conflictKey
+  bear(variant, ask, known, ids, body, false, e.key, 'quarantined', 'conflict')
+  return { 'kept' }
+end
+
+local function takeAll(ask, known, body)
+  local answers = {}
+  local ids = {}
+  local isLeft = false
+  for n, e in ipairs(ask.events) do
+    local held = redis.call('HMGET', P .. 'event:' .. e.key, 'fence', 'state', 'content_hash')
+    if held[2] then
+      answers[n] = takeAgain(e, held, ask, known, ids, body)
+    else
+      local limits = ask.typesMax[e.source] or {}
+      local slots = ask.slots[e.source] or 0
+      local claimed = not e.quarantine and slots > 0 and (limits[e.type] or 1) > 0
+      if claimed then
+        ask.slots[e.source] = slots - 1
+        if limits[e.type] then limits[e.type] = limits[e.type] - 1 end
+      end
+      local state = e.quarantine and 'quarantined' or (claimed and 'running' or 'pending')
+      bear(e, ask, known, ids, body, claimed, nil, state, e.quarantine)
+      answers[n] = claimed and { 'claimed', get(e.key) } or { 'taken' }
+      if state == 'pending' then isLeft = true end
+    end
+  end
+  if isLeft then redis.call('PUBLISH', ask.channel, '') end
+  return answers
+end
+`;
+
+export const take: string = `${library}${taking}
+local answers = takeAll(cjson.decode(ARGV[1]), nil, function(n) return ARGV[1 + n] end)
+writeMoves()
+return answers
+`;
