@@ -141,7 +141,7 @@ class PostgresStore<Client extends PostgresClient> implements Store<PostgresTran
   async take(events: readonly NewEvent[], ask: TakeAsk): Promise<readonly Taken[]> {
     const tables = this.#tables;
     const answers = await this.#connection.moving((session) =>
-      takeAll({ ...session, tables, ask }, events),
+      takeAll({ ...session, tables, ask, known: new Map() }, events),
     );
     const isLeft = answers.some((answer) => answer.kind === "taken" && answer.claim === undefined);
     if (isLeft) this.#wakeups.wake();

@@ -86,7 +86,8 @@ export async function settleAll(
     settled.delete(key);
     answers.push(row !== undefined);
     if (row === undefined || outcome.state !== "done" || outcome.became === undefined) continue;
-    const known = { id: String(row["delivery"]), receivedAt: Number(row["received_at"]) };
+    const brought = { id: String(row["delivery"]), receivedAt: Number(row["received_at"]) };
+    const known = new Map(outcome.became.map(({ delivery }) => [delivery, brought]));
     const ask = { fence: "", leaseMs: 0, slots: {} };
     await takeAll({ ...session, tables, ask, known }, outcome.became);
   }

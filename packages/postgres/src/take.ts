@@ -17,8 +17,13 @@ import { nowMs, type Tables } from "./tables.ts";
 export interface Taking extends Session {
   readonly tables: Tables;
   readonly ask: TakeAsk;
-  /** A delivery that is there already, of which more events are taken. */
-  readonly known?: { readonly id: string; readonly receivedAt: number };
+  /** Deliveries that are there already, of which more events are taken. */
+  readonly known: Map<Delivery, Known>;
+}
+
+export interface Known {
+  readonly id: string;
+  readonly receivedAt: number;
 }
 
 /** An event as it would be inserted. */
@@ -69,7 +74,7 @@ function insertSql(tables: Tables): string {
     WITH instant AS MATERIALIZED (SELECT ${nowMs} AS now),
     given AS MATERIALIZED (
       SELECT coalesce(known, nextval('${named("delivery_seq")}')) AS delivery, known IS NULL AS is_new, d.*,
-        1 + sum(size) OVER (ORDER BY place) - size AS first
+        1 + sum(size) FILTER (WHERE known IS NULL) OVER (ORDER BY place) - size AS first
       FROM unnest(${deliveryParameters}) WITH ORDINALITY
         AS d (received_at, method, target, segment, headers, verified_with, reconstructed, content_hash, size, known, place)
     ),
@@ -97,7 +102,7 @@ function insertSql(tables: Tables): string {
       FROM given WHERE is_new AND delivery IN (SELECT delivery FROM inserted)
     ),
     tallied AS (${addingMoves(tables, moved, "$26")})
-    SELECT key, now FROM inserted, instant`;
+    SELECT key, delivery, now FROM inserted, instant`;
 }
 
 async function insert(
@@ -127,7 +132,7 @@ async function insert(
       ({ record }) => listText(record.notes),
     ]),
     ...columnsOf(kept, [
-      ({ receivedAt }) => known?.receivedAt ?? receivedAt,
+      (delivery) => known.get(delivery)?.receivedAt ?? delivery.receivedAt,
       ({ method }) => method,
       ({ target }) => target,
       ({ segment }) => segment ?? null,
@@ -136,19 +141,22 @@ async function insert(
       ({ reconstructed }) => reconstructed,
       ({ contentHash }) => contentHash,
       ({ body }) => body.length,
-      () => known?.id ?? null,
+      (delivery) => known.get(delivery)?.id ?? null,
     ]),
     // One value for all bodies: drivers write lists of bytes as text, twice as long.
-    known === undefined ? Buffer.concat(kept.map(({ body }) => body)) : Buffer.alloc(0),
+    Buffer.concat(kept.filter((delivery) => !known.has(delivery)).map(({ body }) => body)),
     ask.leaseMs,
     ask.fence,
     on.owner,
   ]);
   const now = Number(rows[0]?.["now"]);
-  const inserted = new Set(rows.map((row) => keyOf(row["key"])));
+  const inserted = new Map(rows.map((row) => [keyOf(row["key"]), String(row["delivery"])]));
   for (const { event, record } of births) {
-    if (inserted.has(event.key))
-      answers.set(event.key, takenAs(event, { ...record, dueAt: now }, ask));
+    const id = inserted.get(event.key);
+    if (id === undefined) continue;
+    answers.set(event.key, takenAs(event, { ...record, dueAt: now }, ask));
+    const { delivery } = event;
+    if (!known.has(delivery)) known.set(delivery, { id, receivedAt: delivery.receivedAt });
   }
 }
 
@@ -160,14 +168,15 @@ function takenAs(event: NewEvent, record: EventRecord, { fence }: TakeAsk): Take
 /** Counts further deliveries of the same content; answers, of those that say something else, what is there. */
 const meetSql = (tables: Tables): string => `
   WITH given AS (
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::integer[]) AS g (key, content_hash, may_conflict, copies)
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::integer[], $7::text[], $8::text[])
+      AS g (key, content_hash, may_conflict, copies, source, type)
   ),
   counted AS (
     UPDATE ${tables.events} AS e SET duplicates = e.duplicates + g.copies
     FROM given AS g
     WHERE e.key = g.key AND e.fence IS DISTINCT FROM $5
       AND (e.state = 'erased' OR e.content_hash = g.content_hash OR NOT g.may_conflict)
-    RETURNING e.key, e.source, e.type, g.copies
+    RETURNING e.key, g.source, g.type, g.copies
   ),
   tallied AS (${addingMoves(
     tables,
@@ -193,6 +202,7 @@ async function meet(
     ]),
     ask.fence,
     on.owner,
+    ...columnsOf(births, [({ event }) => event.source, ({ event }) => event.type]),
   ]);
   const found = new Map<string, Row>(rows.map((row) => [keyOf(row["key"]), row]));
   for (const { event } of births) {

@@ -264,7 +264,7 @@ export interface Store<Transaction = unknown> {
   /** The event of a key with its delivery, which is undefined once it was pruned or erased; undefined when there is none. */
   get(key: string): Promise<Kept | undefined>;
 
-  /** Events without their deliveries, newest first. */
+  /** Events without their deliveries, newest first: by the time of receipt, and the order of arrival where that is equal. */
   list(query: ListQuery): Promise<ListAnswer>;
 
   /**

@@ -14,7 +14,7 @@ import type {
   Tally,
 } from "../contracts/store.ts";
 import { WebhookInboxError } from "../errors.ts";
-import type { EventRecord, NewEvent } from "../model/event.ts";
+import type { EventRecord, EventState, NewEvent } from "../model/event.ts";
 import { stateAfter } from "../model/transitions.ts";
 
 const listLimitMax = 100;
@@ -144,6 +144,38 @@ export function matches(event: EventRecord, filter: EventFilter): boolean {
     event.receivedAt < receivedBefore
   );
 }
+
+/** Where an event stands in lists: they are in the order of receipt, and of arrival where that is equal. */
+export interface Place {
+  readonly receivedAt: number;
+  readonly seq: number;
+}
+
+/** The text of a cursor that goes on behind a place. */
+export const cursorAt = ({ receivedAt, seq }: Place): string => `${receivedAt}.${seq}`;
+
+/** Instants that are beyond all others. */
+const forever = 8.64e15;
+
+/** The place that a cursor goes on behind; without one, that before all others. Throws for a text that is no cursor. */
+export function placeOf(cursor: string | undefined, isUp: boolean): Place {
+  if (cursor === undefined) return { receivedAt: isUp ? -forever : forever, seq: 0 };
+  const [, receivedAt, seq] = /^(-?\d{1,16})\.(\d{1,16})$/.exec(cursor) ?? [];
+  if (receivedAt === undefined || seq === undefined) throw badCursor();
+  return { receivedAt: Number(receivedAt), seq: Number(seq) };
+}
+
+/** All states, in the order of an event's life. */
+export const everyState: readonly EventState[] = [
+  "pending",
+  "running",
+  "done",
+  "dead",
+  "quarantined",
+  "unhandled",
+  "cancelled",
+  "erased",
+];
 
 /** For a cursor that is none of an earlier answer. */
 export function badCursor(): WebhookInboxError {

@@ -9,6 +9,7 @@ import { claimTests } from "./claim.ts";
 import { durabilityTests } from "./durability.ts";
 import { extendTests } from "./extend.ts";
 import { interveneTests } from "./intervene.ts";
+import { modelTests } from "./model.ts";
 import { pruneTests } from "./prune.ts";
 import { readTests } from "./read.ts";
 import { settleTests } from "./settle.ts";
@@ -57,6 +58,7 @@ export function storeSuite({ test, place, supports, effects }: StoreSuiteOptions
     transaction: effects === undefined ? noTransactionTests : transactionTests(effects),
     wakeups: supports.wakeups ? wakeupTests : noWakeupTests,
     durability: durabilityTests(supports),
+    model: modelTests,
   };
   for (const [group, tests] of Object.entries(groups)) {
     for (const [name, body] of Object.entries(tests)) {

@@ -28,20 +28,22 @@ import type { Settlement } from "../../model/settlement.ts";
 import { prunable } from "../../model/transitions.ts";
 import {
   actedOn,
-  badCursor,
   bornRecord,
   dueAfter,
   isBornClaimed,
   limitOf,
   matches,
   Moves,
+  placeOf,
   Room,
   variantOf,
 } from "../records.ts";
 import {
+  byReceipt,
   claimableAt,
   claimRow,
   crashesIfClaimed,
+  cursorOf,
   inOrder,
   isOpenTo,
   isSuspect,
@@ -225,31 +227,29 @@ class MemoryStore implements Store<NoTransaction> {
   }
 
   async list(query: ListQuery): Promise<ListAnswer> {
-    const before = query.cursor === undefined ? Infinity : Number(query.cursor);
-    if (Number.isNaN(before)) throw badCursor();
+    const from = placeOf(query.cursor, false);
     const limit = limitOf(query);
     const rows = [...this.#rows.values()]
-      .filter(({ event, seq }) => seq < before && matches(event, query))
-      .sort((a, b) => b.seq - a.seq);
-    const last = rows.length > limit ? rows[limit - 1] : undefined;
+      .filter((row) => matches(row.event, query) && byReceipt(row, from) < 0)
+      .sort((a, b) => byReceipt(b, a));
     return {
       events: rows.slice(0, limit).map(({ event }) => event),
-      cursor: last === undefined ? undefined : String(last.seq),
+      cursor: cursorOf(rows, limit),
     };
   }
 
   async intervene(selection: Selection, ask: InterveneAsk): Promise<InterveneAnswer> {
-    const after = Number(ask.cursor ?? 0);
+    const from = placeOf(ask.cursor, true);
     const rows = [...this.#rows.values()]
-      .filter(({ event, seq }) =>
+      .filter((row) =>
         "keys" in selection
-          ? selection.keys.includes(event.key)
-          : seq > after && matches(event, selection),
+          ? selection.keys.includes(row.event.key)
+          : matches(row.event, selection) && byReceipt(row, from) > 0,
       )
       .filter((row) => isOpenTo(row, ask.act))
-      .sort((a, b) => a.seq - b.seq);
+      .sort(byReceipt);
     const page = "keys" in selection ? rows : rows.slice(0, ask.limit);
-    const cursor = page.length < rows.length ? String(page.at(-1)?.seq) : undefined;
+    const cursor = "keys" in selection ? undefined : cursorOf(rows, ask.limit);
     const chosen = ask.act === "erase" ? this.#withKin(page) : page;
     if (!ask.dryRun) {
       const now = this.#clock.now();

@@ -5,6 +5,7 @@ import type { Delivery } from "../../model/delivery.ts";
 import type { EventRecord } from "../../model/event.ts";
 import { statesFor, type Act } from "../../model/intervention.ts";
 import { stateAfter } from "../../model/transitions.ts";
+import { cursorAt, type Place } from "../records.ts";
 
 export interface Row {
   event: EventRecord;
@@ -67,4 +68,19 @@ export function inOrder(a: Row, b: Row): number {
     (claimableAt(a) ?? 0) - (claimableAt(b) ?? 0) ||
     a.seq - b.seq
   );
+}
+
+const placeOfRow = (row: Row | Place): Place =>
+  "event" in row ? { receivedAt: row.event.receivedAt, seq: row.seq } : row;
+
+/** The order of lists, oldest first. */
+export function byReceipt(a: Row | Place, b: Row | Place): number {
+  const [one, other] = [placeOfRow(a), placeOfRow(b)];
+  return one.receivedAt - other.receivedAt || one.seq - other.seq;
+}
+
+/** Where to go on behind the first `limit` of some rows; undefined where there are no more. */
+export function cursorOf(rows: readonly Row[], limit: number): string | undefined {
+  const last = rows.length > limit ? rows[limit - 1] : undefined;
+  return last === undefined ? undefined : cursorAt(placeOfRow(last));
 }

@@ -6,6 +6,7 @@ import { statesFor } from "../../model/intervention.ts";
 import { stateAfter } from "../../model/transitions.ts";
 import { actedOn, dueAfter, type Moves } from "../records.ts";
 import type { Prepare } from "./connection.ts";
+import { seqOf } from "./keys.ts";
 import { pageOf, type Page } from "./page.ts";
 import { eventColumns, eventOf, keyBytes, listText, type Row } from "./rows.ts";
 
@@ -41,7 +42,7 @@ function selected(prepare: Prepare, selection: Selection, ask: InterveneAsk): Pa
     return pageOf(prepare, selection, "oldest", ask.cursor, ask.limit, more);
   }
   const statement = prepare(
-    `SELECT ${eventColumns} FROM webhook_inbox_events e WHERE e.key = ? AND ${more}`,
+    `SELECT ${eventColumns} FROM webhook_inbox_events e WHERE e.seq = ${seqOf("?1")} AND ${more}`,
   );
   const events = [...new Set(selection.keys)]
     .map((key) => statement.get(keyBytes(key)) as Row | undefined)
@@ -54,9 +55,12 @@ function selected(prepare: Prepare, selection: Selection, ask: InterveneAsk): Pa
 function withKin(prepare: Prepare, events: readonly EventRecord[]): readonly EventRecord[] {
   const kinOf = prepare(`
     SELECT ${eventColumns} FROM webhook_inbox_events e
-    WHERE e.state <> 'erased'
-      AND (e.delivery = (SELECT delivery FROM webhook_inbox_events WHERE key = ?1) OR e.variant_of = ?1
-        OR e.key = (SELECT variant_of FROM webhook_inbox_events WHERE key = ?1))`);
+    WHERE e.state <> 'erased' AND e.seq IN (
+      SELECT o.seq FROM webhook_inbox_events g JOIN webhook_inbox_events o
+        ON o.received_at = g.received_at AND o.delivery = g.delivery
+        WHERE g.seq = ${seqOf("?1")}
+      UNION SELECT o.seq FROM webhook_inbox_events o WHERE o.variant_of = ?1
+      UNION SELECT ${seqOf("g.variant_of")} FROM webhook_inbox_events g WHERE g.seq = ${seqOf("?1")})`);
   const kin = new Map(events.map((event) => [event.key, event]));
   for (const { key } of kin.values()) {
     for (const row of kinOf.all(keyBytes(key)) as Row[]) {
@@ -72,7 +76,7 @@ function rewrite(prepare: Prepare, event: EventRecord): void {
     UPDATE webhook_inbox_events
     SET id = ?, state = ?, reason = ?, occurred_at = ?, due_at = ?, replayed = ?, generation = ?, attempts = ?, crashes = ?,
       finished = ?, gave_up = ?, history = ?, interventions = ?, fence = NULL, lease_ends_at = NULL
-    WHERE key = ?`).run(
+    WHERE seq = ${seqOf("?14")}`).run(
     event.id,
     event.state,
     event.reason ?? null,
@@ -93,6 +97,10 @@ function rewrite(prepare: Prepare, event: EventRecord): void {
 function erase(prepare: Prepare, key: string): void {
   prepare(`
     DELETE FROM webhook_inbox_deliveries
-    WHERE seq = (SELECT delivery FROM webhook_inbox_events WHERE key = ?)`).run(keyBytes(key));
-  prepare("UPDATE webhook_inbox_events SET content_hash = '' WHERE key = ?").run(keyBytes(key));
+    WHERE seq = (SELECT delivery FROM webhook_inbox_events WHERE seq = ${seqOf("?1")})`).run(
+    keyBytes(key),
+  );
+  prepare(`UPDATE webhook_inbox_events SET content_hash = '' WHERE seq = ${seqOf("?1")}`).run(
+    keyBytes(key),
+  );
 }

@@ -7,6 +7,7 @@ import type { PruneAnswer, PruneAsk } from "../../contracts/store.ts";
 import { prunable } from "../../model/transitions.ts";
 import type { Moves } from "../records.ts";
 import type { Prepare } from "./connection.ts";
+import { deleteKey } from "./keys.ts";
 import { foldTallies } from "./tallies.ts";
 
 const isOver = `state IN (${prunable.map((state) => `'${state}'`).join(", ")})`;
@@ -38,7 +39,9 @@ function prunePayloads(prepare: Prepare, after: number, ask: PruneAsk, now: numb
   // What has an event that is not over is needed still.
   const remove = prepare(`
     DELETE FROM webhook_inbox_deliveries
-    WHERE seq = ? AND NOT EXISTS (SELECT 1 FROM webhook_inbox_events e WHERE e.delivery = ?1 AND NOT e.${isOver})`);
+    WHERE seq = ?1 AND NOT EXISTS (
+      SELECT 1 FROM webhook_inbox_events e
+      WHERE e.received_at = webhook_inbox_deliveries.received_at AND e.delivery = ?1 AND NOT e.${isOver})`);
   const removed = old.filter((seq) => remove.run(seq).changes === 1).length;
   return { removed, last };
 }
@@ -55,12 +58,13 @@ function pruneKeys(
     DELETE FROM webhook_inbox_events
     WHERE seq = ? AND ${isOver}
       AND NOT EXISTS (SELECT 1 FROM webhook_inbox_deliveries d WHERE d.seq = webhook_inbox_events.delivery)
-    RETURNING source, type, state`);
+    RETURNING key, source, type, state`);
   let removed = 0;
   for (const seq of old) {
     const row = remove.get(seq);
     if (row === undefined) continue;
     const { source, type, state } = row as { source: string; type: string; state: "done" };
+    deleteKey(prepare, row["key"] as Uint8Array);
     moves.add({ source, type, from: state, to: "pruned" });
     removed += 1;
   }

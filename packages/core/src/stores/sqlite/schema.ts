@@ -20,7 +20,7 @@ export const steps: readonly string[] = [
   -- One row for each event: narrow, so that keys outlive the bytes they were made from.
   CREATE TABLE webhook_inbox_events (
     seq INTEGER PRIMARY KEY,           -- order of commit
-    key BLOB NOT NULL UNIQUE,          -- 16 bytes of SHA-256 over source and id
+    key BLOB NOT NULL,                 -- 16 bytes of SHA-256 over source and id
     source TEXT NOT NULL,
     id TEXT NOT NULL,
     type TEXT NOT NULL,
@@ -55,8 +55,13 @@ export const steps: readonly string[] = [
   CREATE INDEX webhook_inbox_suspects ON webhook_inbox_events (source, due_at)
     WHERE state = 'pending' AND crashes > 0;
   CREATE INDEX webhook_inbox_leases ON webhook_inbox_events (source, lease_ends_at) WHERE state = 'running';
-  CREATE INDEX webhook_inbox_of_delivery ON webhook_inbox_events (delivery);
+  CREATE INDEX webhook_inbox_received ON webhook_inbox_events (received_at); -- and seq, as every index here
+  CREATE INDEX webhook_inbox_listed ON webhook_inbox_events (source, state, received_at);
   CREATE INDEX webhook_inbox_variants ON webhook_inbox_events (variant_of) WHERE variant_of IS NOT NULL;
+
+  -- Which event has a key: that of a new one in the small table, of others in the large one.
+  CREATE TABLE webhook_inbox_keys_hot (key BLOB PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE webhook_inbox_keys_cold (key BLOB PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 
   -- How many events went which way between states: what is counted without counting rows.
   CREATE TABLE webhook_inbox_tallies (

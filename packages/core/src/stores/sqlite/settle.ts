@@ -4,6 +4,7 @@ import type { Hold } from "../../contracts/store.ts";
 import type { Settlement } from "../../model/settlement.ts";
 import type { Moves } from "../records.ts";
 import type { Prepare } from "./connection.ts";
+import { seqOf } from "./keys.ts";
 import { keyBytes, listText } from "./rows.ts";
 import { takeAll } from "./take.ts";
 
@@ -13,7 +14,7 @@ export function extendAll(
   leaseEndsAt: number,
 ): readonly boolean[] {
   const statement = prepare(
-    "UPDATE webhook_inbox_events SET lease_ends_at = ? WHERE key = ? AND fence = ?",
+    `UPDATE webhook_inbox_events SET lease_ends_at = ? WHERE seq = ${seqOf("?2")} AND fence = ?`,
   );
   return holds.map(
     ({ key, fence }) => statement.run(leaseEndsAt, keyBytes(key), fence).changes === 1,
@@ -47,7 +48,7 @@ function settle(
         )
       ) END,
       fence = NULL, lease_ends_at = NULL
-    WHERE key = ?8 AND fence = ?9 AND state = 'running'
+    WHERE seq = ${seqOf("?8")} AND fence = ?9 AND state = 'running'
     RETURNING source, type, delivery`).get(
     outcome.state,
     "reason" in outcome ? outcome.reason : null,

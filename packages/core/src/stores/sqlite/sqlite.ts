@@ -30,6 +30,7 @@ import { limitOf, Moves } from "../records.ts";
 import { claimDue } from "./claim.ts";
 import { connect, identityOf, transaction, type Prepare } from "./connection.ts";
 import { interveneNow } from "./intervene.ts";
+import { KeyMerge, seqOf } from "./keys.ts";
 import { migrate, releaseAll } from "./migrate.ts";
 import { pageOf } from "./page.ts";
 import { pruneNow } from "./prune.ts";
@@ -76,6 +77,7 @@ class SqliteStore implements Store<SqliteTransaction> {
   readonly #statements = new Map<string, StatementSync>();
   /** Where the look for waiting types goes on, by source. */
   readonly #walks = new Map<string, string>();
+  #merge = new KeyMerge();
   #database: DatabaseSync | undefined;
   /** Which file the open database is; undefined until it was opened, and after it was closed. */
   #identity: string | undefined;
@@ -104,6 +106,7 @@ class SqliteStore implements Store<SqliteTransaction> {
 
   #disconnect(): void {
     this.#statements.clear();
+    this.#merge = new KeyMerge();
     this.#database?.close();
     this.#database = undefined;
   }
@@ -130,9 +133,11 @@ class SqliteStore implements Store<SqliteTransaction> {
   }
 
   take(events: readonly NewEvent[], ask: TakeAsk): Promise<readonly Taken[]> {
-    return this.#move((prepare, now, moves) =>
-      takeAll({ prepare, ask, now, moves, deliveries: new Map() }, events),
-    );
+    return this.#move((prepare, now, moves) => {
+      const taken = takeAll({ prepare, ask, now, moves, deliveries: new Map() }, events);
+      this.#merge.step(prepare, taken.filter(({ kind }) => kind === "taken").length);
+      return taken;
+    });
   }
 
   claim(ask: ClaimAsk): Promise<ClaimAnswer> {
@@ -160,7 +165,7 @@ class SqliteStore implements Store<SqliteTransaction> {
       const row = prepare(`
         SELECT ${eventColumns}, ${deliveryColumns}
         FROM webhook_inbox_events e LEFT JOIN webhook_inbox_deliveries d ON d.seq = e.delivery
-        WHERE e.key = ?`).get(keyBytes(key)) as Row | undefined;
+        WHERE e.seq = ${seqOf("?1")}`).get(keyBytes(key)) as Row | undefined;
       return row === undefined ? undefined : keptOf(row);
     });
   }

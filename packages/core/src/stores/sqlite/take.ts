@@ -5,6 +5,7 @@ import type { Delivery } from "../../model/delivery.ts";
 import type { NewEvent } from "../../model/event.ts";
 import { bornRecord, isBornClaimed, Room, variantOf, type Moves } from "../records.ts";
 import type { Prepare } from "./connection.ts";
+import { insertKey, seqOf } from "./keys.ts";
 import { eventColumns, eventOf, keyBytes, listText, type Row } from "./rows.ts";
 
 /** What one call of `take` works with. */
@@ -37,12 +38,13 @@ function insert(on: Taking, event: NewEvent, isClaimed: boolean, variantOfKey?: 
   }
   const record = bornRecord(event, now, isClaimed);
   const { source, type, state } = record;
-  prepare(`
+  const key = keyBytes(record.key);
+  const { lastInsertRowid: seq } = prepare(`
     INSERT INTO webhook_inbox_events (key, source, id, type, identified, state, reason, delivery, content_hash, variant_of,
       occurred_at, received_at, due_at, replayed, generation, fence, lease_ends_at, attempts, crashes, duplicates,
       conflicts, finished, gave_up, history, interventions, notes)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, 0, ?, 0, '[]', '[]', '[]', '[]', ?)`).run(
-    keyBytes(record.key),
+    key,
     source,
     record.id,
     type,
@@ -61,6 +63,7 @@ function insert(on: Taking, event: NewEvent, isClaimed: boolean, variantOfKey?: 
     record.duplicates,
     listText(record.notes),
   );
+  insertKey(prepare, key, seq);
   moves.add({ source, type, from: undefined, to: state });
   if (record.duplicates > 0) countMore(on, event, "duplicate", record.duplicates);
   return isClaimed
@@ -87,7 +90,7 @@ function insertDelivery(prepare: Prepare, delivery: Delivery): number | bigint {
 function takeAgain(on: Taking, event: NewEvent): Taken {
   const { prepare, ask } = on;
   const row = prepare(`
-    SELECT ${eventColumns}, e.fence, e.conflicts FROM webhook_inbox_events e WHERE e.key = ?`).get(
+    SELECT ${eventColumns}, e.fence, e.conflicts FROM webhook_inbox_events e WHERE e.seq = ${seqOf("?1")}`).get(
     keyBytes(event.key),
   ) as Row;
   if (row["fence"] === ask.fence) {
@@ -127,7 +130,7 @@ function countMore(
 }
 
 function find(prepare: Prepare, key: string): unknown {
-  return prepare("SELECT 1 FROM webhook_inbox_events WHERE key = ?").get(keyBytes(key));
+  return prepare(`SELECT ${seqOf("?1")} AS seq`).get(keyBytes(key))?.["seq"] ?? undefined;
 }
 
 function addTo(
@@ -136,8 +139,7 @@ function addTo(
   key: string,
   count: number,
 ): void {
-  prepare(`UPDATE webhook_inbox_events SET ${column} = ${column} + ? WHERE key = ?`).run(
-    count,
-    keyBytes(key),
-  );
+  prepare(
+    `UPDATE webhook_inbox_events SET ${column} = ${column} + ? WHERE seq = ${seqOf("?2")}`,
+  ).run(count, keyBytes(key));
 }

@@ -3,6 +3,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Hold } from "../../contracts/store.ts";
 import { WebhookInboxError } from "../../errors.ts";
+import { seqOf } from "./keys.ts";
 import { keyBytes } from "./rows.ts";
 
 /** What a handler may use of the inbox's own connection while its function runs. */
@@ -44,7 +45,7 @@ export function finishWith<T>(
   handler: string,
   work: (database: SqliteClient) => T,
 ): T {
-  const held = "WHERE key = ? AND fence = ? AND state = 'running'";
+  const held = `WHERE seq = ${seqOf("?1")} AND fence = ?2 AND state = 'running'`;
   const claim = database.prepare(`SELECT 1 FROM webhook_inbox_events ${held}`);
   if (claim.get(keyBytes(key), fence) === undefined) throw new Undone(lost(key));
   database.exec(`SAVEPOINT ${savepoint}`);
@@ -56,8 +57,8 @@ export function finishWith<T>(
     throw new Undone(ended());
   }
   database
-    .prepare(`UPDATE webhook_inbox_events SET finished = json_insert(finished, '$[#]', ?) ${held}`)
-    .run(handler, keyBytes(key), fence);
+    .prepare(`UPDATE webhook_inbox_events SET finished = json_insert(finished, '$[#]', ?3) ${held}`)
+    .run(keyBytes(key), fence, handler);
   return result;
 }
 
