@@ -38,9 +38,10 @@ export async function makeDays(run: Run, tables: Tables, now: number): Promise<v
 /** Days that there are, oldest first. */
 export async function daysOf(run: Run, { schema }: Tables): Promise<readonly Day[]> {
   const rows = await run(
-    `SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-     WHERE i.inhparent = to_regclass($1) ORDER BY 1`,
-    [`"${schema}"."deliveries"`],
+    `SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_class p ON p.oid = i.inhparent
+       JOIN pg_namespace n ON n.oid = p.relnamespace
+     WHERE n.nspname = $1 AND p.relname = 'deliveries' ORDER BY 1`,
+    [schema],
   );
   return rows.flatMap((row) => {
     const table = String(row["relname"]);

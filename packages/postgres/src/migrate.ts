@@ -36,7 +36,13 @@ interface Version {
 
 /** Of a database without the schema: 0. */
 async function versionOf(run: Run, { schema, meta }: Tables): Promise<Version> {
-  const [there] = await run("SELECT to_regclass($1) IS NOT NULL AS there", [`"${schema}"."meta"`]);
+  // Asked of the catalogue: to_regclass() may still answer what was true before the lock was had.
+  const [there] = await run(
+    `SELECT EXISTS (
+       SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = 'meta'
+     ) AS there`,
+    [schema],
+  );
   if (there?.["there"] !== true) return { schema: 0, worksFrom: 0 };
   const rows = await run(`SELECT name, value FROM ${meta}`);
   const of = (name: string): number =>

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { sendOf, type Argument, type RedisClient, type Send } from "./client.ts";
-import { proveBytes } from "./durable.ts";
+import { proveWritable } from "./durable.ts";
 import { unavailable } from "./unavailable.ts";
 
 export class Connection {
@@ -17,8 +17,8 @@ export class Connection {
     this.#timeoutMs = timeoutMs;
   }
 
-  proveBytes(): Promise<void> {
-    return proveBytes(this.#send, this.#prefix);
+  proveWritable(): Promise<void> {
+    return proveWritable(this.#send, this.#prefix);
   }
 
   /** Runs a script; sends its text only where the server does not know it yet. */

@@ -50,13 +50,44 @@ function valueOf(reply: unknown, name: string): string | undefined {
   return value === undefined ? undefined : String(value);
 }
 
-/** Throws `STORE_INCOMPATIBLE` for a client that changes bytes on their way. */
-export async function proveBytes(send: Send, key: string): Promise<void> {
+/** What this version writes, and the oldest version of webhook-inbox that can still work with it. */
+const version = { schema: 1, worksFrom: 1 } as const;
+
+const opening = `
+local meta = KEYS[1] .. 'meta'
+local held = tonumber(redis.call('HGET', meta, 'works_from') or '0')
+if held <= tonumber(ARGV[2]) and tonumber(redis.call('HGET', meta, 'schema') or '0') < tonumber(ARGV[2]) then
+  redis.call('HSET', meta, 'schema', ARGV[2], 'works_from', ARGV[3])
+end
+redis.call('HSET', meta, 'bytes', ARGV[1])
+return { tostring(held), { redis.call('HGET', meta, 'bytes') } }
+`;
+
+/**
+ * Writes, and reads back what it has written. Throws `STORE_INCOMPATIBLE` for a client that changes bytes on their way, and
+ * for what a later version has changed.
+ */
+export async function proveWritable(send: Send, prefix: string): Promise<void> {
   const every = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
-  const back = await send(key, ["EVAL", "return {ARGV[1], {ARGV[1]}}", "1", key, every]);
-  const [one, [other] = []] = back as [unknown, unknown[]?];
-  if (Buffer.isBuffer(one) && one.equals(every) && Buffer.isBuffer(other) && other.equals(every))
-    return;
+  const { schema, worksFrom } = version;
+  const reply = await send(prefix, [
+    "EVAL",
+    opening,
+    "1",
+    prefix,
+    every,
+    `${schema}`,
+    `${worksFrom}`,
+  ]);
+  const [held, [bytes] = []] = reply as [Buffer | string, unknown[]?];
+  if (Number(held) > schema) {
+    throw new WebhookInboxError(
+      "STORE_INCOMPATIBLE",
+      `what is kept under "${prefix}" needs a webhook-inbox that knows version ${String(held)} of it; this one knows ` +
+        `${schema}. Use the version that changed it, or a later one.`,
+    );
+  }
+  if (Buffer.isBuffer(bytes) && bytes.equals(every)) return;
   throw new WebhookInboxError(
     "STORE_INCOMPATIBLE",
     "the Redis client does not give bytes back as they were sent. Pass a client of ioredis or node-redis as it is, " +

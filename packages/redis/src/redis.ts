@@ -114,7 +114,7 @@ class RedisStore implements Store<NoTransaction> {
   async open(): Promise<void> {
     this.#hasClosed = false;
     await this.#connection.answered(async () => {
-      await this.#connection.proveBytes();
+      await this.#connection.proveWritable();
       await this.#prove();
     });
   }

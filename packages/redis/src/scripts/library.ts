@@ -12,6 +12,7 @@
  *   types of which something waits. `suspects:<source>`: what is due and has crashed. `leases:<source>`: what runs.
  * - `variants:<key>`: keys of the variants of an event. `sources`: all sources there ever were.
  * - `tally:<minute>`: a hash from ways to counts; `tallies`: the minutes there are.
+ * - `meta`: a hash, the version of all this.
  * - `claimed:<fence>`: what a claim gave, for a minute: a claim that is asked again after its answer was lost gives it again.
  */
 export const library: string = `

@@ -20,6 +20,7 @@ import { tallyTests } from "./tally.ts";
 import { noTransactionTests, transactionTests, type Effects } from "./transaction.ts";
 import { noWakeupTests, wakeupTests } from "./wakeups.ts";
 
+export { outageSuite, type Outage, type OutageSuiteOptions } from "./outages.ts";
 export type { Effects } from "./transaction.ts";
 
 /** An empty place for events, made for one test. */
