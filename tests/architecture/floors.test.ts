@@ -34,7 +34,7 @@ const foreign: Readonly<Record<string, readonly string[]>> = {
   hash: ["node:crypto"],
   verify: ["node:crypto"],
   http: ["node:http"],
-  stores: ["node:sqlite", "node:fs", "node:path"],
+  stores: ["node:sqlite", "node:fs", "node:path", "node:worker_threads"],
   work: ["node:worker_threads"],
   providers: ["zod"],
 };

@@ -1,11 +1,12 @@
 /** Connections of the user's pool in the store's use: each statement has a deadline, and nothing waits for ever. */
 
 import { createHash } from "node:crypto";
+import { WebhookInboxError } from "@webhook-inbox/core";
 import { Owners } from "./owners.ts";
 import type { PostgresClient, PostgresPool, Row, Run } from "./pool.ts";
 import { isAnswered, isMisnamed, mayRepeat, unavailable } from "./unavailable.ts";
 
-const triesMax = 4;
+const triesMax = 8;
 /** Of a pool that does not say how large it is. */
 const poolMax = 10;
 
@@ -30,6 +31,8 @@ export class Connection<Client extends PostgresClient> {
 
   constructor(pool: PostgresPool<Client>, timeoutMs: number) {
     this.#pool = pool;
+    // Connections that die while nobody uses them: what is asked next gets another one.
+    pool.on?.("error", () => undefined);
     this.#timeoutMs = timeoutMs;
     this.#toLend = Math.max(1, this.max - 2);
   }
@@ -56,7 +59,8 @@ export class Connection<Client extends PostgresClient> {
     return this.#owners.with((owner) =>
       this.#repeated(() =>
         this.#with((client) => {
-          const run: Run = (text, values) => this.#query(client, text, values, timeoutMs);
+          const run: Run = (text, values) =>
+            this.#query(client, text, values, text.startsWith("BEGIN") ? undefined : timeoutMs);
           return within(run, timeoutMs, () => work({ run, owner }));
         }),
       ),
@@ -65,12 +69,18 @@ export class Connection<Client extends PostgresClient> {
 
   /** Runs `work` in one transaction, once, with the connection itself; `openMs` is how long it may stand open. */
   async lent<T>(work: (client: Client, run: Run) => Promise<T>, openMs: number): Promise<T> {
+    if (this.max < 2) throw tooSmall();
     if (this.#toLend > 0) this.#toLend -= 1;
     else await new Promise<void>((resolve) => this.#borrowers.push(resolve));
     try {
       return await this.#with((client) => {
         const run: Run = (text, values) => this.#query(client, text, values);
-        return within(run, openMs, () => work(client, run));
+        // The server has ended it by then; what never ends must not keep the connection.
+        return inTime(
+          within(run, openMs, () => work(client, run)),
+          openMs,
+          "the function of ctx.transaction has not ended",
+        );
       });
     } finally {
       const next = this.#borrowers.shift();
@@ -87,9 +97,9 @@ export class Connection<Client extends PostgresClient> {
       if (!this.#known.has(client)) await this.#meet(client);
       return client;
     } catch (error) {
-      // One that comes after all is not kept.
+      // One that comes after all, or does not answer, is not kept.
       connecting.then(
-        (client) => client.release(),
+        (client) => client.release(true),
         () => undefined,
       );
       throw unavailable(error);
@@ -130,9 +140,10 @@ export class Connection<Client extends PostgresClient> {
       try {
         return await act();
       } catch (error) {
-        if (isMisnamed(error)) this.#isNaming = false;
-        else if (!mayRepeat(error)) throw unavailable(error);
-        if (tries >= triesMax) throw unavailable(error);
+        if ((!isMisnamed(error) && !mayRepeat(error)) || tries >= triesMax)
+          throw unavailable(error);
+        // Whoever was in the way gets ahead.
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * 2 ** tries));
       }
     }
   }
@@ -145,8 +156,13 @@ export class Connection<Client extends PostgresClient> {
   ): Promise<readonly Row[]> {
     const named = this.#isNaming && values.length > 0 ? { name: this.#nameOf(text) } : {};
     const asking = client.query({ text, values: [...values], ...named });
-    const { rows } = await inTime(asking, timeoutMs, "it did not answer");
-    return rows as readonly Row[];
+    try {
+      const { rows } = await inTime(asking, timeoutMs, "it did not answer");
+      return rows as readonly Row[];
+    } catch (error) {
+      if (isMisnamed(error)) this.#isNaming = false;
+      throw error;
+    }
   }
 
   #nameOf(text: string): string {
@@ -159,13 +175,22 @@ export class Connection<Client extends PostgresClient> {
   }
 }
 
+function tooSmall(): WebhookInboxError {
+  return new WebhookInboxError(
+    "TRANSACTION_INVALID",
+    "ctx.transaction needs a pool of at least two connections (max: 2): one for the handler, and one for the inbox.",
+  );
+}
+
 /**
  * Runs `work` between BEGIN and COMMIT; rolls back what fails. The server itself gives up a statement, or a transaction
  * that is left standing, after `timeoutMs`.
  */
 export async function within<T>(run: Run, timeoutMs: number, work: () => Promise<T>): Promise<T> {
   const settings = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"];
-  await run(["BEGIN", ...settings.map((name) => `SET LOCAL ${name} = ${timeoutMs}`)].join("; "));
+  // Whatever the user of the pool has as a default: what is looked at again has to be seen as it is then.
+  const begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
+  await run([begin, ...settings.map((name) => `SET LOCAL ${name} = ${timeoutMs}`)].join("; "));
   try {
     const result = await work();
     await run("COMMIT");

@@ -50,32 +50,46 @@ async function selected(
   ask: InterveneAsk,
 ): Promise<Page> {
   const states = statesFor[ask.act];
-  // What has no delivery any more cannot be handled.
-  const more =
-    stateAfter[ask.act] === "pending"
-      ? `EXISTS (SELECT FROM ${tables.deliveries} AS d WHERE ${ofEvent})`
-      : "true";
   const locks = !ask.dryRun;
   if (!("keys" in selection)) {
     if (!states.includes(selection.state)) return { events: [], cursor: undefined };
     const { cursor, limit } = ask;
-    return await pageOf(run, tables, {
+    const page = await pageOf(run, tables, {
       filter: selection,
       order: "oldest",
       cursor,
       limit,
-      more,
       locks,
     });
+    return { ...page, events: await handleable(run, tables, page.events, ask) };
   }
   const rows = await run(
     `SELECT ${eventColumns} FROM ${tables.events} AS e
-     WHERE e.key = ANY ($1::uuid[]) AND e.state = ANY ($2) AND ${more} ORDER BY e.key ${locks ? "FOR UPDATE" : ""}`,
+     WHERE e.key = ANY ($1::uuid[]) AND e.state = ANY ($2) ORDER BY e.key ${locks ? "FOR UPDATE" : ""}`,
     [selection.keys.map(uuidOf), states],
   );
   const found = new Map(rows.map((row) => [keyOf(row["key"]), eventOf(row)]));
   const events = [...new Set(selection.keys)].flatMap((key) => found.get(key) ?? []);
-  return { events, cursor: undefined };
+  return { events: await handleable(run, tables, events, ask), cursor: undefined };
+}
+
+/**
+ * What has no delivery any more cannot be handled. Asked once the events are locked: from then on their deliveries stay,
+ * since who forgets one locks its events too.
+ */
+async function handleable(
+  run: Run,
+  { events, deliveries }: Tables,
+  chosen: readonly EventRecord[],
+  { act }: InterveneAsk,
+): Promise<readonly EventRecord[]> {
+  if (stateAfter[act] !== "pending" || chosen.length === 0) return chosen;
+  const rows = await run(
+    `SELECT e.key FROM ${events} AS e JOIN ${deliveries} AS d ON ${ofEvent} WHERE e.key = ANY ($1::uuid[])`,
+    [chosen.map(({ key }) => uuidOf(key))],
+  );
+  const able = new Set(rows.map((row) => keyOf(row["key"])));
+  return chosen.filter(({ key }) => able.has(key));
 }
 
 /** With all events of their deliveries and all variants of their ids. */

@@ -26,6 +26,7 @@ export interface Notification {
 /** Where connections come from: the one method of a driver that the store needs. */
 export interface PostgresPool<Client extends PostgresClient = PostgresClient> {
   connect(): Promise<Client>;
+  on?(event: "error", listener: (error: Error) => void): unknown;
   /** How many connections there may be at once. Default: 10, as `pg` has it. */
   readonly options?: { readonly max?: number | undefined };
 }

@@ -129,7 +129,7 @@ class PostgresStore<Client extends PostgresClient> implements Store<PostgresTran
     const transaction = (work: (within: typeof run) => Promise<void>): Promise<void> =>
       this.#connection.transaction(({ run: within }) => work(within), migrateMs);
     await migrate(run, transaction, this.#tables, this.#mode);
-    await makeDays(run, this.#tables, clock.now());
+    await makeDays(this.#connection, this.#tables, clock.now());
   }
 
   async close(): Promise<void> {

@@ -5,14 +5,11 @@ import { badCursor, Moves } from "@webhook-inbox/core/records";
 import type { Connection, Session } from "./connection.ts";
 import { daysOf, dropDay, makeDays } from "./days.ts";
 import type { PostgresClient, Row, Run } from "./pool.ts";
+import { isAnswered } from "./unavailable.ts";
 import { nowMs, type Tables } from "./tables.ts";
 import { foldTallies, writeTallies } from "./tallies.ts";
 
 const isOver = `state IN (${prunable.map((state) => `'${state}'`).join(", ")})`;
-
-/** What has an event that is not over is needed still. */
-const neededBy = ({ events }: Tables): string =>
-  `EXISTS (SELECT FROM ${events} AS e WHERE e.received_at = d.received_at AND e.delivery = d.id AND NOT e.${isOver})`;
 
 /** The cursor says which part of the round it is, and where in it to go on. */
 export async function prune<Client extends PostgresClient>(
@@ -28,7 +25,9 @@ export async function prune<Client extends PostgresClient>(
   if (after.some(Number.isNaN)) throw badCursor();
   if (part === "days") return await pruneDay(connection, tables, ask, now, Number(at));
   if (part === "payloads") {
-    const { removed, last } = await prunePayloads(run, tables, ask, now - ask.payloadMs, after);
+    const { removed, last } = await connection.transaction(({ run: within }) =>
+      prunePayloads(within, tables, ask, now, after),
+    );
     return { payloads: removed, keys: 0, cursor: last === undefined ? "keys" : `payloads ${last}` };
   }
   if (part === "keys") {
@@ -41,8 +40,7 @@ export async function prune<Client extends PostgresClient>(
   return { payloads: 0, keys: 0, cursor: isMore ? "tallies" : undefined };
 }
 
-/** How long everyone may have to wait for the lock that dropping a day takes. */
-const lockMs = 1000;
+const dropMs = 60_000;
 
 /** The next day that is wholly old. A day that others use just now is left for the next round. */
 async function pruneDay<Client extends PostgresClient>(
@@ -52,14 +50,19 @@ async function pruneDay<Client extends PostgresClient>(
   now: number,
   after: number,
 ): Promise<PruneAnswer> {
-  if (ask.cursor === undefined) await makeDays(connection.run, tables, now);
+  if (ask.cursor === undefined) await makeDays(connection, tables, now);
   const days = await daysOf(connection.run, tables);
-  const day = days.find(({ from, before }) => from > after && before < now - ask.payloadMs);
+  const day = days.find(
+    ({ from, before }) => from > after && before < instantBefore(now, ask.payloadMs),
+  );
   if (day === undefined) return { payloads: 0, keys: 0, cursor: "payloads" };
-  const payloads = await connection.transaction(async ({ run }) => {
-    await run(`SET LOCAL lock_timeout = ${lockMs}`);
-    return await dropDay(run, tables, day, neededBy(tables));
-  });
+  const payloads = await connection
+    .transaction(({ run }) => dropDay(run, tables, day), dropMs)
+    .catch((error: unknown) => {
+      // Somebody uses it just now, or only its owner may drop it: what is to be forgotten goes one by one.
+      if (isAnswered((error as Error).cause)) return undefined;
+      throw error;
+    });
   return { payloads: payloads ?? 0, keys: 0, cursor: `days ${day.from}` };
 }
 
@@ -77,34 +80,46 @@ const lastOf = (rows: readonly Row[], limit: number): string | undefined => {
     : `${String(last["received_at"])} ${String(last["number"])}`;
 };
 
-/** Deliveries one by one: those of no day, and those of days from which too much is needed still. */
+/** The instant so long ago; where nothing ever grows old, one before all others. */
+const instantBefore = (now: number, ms: number): number =>
+  Number.isFinite(ms) ? Math.max(-9e15, Math.ceil(now - ms)) : -9e15;
+
+/**
+ * Deliveries one by one: those of no day, and those of days from which too much is needed still. Their events are locked,
+ * so that none of them is replayed meanwhile; what somebody else has locked stays. Runs in a transaction.
+ */
 async function prunePayloads(
   run: Run,
   tables: Tables,
   { limit, payloadMs }: PruneAsk,
-  before: number,
+  now: number,
   after: readonly number[],
 ): Promise<Part> {
-  const { deliveries } = tables;
+  const { deliveries, events } = tables;
+  const before = instantBefore(now, payloadMs);
   // The day in which retention ends goes as a whole, later; unless retention is shorter than a day.
-  const horizon = payloadMs < dayMs ? before : Math.min(before, before - (before % dayMs));
+  const horizon = payloadMs < dayMs ? before : before - (((before % dayMs) + dayMs) % dayMs);
   const rows = await run(
-    `WITH old AS (
-       SELECT d.received_at, d.id, ${neededBy(tables)} AS is_needed FROM ${deliveries} AS d
-       WHERE (d.received_at, d.id) > ($1, $2) AND d.received_at < $3 ORDER BY d.received_at, d.id LIMIT $4
-     ),
-     removed AS (
-       DELETE FROM ${deliveries} AS d USING old AS o
-       WHERE d.received_at = o.received_at AND d.id = o.id AND NOT is_needed AND NOT ${neededBy(tables)} RETURNING d.id
-     )
-     SELECT o.received_at, o.id AS number, r.id IS NOT NULL AS is_gone
-     FROM old AS o LEFT JOIN removed AS r USING (id) ORDER BY 1, 2`,
-    [...after, Math.max(-9e15, Math.ceil(horizon)), limit],
+    `SELECT d.received_at, d.id AS number FROM ${deliveries} AS d
+     WHERE (d.received_at, d.id) > ($1, $2) AND d.received_at < $3 ORDER BY d.received_at, d.id LIMIT $4`,
+    [...after, horizon, limit],
   );
-  return {
-    removed: rows.filter((row) => row["is_gone"] === true).length,
-    last: lastOf(rows, limit),
-  };
+  const old = [rows.map((row) => row["received_at"]), rows.map((row) => row["number"])];
+  const locked = await run(
+    `SELECT e.key FROM ${events} AS e JOIN unnest($1::bigint[], $2::bigint[]) AS o (at, id)
+       ON e.received_at = o.at AND e.delivery = o.id
+     WHERE e.${isOver} ORDER BY e.key FOR UPDATE OF e SKIP LOCKED`,
+    old,
+  );
+  const removed = await run(
+    `DELETE FROM ${deliveries} AS d USING unnest($1::bigint[], $2::bigint[]) AS o (at, id)
+     WHERE d.received_at = o.at AND d.id = o.id AND NOT EXISTS (
+       SELECT FROM ${events} AS e
+       WHERE e.received_at = d.received_at AND e.delivery = d.id AND NOT (e.key = ANY ($3::uuid[]) AND e.${isOver})
+     ) RETURNING d.id`,
+    [...old, locked.map((row) => row["key"])],
+  );
+  return { removed: removed.length, last: lastOf(rows, limit) };
 }
 
 const dayMs = 86_400_000;
@@ -134,7 +149,7 @@ async function pruneKeys(
      )
      SELECT o.received_at, o.seq AS number, r.source, r.type, r.state
      FROM old AS o LEFT JOIN removed AS r USING (key) ORDER BY 1, 2`,
-    [...after, Math.max(-9e15, Math.ceil(now - keyMs)), limit],
+    [...after, instantBefore(now, keyMs), limit],
   );
   const moves = new Moves();
   const gone = rows.filter((row) => row["state"] !== null);

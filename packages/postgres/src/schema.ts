@@ -92,6 +92,9 @@ CREATE TABLE ${tallies} (
 
 /** What stands before the first step. */
 export const beginning = ({ schema, meta }: Tables): string => `
-CREATE SCHEMA IF NOT EXISTS "${schema}";
+DO $$ BEGIN
+  -- Looked for first: who may use a schema need not have the right to make one.
+  IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = '${schema}') THEN CREATE SCHEMA "${schema}"; END IF;
+END $$;
 CREATE TABLE IF NOT EXISTS ${meta} (name text PRIMARY KEY, value bigint NOT NULL);
 `;

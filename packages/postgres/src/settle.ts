@@ -15,8 +15,13 @@ export async function extendAll(
   leaseMs: number,
 ): Promise<readonly boolean[]> {
   const rows = await run(
-    `UPDATE ${events} AS e SET lease_ends_at = ${nowMs} + $3::bigint
-     FROM unnest($1::uuid[], $2::text[]) AS g (key, fence) WHERE e.key = g.key AND e.fence = g.fence
+    `WITH given AS (SELECT * FROM unnest($1::uuid[], $2::text[]) AS g (key, fence)),
+     locked AS MATERIALIZED (
+       SELECT e.key FROM ${events} AS e JOIN given AS g ON e.key = g.key AND e.fence = g.fence
+       ORDER BY e.key FOR UPDATE OF e
+     )
+     UPDATE ${events} AS e SET lease_ends_at = ${nowMs} + $3::bigint
+     FROM given AS g WHERE e.key = g.key AND e.key IN (SELECT key FROM locked) AND e.fence = g.fence
      RETURNING e.key, e.fence`,
     [holds.map(({ key }) => uuidOf(key)), holds.map(({ fence }) => fence), leaseMs],
   );
@@ -43,13 +48,18 @@ const settleSql = (tables: Tables): string => `
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::boolean[], $7::text[], $8::text[],
       $9::text[]) AS g (key, fence, state, reason, after_ms, is_back, finished, gave_up, history)
   ),
+  locked AS MATERIALIZED (
+    -- In the order of the keys, so that those who want the same events do not wait for one another in a circle.
+    SELECT e.key FROM ${tables.events} AS e JOIN given AS g ON e.key = g.key AND e.fence = g.fence ORDER BY e.key FOR UPDATE OF e
+  ),
   settled AS (
     UPDATE ${tables.events} AS e
     SET state = g.state, reason = g.reason, due_at = coalesce(${nowMs} + g.after_ms, e.due_at),
       attempts = e.attempts - CASE WHEN g.is_back THEN 1 ELSE 0 END,
       crashes = CASE WHEN g.state = 'pending' AND NOT g.is_back THEN 0 ELSE e.crashes END,
       finished = ${joined}, gave_up = g.gave_up, history = g.history, fence = NULL, lease_ends_at = NULL
-    FROM given AS g WHERE e.key = g.key AND e.fence = g.fence AND e.state = 'running'
+    FROM given AS g
+    WHERE e.key = g.key AND e.key IN (SELECT key FROM locked) AND e.fence = g.fence AND e.state = 'running'
     RETURNING e.key, e.source, e.type, e.state, e.delivery, e.received_at
   ),
   tallied AS (${addingMoves(

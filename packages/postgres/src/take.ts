@@ -41,10 +41,14 @@ const meetSql = (tables: Tables): string => `
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::integer[], $7::text[], $8::text[])
       AS g (key, content_hash, may_conflict, copies, source, type)
   ),
+  locked AS MATERIALIZED (
+    -- In the order of the keys, so that those who want the same events do not wait for one another in a circle.
+    SELECT e.key FROM ${tables.events} AS e JOIN given AS g ON e.key = g.key ORDER BY e.key FOR UPDATE OF e
+  ),
   counted AS (
     UPDATE ${tables.events} AS e SET duplicates = e.duplicates + g.copies
     FROM given AS g
-    WHERE e.key = g.key AND e.fence IS DISTINCT FROM $5
+    WHERE e.key = g.key AND e.key IN (SELECT key FROM locked) AND e.fence IS DISTINCT FROM $5
       AND (e.state = 'erased' OR e.content_hash = g.content_hash OR NOT g.may_conflict)
     RETURNING e.key, g.source, g.type, g.copies
   ),

@@ -66,7 +66,7 @@ export async function foldTallies(
     INSERT INTO ${tallies} (${columns})
     SELECT ${at}, 0, source, type, from_state, to_state, sum(count) FROM old GROUP BY 1, 2, 3, 4, 5, 6
     ${adding(tallies)}`;
-  await run(fold("at > 0 AND at < $1", "0"), [oneBefore]);
+  if (oneBefore > 0) await run(fold("at > 0 AND at < $1", "0"), [oneBefore]);
   const [first] = await run(
     `SELECT min(at) AS at FROM ${tallies} WHERE owner <> 0 AND at > 0 AND at < $1`,
     [hoursBefore],

@@ -7,6 +7,7 @@ import { WebhookInboxError, type Hold } from "@webhook-inbox/core";
 import type { Run } from "./pool.ts";
 import { uuidOf } from "./rows.ts";
 import type { Tables } from "./tables.ts";
+import { codeOf } from "./unavailable.ts";
 
 /**
  * Runs `work` in a transaction on the store's database, and marks the handler as succeeded in the same transaction: both
@@ -15,6 +16,9 @@ import type { Tables } from "./tables.ts";
 export type PostgresTransaction<Client> = <T>(work: (client: Client) => Promise<T>) => Promise<T>;
 
 const savepoint = "webhook_inbox_transaction";
+
+/** No transaction, no such savepoint, and one in which a statement has failed. */
+const endedCodes: ReadonlySet<string> = new Set(["25P01", "3B001", "25P02"]);
 
 /** What the user's function threw, carried past everything that looks at errors of the database. */
 export class Undone {
@@ -51,7 +55,8 @@ export async function finishWith<T>(
     // a statement failed and its error was passed over.
     await run(`RELEASE SAVEPOINT ${savepoint}`);
   } catch (error) {
-    throw new Undone(ended(error));
+    if (endedCodes.has(codeOf(error))) throw new Undone(ended(error));
+    throw error;
   }
   const [written] = await run(
     `UPDATE ${events} SET finished = (coalesce(nullif(finished, ''), '[]')::jsonb || to_jsonb($3::text))::text

@@ -34,7 +34,9 @@ export function codeOf(error: unknown): string {
 
 /** Whether the connection can go on: the server has answered with an error and has not closed it; or it is not the server's. */
 export function isAnswered(error: unknown): boolean {
-  return /^(?!08|57P)[0-9A-Z]{5}$/.test(codeOf(error)) || error instanceof WebhookInboxError;
+  return (
+    /^(?!08|57P)(?=.*\d)[0-9A-Z]{5}$/.test(codeOf(error)) || error instanceof WebhookInboxError
+  );
 }
 
 export const mayRepeat = (error: unknown): boolean => undone.has(codeOf(error));

@@ -2,7 +2,17 @@
 
 import type { Store } from "@webhook-inbox/core";
 import { strict as assert } from "node:assert";
-import { claimAsk, eventOf, recordOf, settlementOf, take, takeAsk, taken } from "./material.ts";
+import {
+  claimAsk,
+  eventOf,
+  holdOf,
+  recordOf,
+  settlementOf,
+  take,
+  takeAsk,
+  taken,
+} from "./material.ts";
+import { randomOf } from "./random.ts";
 import type { StoreTests } from "./store-test.ts";
 
 const always: StoreTests = {
@@ -56,6 +66,58 @@ const shared: StoreTests = {
     const claimed = answers.flatMap(({ claims }) => claims.map(({ event }) => event.id));
     assert.equal(claimed.length, 60);
     assert.equal(new Set(claimed).size, 60);
+  },
+
+  "who meets the same events in another order does not get in the way": async (open) => {
+    const stores = [await open(), await open(), await open()];
+    const events = Array.from({ length: 30 }, (_, n) => eventOf(String(n)));
+    await stores[0]?.take(events, takeAsk());
+    const [store] = stores as [Store];
+    const { claims } = await store.claim(claimAsk());
+    const random = randomOf(7);
+    const shuffled = <T>(list: readonly T[]): readonly T[] =>
+      list
+        .map((one) => [random.next(), one] as const)
+        .sort(([a], [b]) => a - b)
+        .map(([, one]) => one);
+    const begin = Date.now();
+    for (let round = 0; round < 8; round++) {
+      await Promise.all(
+        stores.flatMap((one) => [
+          one.take(shuffled(events), takeAsk()),
+          one.extend(shuffled(claims).map(holdOf), 60_000),
+        ]),
+      );
+    }
+    assert.equal((await recordOf(store, "0")).duplicates, 24);
+    assert.ok(Date.now() - begin < 5000, "nobody waits for a deadlock to be found");
+  },
+
+  "an intervention by state leaves alone what has another state by then": async (open) => {
+    const [people, worker] = [await open(), await open()];
+    const events = Array.from({ length: 60 }, (_, n) => eventOf(String(n)));
+    await people.take(events, takeAsk());
+    const replay = { act: "replay", by: "", reason: "", dryRun: false, limit: 100 } as const;
+    let isOver = false;
+    const replaying = (async () => {
+      while (!isOver) {
+        await people.intervene({ state: "pending" }, replay);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
+    const answers: boolean[] = [];
+    try {
+      for (let misses = 0; answers.length < events.length && misses < 2000;) {
+        const { claims } = await worker.claim(claimAsk({ slots: { a: 3 } }));
+        if (claims.length === 0) misses += 1;
+        else answers.push(...(await worker.settle(claims.map((claim) => settlementOf(claim)))));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    } finally {
+      isOver = true;
+      await replaying;
+    }
+    assert.deepEqual(answers, Array(events.length).fill(true));
   },
 
   "a further connection leaves the claims of others alone": async (open) => {

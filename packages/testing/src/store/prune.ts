@@ -31,11 +31,43 @@ const done = async (store: Store, id: string): Promise<void> => {
   await store.settle([settlementOf(await taken(store, id))]);
 };
 
+/** What is forgotten and what is to be handled again do not pass one another by. */
+const racing: StoreTests = {
+  "what is replayed while others forget keeps its delivery, or is left as it is": async (open) => {
+    const store = await open();
+    const keys: string[] = [];
+    for (let n = 0; n < 12; n++) {
+      await done(store, String(n));
+      keys.push(eventKey("a", String(n)));
+    }
+    const ask = { act: "replay", by: "", reason: "", dryRun: false, limit: 9 } as const;
+    await Promise.all([
+      ...keys.map((key) => store.intervene({ keys: [key] }, ask)),
+      pruned(store, { payloadMs: 1 }),
+      pruned(store, { payloadMs: 1 }),
+    ]);
+    for (const key of keys) {
+      const kept = await store.get(key);
+      assert.equal(kept?.event.state === "pending", kept?.delivery !== undefined, key);
+    }
+  },
+};
+
 export const pruneTests: StoreTests = {
+  ...racing,
+
   "what is young stays": async (open) => {
     const store = await open();
     await done(store, "1");
     assert.deepEqual(await pruned(store, {}), { payloads: 0, keys: 0 });
+    assert.ok((await store.get(eventKey("a", "1")))?.delivery);
+  },
+
+  "where nothing grows old, a round ends and forgets nothing": async (open) => {
+    const store = await open();
+    await done(store, "1");
+    const never = { payloadMs: Infinity, keyMs: Infinity };
+    assert.deepEqual(await pruned(store, never), { payloads: 0, keys: 0 });
     assert.ok((await store.get(eventKey("a", "1")))?.delivery);
   },
 

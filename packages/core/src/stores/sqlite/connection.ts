@@ -12,6 +12,11 @@ import { busy, locked, resultCode, unavailable } from "./unavailable.ts";
 const lockWaitMs = 2000;
 const pauseMsMax = 16;
 
+/** Pages that are kept in memory, once they are used: the trees of new keys and of what is due. */
+const cacheKiB = 16_384;
+/** A journal that has grown beyond this, as behind a long read, gives its space back. */
+const journalBytesMax = 67_108_864;
+
 /** Gives a statement, prepared once. */
 export type Prepare = (sql: string) => StatementSync;
 
@@ -25,13 +30,19 @@ export async function connect(
 ): Promise<DatabaseSync> {
   const database = open(filename);
   try {
+    // Before anything is written: afterwards a file cannot learn to give back space.
+    await patiently(() => database.exec("PRAGMA auto_vacuum = INCREMENTAL"));
     // Secure deletion from the start: content that pages once held must not outlive what is erased.
     // Waiting is done between turns of the event loop, never inside SQLite.
     database.exec("PRAGMA busy_timeout = 0");
     await patiently(() =>
       database.exec("PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA secure_delete = ON"),
     );
+    database.exec(
+      `PRAGMA cache_size = -${cacheKiB}; PRAGMA journal_size_limit = ${journalBytesMax}`,
+    );
     const alone = await patiently(() => setUpAlone(database, setUp));
+    if (!alone) warnOfSharing(database);
     await enterWal(database);
     proveDurable(database, filename);
     if (!alone) await transaction(database, () => setUp(database, false));
@@ -57,6 +68,21 @@ function setUpAlone(
     if (alone) setUp(database, true);
     return alone;
   });
+}
+
+/** The first version of SQLite in which several processes cannot damage a file when one starts its journal anew. */
+const safeToShare = [3, 51, 3] as const;
+
+function warnOfSharing(database: DatabaseSync): void {
+  const version = String(database.prepare("SELECT sqlite_version() AS version").get()?.["version"]);
+  const parts = version.split(".").map(Number);
+  const at = safeToShare.findIndex((part, index) => part !== parts[index]);
+  if (at === -1 || (parts[at] ?? 0) > (safeToShare[at] ?? 0)) return;
+  process.emitWarning(
+    `several processes share a SQLite file, and SQLite ${version} of this Node can damage such a file in rare cases. Use a ` +
+      `Node with SQLite ${safeToShare.join(".")} or later (24, or 22.23), or one process for the file.`,
+    { type: "WebhookInboxWarning", code: "SQLITE_SHARED" },
+  );
 }
 
 const walTriesMax = 10;

@@ -12,7 +12,19 @@ import { foldTallies } from "./tallies.ts";
 
 const isOver = `state IN (${prunable.map((state) => `'${state}'`).join(", ")})`;
 
-/** Deliveries, then keys, then tallies; the cursor says which of them, and after which row. */
+/** Free pages that stay, for what comes next: 4 MiB. */
+const freePagesKept = 1024;
+
+/** Gives pages that nothing is in any more back to the disk, a few in a call. Answers whether there are more. */
+function giveBack(prepare: Prepare, limit: number): boolean {
+  const free = Number(prepare("PRAGMA freelist_count").get()?.["freelist_count"]);
+  const pages = Math.min(limit, free - freePagesKept);
+  if (pages <= 0) return false;
+  prepare(`PRAGMA incremental_vacuum(${pages})`).all();
+  return Number(prepare("PRAGMA freelist_count").get()?.["freelist_count"]) < free;
+}
+
+/** Deliveries, then keys, then tallies, then space; the cursor says which of them, and after which row. */
 export function pruneNow(prepare: Prepare, ask: PruneAsk, now: number, moves: Moves): PruneAnswer {
   const [part = "payloads", after = "0"] = ask.cursor?.split(" ") ?? [];
   if (part === "payloads") {
@@ -24,8 +36,9 @@ export function pruneNow(prepare: Prepare, ask: PruneAsk, now: number, moves: Mo
     const { removed, last } = pruneKeys(prepare, Number(after), ask, now, moves);
     return { payloads: 0, keys: removed, cursor: last === undefined ? "tallies" : `keys ${last}` };
   }
-  const isMore = foldTallies(prepare, ask, now);
-  return { payloads: 0, keys: 0, cursor: isMore ? "tallies" : undefined };
+  const isMore = part === "tallies" && foldTallies(prepare, ask, now);
+  const cursor = isMore ? "tallies" : giveBack(prepare, ask.limit) ? "space" : undefined;
+  return { payloads: 0, keys: 0, cursor };
 }
 
 interface Part {

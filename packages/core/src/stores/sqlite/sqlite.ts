@@ -41,6 +41,7 @@ import { auditOf, tallies, writeTallies } from "./tallies.ts";
 import { finishWith, Undone, type SqliteClient, type SqliteTransaction } from "./transaction.ts";
 import { unavailable } from "./unavailable.ts";
 
+export { backup } from "./backup.ts";
 export type { SqliteClient, SqliteStatement, SqliteTransaction } from "./transaction.ts";
 
 /**

@@ -1,0 +1,170 @@
+/** `pnpm bench size`: what a take, a claim and a page of a list cost when a store holds many events, and when it is empty (P8). */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { systemClock, type ListQuery, type Store } from "@webhook-inbox/core";
+import { sqlite } from "@webhook-inbox/core/sqlite";
+import { postgres } from "@webhook-inbox/postgres";
+import { Pool } from "pg";
+import { eventNumber } from "./events.ts";
+import { median } from "./rounds.ts";
+import type { Places } from "./subjects.ts";
+import { table } from "./table.ts";
+
+const dayMs = 86_400_000;
+const batch = 64;
+const batches = 150;
+
+interface Place {
+  readonly store: Store;
+  /** Puts in events that were handled long ago, some of them dead; their payloads have been forgotten. */
+  readonly fill: (count: number) => Promise<void>;
+  readonly end: () => Promise<void>;
+}
+
+const states = "CASE WHEN n % 1000 = 0 THEN 'dead' ELSE 'done' END";
+
+const stores: Readonly<Record<string, (places: Places) => Promise<Place>>> = {
+  sqlite: async () => {
+    const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-bench-"));
+    const file = join(directory, "inbox.sqlite");
+    return {
+      store: sqlite(file),
+      async fill(count) {
+        const database = new DatabaseSync(file);
+        database.exec("PRAGMA synchronous = OFF; PRAGMA cache_size = -500000");
+        database
+          .prepare(
+            `WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?1)
+             INSERT INTO webhook_inbox_events (key, source, id, type, identified, state, delivery, content_hash, received_at,
+               due_at, replayed, generation, attempts, crashes, duplicates, conflicts, finished, gave_up, history,
+               interventions, notes)
+             SELECT randomblob(16), 'audata', 'old-' || n, 'Listener.updated', 1, ${states}, n, hex(randomblob(32)), ?2 + n * ?3,
+               ?2, 0, 0, 1, 0, 0, 0, '["audata/*"]', '[]', '[]', '[]', '[]' FROM numbers`,
+          )
+          .run(count, Date.now() - 80 * dayMs, Math.floor((80 * dayMs) / count));
+        database.exec(
+          "INSERT INTO webhook_inbox_keys_cold SELECT key, seq FROM webhook_inbox_events ORDER BY key",
+        );
+        database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+        database.close();
+      },
+      end: async () => rmSync(directory, { recursive: true, force: true }),
+    };
+  },
+
+  postgres: async ({ postgresUrl }) => {
+    const schema = `bench_${process.pid}`;
+    const pool = new Pool({ connectionString: postgresUrl, max: 20 });
+    return {
+      store: postgres(pool, { schema }),
+      async fill(count) {
+        await pool.query(
+          `INSERT INTO ${schema}.events (key, seq, received_at, due_at, delivery, size, generation, attempts, crashes, duplicates,
+             conflicts, identified, replayed, source, id, type, state, content_hash, finished, gave_up, history, interventions,
+             notes)
+           SELECT gen_random_uuid(), -n, $2::bigint + n * $3::bigint, $2, -n, 700, 0, 1, 0, 0, 0, true, false, 'audata', 'old-' || n,
+             'Listener.updated', ${states}, md5(n::text) || md5((-n)::text), '["audata/*"]', '[]', '[]', '[]', '[]'
+           FROM generate_series(1, $1::integer) AS n`,
+          [count, Date.now() - 80 * dayMs, Math.floor((80 * dayMs) / count)],
+        );
+        await pool.query(`VACUUM ANALYZE ${schema}.events`);
+        await pool.query("CHECKPOINT");
+      },
+      async end() {
+        await pool.query(`DROP SCHEMA ${schema} CASCADE`);
+        await pool.end();
+      },
+    };
+  },
+};
+
+/** Medians, in microseconds. */
+type Costs = Readonly<Record<string, number>>;
+
+async function timed(times: number, act: (n: number) => Promise<unknown>): Promise<number> {
+  const found: number[] = [];
+  for (let n = 0; n < times; n++) {
+    const begin = performance.now();
+    await act(n);
+    found.push((performance.now() - begin) * 1000);
+  }
+  // A mean, since rare and expensive calls are part of the cost; without the first ones, which prepare statements.
+  const counted = found.slice(Math.ceil(times / 10));
+  return counted.reduce((sum, one) => sum + one, 0) / counted.length;
+}
+
+let runs = 0;
+
+async function costsOf(store: Store): Promise<Costs> {
+  runs += 1;
+  const run = `run${runs}`;
+  const take = await timed(batches, (n) =>
+    store.take(
+      Array.from({ length: batch }, (_, of) => eventNumber(n * batch + of, run)),
+      { fence: `${run}/${n}`, leaseMs: 60_000, slots: {} },
+    ),
+  );
+  const ask = {
+    leaseMs: 60_000,
+    slots: { audata: 100 },
+    suspectsMax: 1,
+    crashesMax: 9,
+    bytesMax: 1e9,
+  };
+  const claim = await timed(50, (n) => store.claim({ ...ask, fence: `${run}/claim/${n}` }));
+  const pages: Readonly<Record<string, ListQuery>> = {
+    "page of all": {},
+    "page of dead": { state: "dead" },
+    "page of a source": { source: "audata" },
+    "page of a month": {
+      receivedFrom: Date.now() - 60 * dayMs,
+      receivedBefore: Date.now() - 30 * dayMs,
+    },
+  };
+  const lists: Record<string, number> = {};
+  for (const [name, query] of Object.entries(pages))
+    lists[name] = await timed(30, () => store.list(query));
+  return { "take, per event": take / batch, "claim of 100": claim, ...lists };
+}
+
+export interface SizeOptions {
+  readonly kept: number;
+  readonly rounds: number;
+  readonly only: readonly string[];
+}
+
+export async function size(places: Places, { kept, rounds, only }: SizeOptions): Promise<string> {
+  const rows: string[][] = [];
+  // Pages are held against a small store, since an empty one has none to show.
+  const few = 10_000;
+  for (const [name, make] of Object.entries(stores)) {
+    if (only.length > 0 && !only.includes(name)) continue;
+    const small = await make(places);
+    await small.store.open({ clock: systemClock });
+    await small.fill(few);
+    const before: Costs[] = [];
+    for (let round = 0; round < rounds; round++) before.push(await costsOf(small.store));
+    await small.store.close();
+    await small.end();
+    const large = await make(places);
+    await large.store.open({ clock: systemClock });
+    process.stderr.write(`${name}: putting in ${kept.toLocaleString("en")} events\n`);
+    await large.fill(kept);
+    const after: Costs[] = [];
+    for (let round = 0; round < rounds; round++) after.push(await costsOf(large.store));
+    await large.store.close();
+    await large.end();
+    for (const what of Object.keys(before[0] ?? {})) {
+      const a = median(before.map((costs) => costs[what] ?? NaN));
+      const b = median(after.map((costs) => costs[what] ?? NaN));
+      rows.push([`${name}: ${what}`, a.toFixed(0), b.toFixed(0), (b / a).toFixed(2)]);
+    }
+  }
+  return [
+    `Microseconds with ${few.toLocaleString("en")} and with ${kept.toLocaleString("en")} events kept, medians of ${rounds} rounds of means.`,
+    table(["what", few.toLocaleString("en"), kept.toLocaleString("en"), "ratio"], rows),
+  ].join("\n\n");
+}

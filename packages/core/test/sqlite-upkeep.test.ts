@@ -1,0 +1,139 @@
+/** A SQLite file over the years: keys that grow old, space that is given back, copies that are made meanwhile. */
+
+import { existsSync, statSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { systemClock, type Store } from "@webhook-inbox/core";
+import { backup, sqlite } from "@webhook-inbox/core/sqlite";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { newEvent } from "../../../tests/support/new-event.ts";
+import { temporaryFile } from "../../../tests/support/temporary.ts";
+
+async function opened(file: string): Promise<Store> {
+  const store = sqlite(file);
+  await store.open({ clock: systemClock });
+  onTestFinished(() => store.close());
+  return store;
+}
+
+let fences = 0;
+const ask = () => ({ fence: `f${fences++}`, leaseMs: 60_000, slots: {} });
+
+async function taken(store: Store, count: number, body = "", run = "run"): Promise<void> {
+  for (let from = 0; from < count; from += 500) {
+    const few = Math.min(500, count - from);
+    const events = Array.from({ length: few }, (_, n) =>
+      newEvent("a", `${run} ${from + n}`, "x", body),
+    );
+    await store.take(events, ask());
+  }
+}
+
+function counted(file: string, table: string): number {
+  const database = new DatabaseSync(file, { readOnly: true });
+  try {
+    return Number(
+      database.prepare(`SELECT count(*) AS count FROM webhook_inbox_${table}`).get()?.["count"],
+    );
+  } finally {
+    database.close();
+  }
+}
+
+describe("keys", () => {
+  test(
+    "move from the small table to the large one, and are known in both",
+    { timeout: 120_000 },
+    async () => {
+      const file = temporaryFile();
+      const first = await opened(file);
+      const second = await opened(file);
+      await taken(first, 45_000);
+      expect(counted(file, "keys_cold")).toBe(0);
+      // Two connections, each with its own idea of how far the move has come.
+      await taken(first, 9_000, "", "first");
+      await taken(second, 9_000, "", "second");
+      await taken(first, 9_000, "", "third");
+      const cold = counted(file, "keys_cold");
+      expect(cold).toBeGreaterThan(40_000);
+      expect(cold + counted(file, "keys_hot")).toBe(72_000);
+      const again = [0, 22_222, 44_999].map((n) => newEvent("a", `run ${n}`, "x"));
+      const recent = ["first 8999", "second 5", "third 1"].map((id) => newEvent("a", id, "x"));
+      for (const store of [first, second]) {
+        const answers = await store.take([...again, ...recent], ask());
+        expect(answers.map(({ kind }) => kind)).toEqual(Array(6).fill("duplicate"));
+      }
+    },
+  );
+});
+
+describe("space", () => {
+  test("of what was forgotten is given back while the store is open", async () => {
+    const file = temporaryFile();
+    const store = await opened(file);
+    const forever = 1e14;
+    await taken(store, 2000, "x".repeat(10_000));
+    for (;;) {
+      const cancel = { by: "", reason: "", act: "cancel", dryRun: false, limit: 500 } as const;
+      if ((await store.intervene({ state: "pending" }, cancel)).keys.length === 0) break;
+    }
+    const sizeOf = (): number => {
+      const database = new DatabaseSync(file);
+      database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+      database.close();
+      return statSync(file).size;
+    };
+    const before = sizeOf();
+    let cursor: string | undefined;
+    do {
+      const more = cursor === undefined ? {} : { cursor };
+      ({ cursor } = await store.prune({ payloadMs: -1000, keyMs: forever, limit: 200, ...more }));
+    } while (cursor !== undefined);
+    expect(before).toBeGreaterThan(20_000_000);
+    expect(sizeOf()).toBeLessThan(8_000_000);
+    expect((await store.list({})).events.length).toBe(100);
+  });
+});
+
+describe("backup", () => {
+  test("copies what was taken, while more comes, and opens as a store", async () => {
+    const file = temporaryFile();
+    const store = await opened(file);
+    await taken(store, 2000, "x".repeat(2000));
+    const copy = `${file}.copy`;
+    let isOver = false;
+    const copying = backup(file, copy).finally(() => (isOver = true));
+    let meanwhile = 0;
+    while (!isOver) {
+      await store.take([newEvent("a", `meanwhile ${meanwhile}`, "x")], ask());
+      meanwhile += 1;
+      await new Promise(setImmediate);
+    }
+    await copying;
+    expect(meanwhile).toBeGreaterThan(1);
+    expect(statSync(copy).mode & 0o077).toBe(0);
+    const database = new DatabaseSync(copy, { readOnly: true });
+    expect(database.prepare("PRAGMA integrity_check").get()).toMatchObject({
+      integrity_check: "ok",
+    });
+    database.close();
+    expect(counted(copy, "events")).toBeGreaterThanOrEqual(2000);
+    const restored = await opened(copy);
+    expect((await restored.take([newEvent("a", "run 1999", "x")], ask()))[0]?.kind).toBe(
+      "duplicate",
+    );
+  });
+
+  test("never writes over a file, and leaves none behind when it fails", async () => {
+    const file = temporaryFile();
+    await opened(file);
+    await expect(backup(file, file)).rejects.toMatchObject({ code: "OPTION_INVALID" });
+    const nowhere = `${file}.missing/copy`;
+    await expect(backup(file, nowhere)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+    const missing = temporaryFile("missing.sqlite");
+    await expect(backup(missing, `${missing}.copy`)).rejects.toMatchObject({
+      code: "STORE_UNAVAILABLE",
+    });
+    expect(existsSync(`${missing}.copy`)).toBe(false);
+    expect(existsSync(`${missing}.copy.partial`)).toBe(false);
+  });
+});
