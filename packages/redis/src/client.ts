@@ -84,22 +84,30 @@ export async function serversOf(client: RedisClient): Promise<readonly Send[]> {
   );
 }
 
-/** Listens to a channel on a second connection, and answers how to end it. */
-export async function listen(
-  client: RedisClient,
-  channel: string,
-  onMessage: () => void,
-): Promise<() => void> {
+/** Listens to a channel on a second connection, from when that is made on; the function returned ends it at once. */
+export function listen(client: RedisClient, channel: string, onMessage: () => void): () => void {
   const other = (client as unknown as { duplicate(): Listener }).duplicate();
   other.on("error", () => undefined);
-  if ("callBuffer" in client) {
-    other.on("message", onMessage);
-    await other.subscribe(channel);
-    return () => other.disconnect?.();
-  }
-  await other.connect?.();
-  await other.subscribe(channel, onMessage);
-  return () => other.destroy?.();
+  const end = (): void => {
+    try {
+      (other.destroy ?? other.disconnect)?.call(other);
+    } catch {
+      // It was not connected.
+    }
+  };
+  const subscribing = async (): Promise<void> => {
+    if ("callBuffer" in client) {
+      other.on("message", onMessage);
+      await other.subscribe(channel);
+    } else {
+      await other.connect?.();
+      await other.subscribe(channel, onMessage);
+    }
+    // What was left before it could be heard.
+    onMessage();
+  };
+  subscribing().catch(end);
+  return end;
 }
 
 /** Whether a client can be doubled: a pool of node-redis cannot. */

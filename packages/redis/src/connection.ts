@@ -1,31 +1,77 @@
 /** The user's client in the store's use: scripts by their hashes, and a deadline for every answer. */
 
 import { createHash } from "node:crypto";
+import { isWebhookInboxError, WebhookInboxError } from "@webhook-inbox/core";
 import { sendOf, type Argument, type RedisClient, type Send } from "./client.ts";
-import { proveWritable } from "./durable.ts";
+import { proveDurable, proveWritable } from "./durable.ts";
 import { unavailable } from "./unavailable.ts";
+
+const provenMs = 60_000;
+
+/** Scripts know neither endless numbers nor half of a character. */
+function plain(_: string, value: unknown): unknown {
+  if (typeof value === "string") return value.toWellFormed();
+  if (typeof value !== "number" || Number.isFinite(value)) return value;
+  return Number.isNaN(value) ? undefined : Math.sign(value) * 9e15;
+}
 
 export class Connection {
   readonly #send: Send;
   readonly #prefix: string;
   readonly #timeoutMs: number;
+  readonly #client: RedisClient;
+  readonly #acceptsLoss: boolean;
   readonly #hashes = new Map<string, string>();
+  /** When the server was last seen to have the settings that it needs. */
+  #provenAt = -Infinity;
 
-  constructor(client: RedisClient, prefix: string, timeoutMs: number) {
+  constructor(client: RedisClient, prefix: string, timeoutMs: number, acceptsLoss: boolean) {
+    this.#client = client;
     this.#send = sendOf(client);
     this.#prefix = prefix;
     this.#timeoutMs = timeoutMs;
+    this.#acceptsLoss = acceptsLoss;
   }
 
-  proveWritable(): Promise<void> {
-    return proveWritable(this.#send, this.#prefix);
+  /** Proves that the server can be used, and keeps what it answers for. */
+  open(): Promise<void> {
+    return this.#answered(async () => {
+      // A cluster learns of its servers with the first command.
+      await this.#send(this.#prefix, ["EXISTS", `${this.#prefix}meta`]);
+      await this.#prove();
+      await proveWritable(this.#send, this.#prefix);
+    });
+  }
+
+  async #prove(): Promise<void> {
+    if (!this.#acceptsLoss) await proveDurable(this.#client);
+    this.#provenAt = performance.now();
+  }
+
+  /** Settings may be changed while it runs, and a server come back with others. */
+  async #proveAgain(): Promise<void> {
+    if (performance.now() - this.#provenAt < provenMs) return;
+    try {
+      await this.#prove();
+    } catch (error) {
+      if (!isWebhookInboxError(error) || error.code !== "STORE_LOSSY") throw error;
+      // No row is to blame: the store counts as away for as long as this is so.
+      throw new WebhookInboxError(
+        "STORE_UNAVAILABLE",
+        error.message.replace("[webhook-inbox] ", ""),
+        {
+          cause: error,
+        },
+      );
+    }
   }
 
   /** Runs a script; sends its text only where the server does not know it yet. */
   async run(script: string, input: unknown, more: readonly Buffer[] = []): Promise<unknown> {
-    const text = typeof input === "string" ? input : JSON.stringify(input);
-    const given: Argument[] = ["1", this.#prefix, text, ...more];
-    return await this.answered(async () => {
+    const text = typeof input === "string" ? input : JSON.stringify(input, plain);
+    const given: Argument[] = ["1", `${this.#prefix}meta`, text, ...more];
+    return await this.#answered(async () => {
+      await this.#proveAgain();
       try {
         return await this.#send(this.#prefix, ["EVALSHA", this.#hashOf(script), ...given]);
       } catch (error) {
@@ -36,7 +82,7 @@ export class Connection {
   }
 
   /** Clients may wait for a server for ever. What is waited for no longer may still happen, as every verb allows. */
-  async answered<T>(act: () => Promise<T>): Promise<T> {
+  async #answered<T>(act: () => Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       const error = new Error(`it did not answer within ${this.#timeoutMs} ms`);
@@ -47,6 +93,8 @@ export class Connection {
     try {
       return await Promise.race([acting, late]);
     } catch (error) {
+      // Whoever answers next may be another server.
+      this.#provenAt = -Infinity;
       throw unavailable(error);
     } finally {
       clearTimeout(timer);

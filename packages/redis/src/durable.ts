@@ -7,15 +7,21 @@ import { serversOf, type RedisClient, type Send } from "./client.ts";
 const settings = {
   appendonly: "yes",
   appendfsync: "always",
+  "no-appendfsync-on-rewrite": "no",
   "maxmemory-policy": "noeviction",
 } as const;
 
 /** Throws `STORE_LOSSY` for a server that would lose what it has acknowledged, with the settings to change. */
 export async function proveDurable(client: RedisClient): Promise<void> {
-  for (const send of await serversOf(client)) {
+  const servers = await serversOf(client);
+  if (servers.length === 0) throw new Error("the cluster has no servers yet");
+  for (const send of servers) {
     const found = await settingsOf(send);
     const wrong = Object.entries(settings).filter(([name, value]) => found.get(name) !== value);
-    if (wrong.length === 0) continue;
+    if (wrong.length === 0) {
+      await proveBegun(send);
+      continue;
+    }
     throw new WebhookInboxError(
       "STORE_LOSSY",
       `Redis would lose events that were acknowledged: ${wrong
@@ -25,6 +31,19 @@ export async function proveDurable(client: RedisClient): Promise<void> {
         .join(
           "; ",
         )}; then CONFIG REWRITE), or say redis(client, { acceptLoss: true }) where losing events is fine.`,
+    );
+  }
+}
+
+/** Where the file was only just asked for, nothing is in it until it was written as a whole for the first time. */
+async function proveBegun(send: Send): Promise<void> {
+  const text = String(await send("", ["INFO", "persistence"]).catch(() => ""));
+  const isFirst =
+    /aof_base_size:0\r/.test(text) && /aof_rewrite_(?:in_progress|scheduled):1\r/.test(text);
+  if (isFirst) {
+    throw new WebhookInboxError(
+      "STORE_UNAVAILABLE",
+      "Redis is writing its append-only file for the first time, and keeps nothing until that is done. It is tried again.",
     );
   }
 }
@@ -53,9 +72,19 @@ function valueOf(reply: unknown, name: string): string | undefined {
 /** What this version writes, and the oldest version of webhook-inbox that can still work with it. */
 const version = { schema: 1, worksFrom: 1 } as const;
 
-const opening = `
-local meta = KEYS[1] .. 'meta'
+const opening = `#!lua
+local meta = KEYS[1]
 local held = tonumber(redis.call('HGET', meta, 'works_from') or '0')
+-- What the user may not do is found out here, and not in the middle of something.
+local probe = string.sub(meta, 1, -5) .. 'probe'
+for _, command in ipairs({
+  { 'SET', probe, '1', 'PX', '1000' }, { 'INCR', probe }, { 'GET', probe }, { 'DEL', probe }, { 'EXISTS', probe },
+  { 'HSET', probe, 'a', '1' }, { 'HINCRBY', probe, 'a', '1' }, { 'HGET', probe, 'a' }, { 'HMGET', probe, 'a' },
+  { 'HGETALL', probe }, { 'HDEL', probe, 'a' }, { 'SADD', probe, 'a' }, { 'SMEMBERS', probe }, { 'SREM', probe, 'a' },
+  { 'ZADD', probe, '0', 'a' }, { 'ZRANGE', probe, '0', '0' }, { 'ZRANGEBYLEX', probe, '-', '+' }, { 'ZCARD', probe },
+  { 'ZREVRANGEBYLEX', probe, '+', '-' }, { 'ZRANGEBYSCORE', probe, '0', '1' }, { 'ZREM', probe, 'a' },
+  { 'RPUSH', probe, 'a' }, { 'LRANGE', probe, '0', '0' }, { 'DEL', probe },
+}) do redis.call(unpack(command)) end
 if held <= tonumber(ARGV[2]) and tonumber(redis.call('HGET', meta, 'schema') or '0') < tonumber(ARGV[2]) then
   redis.call('HSET', meta, 'schema', ARGV[2], 'works_from', ARGV[3])
 end
@@ -74,7 +103,7 @@ export async function proveWritable(send: Send, prefix: string): Promise<void> {
     "EVAL",
     opening,
     "1",
-    prefix,
+    `${prefix}meta`,
     every,
     `${schema}`,
     `${worksFrom}`,

@@ -32,15 +32,14 @@ import {
 import { badCursor, limitOf, tallyBounds } from "@webhook-inbox/core/records";
 import { listen, mayListen, type RedisClient } from "./client.ts";
 import { Connection } from "./connection.ts";
-import { proveDurable } from "./durable.ts";
 import { deliveryOf, eventOf, fieldsOf, keptOf, takeInput } from "./rows.ts";
 import { claim } from "./scripts/claim.ts";
 import { intervene } from "./scripts/intervene.ts";
-import { audit, get, list, tally } from "./scripts/look.ts";
+import { audit, get, list } from "./scripts/look.ts";
 import { prune } from "./scripts/prune.ts";
 import { extend, settle } from "./scripts/settle.ts";
 import { take } from "./scripts/take.ts";
-import { talliesOf } from "./tallies.ts";
+import { talliesOf, tallyOf } from "./tallies.ts";
 
 export interface RedisOptions {
   /** Stands before every key, in braces, so that a cluster keeps all of them together. Default: `webhook-inbox`. */
@@ -55,7 +54,6 @@ export interface RedisOptions {
 }
 
 const timeoutMsDefault = 5000;
-const provenMs = 60_000;
 
 /**
  * A store in the Redis (7 or later) or Valkey of `client`, which is connected and stays yours: it is not closed with the
@@ -96,55 +94,37 @@ class RedisStore implements Store<NoTransaction> {
   readonly subscribe?: (onWork: () => void) => void;
   /** Where the look for waiting types goes on, by source. */
   #walks: Record<string, string> = {};
-  #provenAt = 0;
-  #endListening: () => void = () => undefined;
+  readonly #listening: (() => void)[] = [];
   #hasClosed = false;
 
   constructor(client: RedisClient, prefix: string, acceptLoss: boolean, timeoutMs: number) {
     this.#client = client;
-    this.#connection = new Connection(client, `{${prefix}}:`, timeoutMs);
+    this.#connection = new Connection(client, `{${prefix}}:`, timeoutMs, acceptLoss);
     this.#channel = `${prefix}:work`;
     this.acceptsLoss = acceptLoss;
     const wakeups = mayListen(client);
     const durability = acceptLoss ? "none" : "commit";
     this.supports = { durability, shared: true, transactions: false, wakeups };
-    if (wakeups) this.subscribe = (onWork) => void this.#listen(onWork);
+    if (wakeups) this.subscribe = (onWork) => this.#listen(onWork);
   }
 
-  async open(): Promise<void> {
+  open(): Promise<void> {
     this.#hasClosed = false;
-    await this.#connection.answered(async () => {
-      await this.#connection.proveWritable();
-      await this.#prove();
-    });
+    return this.#connection.open();
   }
 
   async close(): Promise<void> {
     this.#hasClosed = true;
-    this.#endListening();
+    for (const end of this.#listening.splice(0)) end();
   }
 
-  /** Settings may be changed while it runs: they are looked at again every minute. */
-  async #prove(): Promise<void> {
-    if (this.acceptsLoss || Date.now() - this.#provenAt < provenMs) return;
-    await proveDurable(this.#client);
-    this.#provenAt = Date.now();
-  }
-
-  async #listen(onWork: () => void): Promise<void> {
-    try {
-      const end = await listen(this.#client, this.#channel, onWork);
-      if (this.#hasClosed) return end();
-      this.#endListening = end;
-      // What was left before we listened.
-      onWork();
-    } catch {
-      // Workers look by themselves.
-    }
+  #listen(onWork: () => void): void {
+    if (this.#hasClosed) return;
+    // Silent where it cannot be: workers look by themselves.
+    this.#listening.push(listen(this.#client, this.#channel, onWork));
   }
 
   async take(events: readonly NewEvent[], ask: TakeAsk): Promise<readonly Taken[]> {
-    await this.#connection.answered(() => this.#prove());
     const { ask: input, bodies } = takeInput(events, ask, this.#channel);
     const answers = (await this.#connection.run(
       take,
@@ -255,22 +235,19 @@ class RedisStore implements Store<NoTransaction> {
     })) as [number, number, Buffer, Buffer];
     const isOver = nextPart.length === 0;
     return {
-      payloads,
-      keys,
+      // A client may be told to give numbers as texts.
+      payloads: +payloads,
+      keys: +keys,
       cursor: isOver ? undefined : `${String(nextPart)} ${String(nextAt)}`,
     };
   }
 
-  async tally(query: TallyQuery): Promise<readonly Tally[]> {
-    const { from = 0, before = 9e15 } = query;
-    return talliesOf(
-      await this.#connection.run(tally, { from: Math.floor(from), before: Math.ceil(before) }),
-      query,
-    );
+  tally(query: TallyQuery): Promise<readonly Tally[]> {
+    return talliesOf(this.#connection, query);
   }
 
   async audit(): Promise<AuditAnswer> {
-    const [tallies, counts] = (await this.#connection.run(audit, {})) as [
+    const [totals, counts] = (await this.#connection.run(audit, {})) as [
       unknown,
       readonly (Buffer | number)[],
     ];
@@ -280,7 +257,8 @@ class RedisStore implements Store<NoTransaction> {
       const count = (counted[state] ?? 0) + Number(counts[at + 1]);
       if (count > 0) counted[state] = count;
     }
-    return { tallies: talliesOf(tallies, {}), counted };
+    const tallies = [...fieldsOf(totals)].map(([way, count]) => tallyOf(0, way, Number(count)));
+    return { tallies, counted };
   }
 }
 

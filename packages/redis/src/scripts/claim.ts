@@ -11,7 +11,7 @@
 import { library } from "./library.ts";
 
 /** Types looked at in one call: a sender may think of any number of them. */
-const typesMax = 1000;
+const typesMax = 200;
 /** Suspects looked at in one call: there are as many as were in hand when a worker died. */
 const suspectsMax = 1000;
 
@@ -136,7 +136,8 @@ local function untilDue()
 end
 `;
 
-export const claim: string = `${library}${room}${candidates}${untilDue}
+export const claim: string = `#!lua flags=allow-oom
+${library}${room}${candidates}${untilDue}
 local claimed = {}
 local bytes = 0
 local isOver = false

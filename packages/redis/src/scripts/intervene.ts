@@ -36,7 +36,7 @@ local function actOn(e, at)
     redis.call('HSET', name, 'id', '', 'history', '[]', 'content_hash', '')
     redis.call('HDEL', name, 'occurred_at')
     redis.call('ZREM', P .. 'deliveries', place(tonumber(redis.call('HGET', name, 'received_at')), e.delivery) .. e.delivery)
-    redis.call('DEL', P .. 'delivery:' .. e.delivery)
+    redis.call('DEL', P .. 'delivery:' .. e.delivery, P .. 'of:' .. e.delivery)
   end
   enter(e)
 end
@@ -52,10 +52,13 @@ local function withKin(keys)
     if e and e.state ~= 'erased' then keys[#keys + 1] = key end
   end
   local n = 1
+  local walked = {}
   while n <= #keys do
     local f = redis.call('HMGET', P .. 'event:' .. keys[n], 'delivery', 'variant_of')
-    local events = redis.call('HGET', P .. 'delivery:' .. f[1], 'events') or ''
-    for at = 1, #events, 26 do add(string.sub(events, at, at + 25)) end
+    if not walked[f[1]] then
+      walked[f[1]] = true
+      for _, key in ipairs(redis.call('LRANGE', P .. 'of:' .. f[1], 0, -1)) do add(key) end
+    end
     for _, key in ipairs(redis.call('SMEMBERS', P .. 'variants:' .. keys[n])) do add(key) end
     if f[2] then add(f[2]) end
     n = n + 1
@@ -64,7 +67,8 @@ local function withKin(keys)
 end
 `;
 
-export const intervene: string = `${library}${paging}
+export const intervene: string = `#!lua flags=allow-oom
+${library}${paging}
 local ask = cjson.decode(ARGV[1])
 ${acting}
 local function isOpen(key)
@@ -86,7 +90,7 @@ end
 if ask.act == 'erase' then keys = withKin(keys) end
 if not ask.dryRun then
   for n, key in ipairs(keys) do actOn(read(key), now + math.floor(ask.afterMs + (n - 1) * ask.spacingMs + 0.5)) end
-  if ask.to == 'pending' and #keys > 0 then redis.call('PUBLISH', ask.channel, '') end
+  if ask.to == 'pending' and #keys > 0 then wake(ask.channel) end
   writeMoves()
 end
 return { cursor, keys }

@@ -1,22 +1,26 @@
 /**
  * What the scripts share: names of keys, the indexes that an event is in, and tallies. Everything is under one hash tag,
- * so that a cluster keeps it in one slot. A script changes all that it changes, or nothing.
+ * so that a cluster keeps it in one slot. What a script may refuse it refuses before it changes anything; those that write
+ * say so in their first line, so that the server refuses them as a whole while it cannot take writes.
  *
  * Keys, each after the prefix `P`:
  *
  * - `event:<key>`: a hash, the event. Lists in it are JSON.
- * - `delivery:<id>`: a hash, the delivery, its body as bytes; `events` are the keys of its events, one after another.
+ * - `delivery:<id>`: a hash, the delivery, its body as bytes; `of:<id>`: a list, the keys of its events.
  * - `received`, `listed:<state>:<source>`: sorted sets of all events, and of those of a state and a source; `deliveries` of
  *   all deliveries. Members sort by the time of receipt, then by arrival.
  * - `due:<replayed>:<source>`, `waits:<replayed>:<source>:<type>`: what is due when, as a whole and by type; `types:<source>`:
  *   types of which something waits. `suspects:<source>`: what is due and has crashed. `leases:<source>`: what runs.
  * - `variants:<key>`: keys of the variants of an event. `sources`: all sources there ever were.
- * - `tally:<minute>`: a hash from ways to counts; `tallies`: the minutes there are.
+ * - `tally:<minute>`: a hash from ways to counts; `tallies`: the minutes there are; `totals`: a hash, the sums of all time;
+ *   `folds`: how often minutes were summed up into hours.
  * - `meta`: a hash, the version of all this.
  * - `claimed:<fence>`: what a claim gave, for a minute: a claim that is asked again after its answer was lost gives it again.
  */
 export const library: string = `
-local P = KEYS[1]
+-- The one key that is always there: where it is missing, this is not the server that holds the rest.
+local P = string.sub(KEYS[1], 1, -5)
+if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('NOTHERE the inbox is not on this server') end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -76,9 +80,13 @@ local function writeMoves()
   local minute = int(now - now % 60000)
   for way, count in pairs(moves) do
     redis.call('HINCRBY', P .. 'tally:' .. minute, way, count)
+    redis.call('HINCRBY', P .. 'totals', way, count)
     redis.call('ZADD', P .. 'tallies', minute, minute)
   end
 end
+
+-- Tells others that there is work. It is no harm where the user may not.
+local function wake(channel) redis.pcall('PUBLISH', channel, '') end
 
 local function get(key) return redis.call('HGETALL', P .. 'event:' .. key) end
 local function deliveryOf(id) return redis.call('HGETALL', P .. 'delivery:' .. id) end

@@ -6,9 +6,11 @@
  * `list`. Inputs: `ARGV[1]` JSON `{ source?, state?, type?, reason?, from?, before?, cursor?, limit }`. Output: `[cursor,
  * events]`, newest first; the cursor is empty when there is no more.
  *
- * `tally`. Inputs: `ARGV[1]` JSON `{ from, before }`. Output: `[[at, [way, count, …]]]`.
+ * `tally`. Inputs: `ARGV[1]` JSON `{ source?, type?, from?, before?, after?, stepMs? }`; `after` is where an earlier answer
+ * ended. Output: `[folds, end, [at, way, count, …]]`: how often tallies were summed up so far, where to go on (empty when
+ * there is no more), and what fits, by step.
  *
- * `audit`. Output: what `tally` answers for all time, and `[state, count, …]`.
+ * `audit`. Output: the sums of all time as `[way, count, …]`, and `[state, count, …]`.
  *
  * They refuse nothing, and change nothing.
  */
@@ -91,22 +93,58 @@ for n, key in ipairs(keys) do events[n] = get(key) end
 return { cursor, events }
 `;
 
-const tallying = `
-local function tally(from, before)
-  local answers = {}
-  for n, at in ipairs(redis.call('ZRANGEBYSCORE', P .. 'tallies', int(from), '(' .. int(before))) do
-    answers[n] = { at, redis.call('HGETALL', P .. 'tally:' .. at) }
-  end
-  return answers
-end
-`;
+/** Minutes or hours that are summed up in one call. */
+const instantsMax = 300;
 
-export const tally: string = `${library}${tallying}
+export const tally: string = `${library}
 local ask = cjson.decode(ARGV[1])
-return tally(ask.from, ask.before)
+local fitting = {}
+-- Ways are few, however many instants there are.
+local function fits(way)
+  if fitting[way] == nil then
+    local of = cjson.decode(way)
+    fitting[way] = (not ask.source or of[1] == ask.source) and (not ask.type or of[2] == ask.type)
+  end
+  return fitting[way]
+end
+
+local sums, order = {}, {}
+local function add(at, ways)
+  for n = 1, #ways, 2 do
+    if fits(ways[n]) then
+      local name = at .. ' ' .. ways[n]
+      if not sums[name] then
+        sums[name] = { at, ways[n], 0 }
+        order[#order + 1] = sums[name]
+      end
+      sums[name][3] = sums[name][3] + tonumber(ways[n + 1])
+    end
+  end
+end
+
+local last = ''
+if not ask.from and not ask.before and not ask.stepMs then
+  add('0', redis.call('HGETALL', P .. 'totals'))
+else
+  local low = ask.after and '(' .. ask.after or int(ask.from or 0)
+  local high = '(' .. int(ask.before or 9e15)
+  local instants = redis.call('ZRANGEBYSCORE', P .. 'tallies', low, high, 'LIMIT', 0, ${instantsMax})
+  for _, at in ipairs(instants) do
+    local step = ask.stepMs and int(tonumber(at) - tonumber(at) % ask.stepMs) or '0'
+    add(step, redis.call('HGETALL', P .. 'tally:' .. at))
+  end
+  if #instants == ${instantsMax} then last = instants[#instants] end
+end
+local found = {}
+for _, sum in ipairs(order) do
+  found[#found + 1] = sum[1]
+  found[#found + 1] = sum[2]
+  found[#found + 1] = int(sum[3])
+end
+return { redis.call('GET', P .. 'folds') or '0', last, found }
 `;
 
-export const audit: string = `${library}${tallying}
+export const audit: string = `${library}
 local counts = {}
 for _, source in ipairs(redis.call('SMEMBERS', P .. 'sources')) do
   for _, state in ipairs(${states}) do
@@ -114,5 +152,5 @@ for _, source in ipairs(redis.call('SMEMBERS', P .. 'sources')) do
     counts[#counts + 1] = redis.call('ZCARD', P .. 'listed:' .. state .. ':' .. source)
   end
 end
-return { tally(0, 9e15), counts }
+return { redis.call('HGETALL', P .. 'totals'), counts }
 `;

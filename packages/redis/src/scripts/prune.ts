@@ -21,6 +21,7 @@ local function fold(from, before, step)
       redis.call('DEL', P .. 'tally:' .. at)
       redis.call('ZREM', P .. 'tallies', at)
       redis.call('ZADD', P .. 'tallies', to, to)
+      redis.call('INCR', P .. 'folds')
     end
   end
   return some[400]
@@ -44,11 +45,10 @@ if ask.part == 'payloads' then
   local gone = 0
   for _, m in ipairs(found) do
     local id = string.sub(m, 33)
-    local events = redis.call('HGET', P .. 'delivery:' .. id, 'events') or ''
     local isNeeded = false
-    for at = 1, #events, 26 do isNeeded = isNeeded or not isOver(string.sub(events, at, at + 25)) end
+    for _, key in ipairs(redis.call('LRANGE', P .. 'of:' .. id, 0, -1)) do isNeeded = isNeeded or not isOver(key) end
     if not isNeeded then
-      redis.call('DEL', P .. 'delivery:' .. id)
+      redis.call('DEL', P .. 'delivery:' .. id, P .. 'of:' .. id)
       redis.call('ZREM', P .. 'deliveries', m)
       gone = gone + 1
     end

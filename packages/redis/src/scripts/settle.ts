@@ -54,7 +54,8 @@ writeMoves()
 return answers
 `;
 
-export const extend: string = `${library}
+export const extend: string = `#!lua flags=allow-oom
+${library}
 local ask = cjson.decode(ARGV[1])
 local answers = {}
 for n, hold in ipairs(ask.holds) do

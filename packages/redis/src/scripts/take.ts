@@ -29,9 +29,8 @@ local function bear(e, ask, known, ids, body, claimed, variantOf, state, reason)
     if d.segment then redis.call('HSET', P .. 'delivery:' .. id, 'segment', d.segment) end
     redis.call('ZADD', P .. 'deliveries', 0, place(at, id) .. id)
   end
-  local kept = redis.call('HMGET', P .. 'delivery:' .. id, 'events', 'size')
-  redis.call('HSET', P .. 'delivery:' .. id, 'events', (kept[1] or '') .. e.key)
-  size = kept[2] or '0'
+  redis.call('RPUSH', P .. 'of:' .. id, e.key)
+  size = redis.call('HGET', P .. 'delivery:' .. id, 'size') or '0'
   local seq = redis.call('INCR', P .. 'seq')
   local born = { key = e.key, place = place(at, seq), source = e.source, type = e.type, state = state, replayed = '0',
     crashes = 0, due_at = now, lease_ends_at = now + ask.leaseMs }
@@ -104,12 +103,13 @@ local function takeAll(ask, known, body)
       if state == 'pending' then isLeft = true end
     end
   end
-  if isLeft then redis.call('PUBLISH', ask.channel, '') end
+  if isLeft then wake(ask.channel) end
   return answers
 end
 `;
 
-export const take: string = `${library}${taking}
+export const take: string = `#!lua
+${library}${taking}
 local answers = takeAll(cjson.decode(ARGV[1]), nil, function(n) return ARGV[1 + n] end)
 writeMoves()
 return answers
