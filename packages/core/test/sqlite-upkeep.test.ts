@@ -100,10 +100,10 @@ describe("backup", () => {
     const store = await opened(file);
     await taken(store, 2000, "x".repeat(2000));
     const copy = `${file}.copy`;
-    let isOver = false;
-    const copying = backup(file, copy).finally(() => (isOver = true));
+    const state = { isOver: false };
+    const copying = backup(file, copy).finally(() => (state.isOver = true));
     let meanwhile = 0;
-    while (!isOver) {
+    while (!state.isOver) {
       await store.take([newEvent("a", `meanwhile ${meanwhile}`, "x")], ask());
       meanwhile += 1;
       await new Promise(setImmediate);

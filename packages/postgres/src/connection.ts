@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { WebhookInboxError } from "@webhook-inbox/core";
+import { inTime } from "./in-time.ts";
 import { Owners } from "./owners.ts";
 import type { PostgresClient, PostgresPool, Row, Run } from "./pool.ts";
 import { isAnswered, isMisnamed, mayRepeat, unavailable } from "./unavailable.ts";
@@ -198,19 +199,5 @@ export async function within<T>(run: Run, timeoutMs: number, work: () => Promise
   } catch (error) {
     if (isAnswered(error)) await run("ROLLBACK");
     throw error;
-  }
-}
-
-/** Rejects when `promise` takes longer; its own end is then of no interest any more. */
-export async function inTime<T>(promise: Promise<T>, timeoutMs: number, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} within ${timeoutMs} ms`)), timeoutMs);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-    promise.catch(() => undefined);
   }
 }

@@ -6,5 +6,10 @@
 
 export { schemaSql } from "./migrate.ts";
 export type { Notification, PostgresClient, PostgresPool, Statement } from "./pool.ts";
-export { postgres, type PostgresOptions } from "./postgres.ts";
+export {
+  postgres,
+  type PostgresBegin,
+  type PostgresOptions,
+  type PostgresQuery,
+} from "./postgres.ts";
 export type { PostgresTransaction } from "./transaction.ts";

@@ -31,7 +31,7 @@ import { proveDurable } from "./durable.ts";
 import { interveneNow } from "./intervene.ts";
 import { migrate } from "./migrate.ts";
 import { pageOf } from "./page.ts";
-import type { ClientOf, PostgresClient, PostgresPool, Run } from "./pool.ts";
+import type { ClientOf, PostgresClient, PostgresPool, Row, Run } from "./pool.ts";
 import { prune } from "./prune.ts";
 import { deliveryColumns, eventColumns, keptOf, ofEvent, uuidOf } from "./rows.ts";
 import { bringsEvents, extendAll, settleAll } from "./settle.ts";
@@ -42,7 +42,22 @@ import { finishWith, Undone, wasFinished, type PostgresTransaction } from "./tra
 import { unavailable } from "./unavailable.ts";
 import { Wakeups } from "./wakeups.ts";
 
-export interface PostgresOptions {
+/** Runs a statement with `$1` style parameters in a transaction of the user's data layer, and answers its rows. */
+export type PostgresQuery = (
+  text: string,
+  values: readonly unknown[],
+) => Promise<readonly object[]>;
+
+/**
+ * Begins a transaction of the user's data layer: `work` gets what handlers are to get as their client, and a way to run the
+ * inbox's own statements in the same transaction. It must commit when `work` resolves, roll back when it rejects, and run
+ * `work` once.
+ */
+export type PostgresBegin<Client> = <T>(
+  work: (client: Client, query: PostgresQuery) => Promise<T>,
+) => Promise<T>;
+
+export interface PostgresOptions<Client = unknown> {
   /** Schema of the tables, made when it is missing. Default: `webhook_inbox`. */
   readonly schema?: string;
   /**
@@ -50,6 +65,8 @@ export interface PostgresOptions {
    * `schemaSql()` himself. Default: `auto`.
    */
   readonly migrate?: "auto" | "check";
+  /** Begins the transactions of handlers with your data layer instead of the pool. */
+  readonly begin?: PostgresBegin<Client>;
   /** How long to wait for an answer before the database counts as away. Default: 5,000. */
   readonly timeoutMs?: number;
 }
@@ -64,40 +81,55 @@ const transactionMs = 900_000;
  * A store in the database of `pool`, which stays yours: it is not ended when the inbox is closed. Works behind PgBouncer
  * in transaction mode too; workers then look for the work of others once a second instead of being woken up.
  */
-export function postgres<Pool extends PostgresPool>(
+export function postgres<Pool extends PostgresPool, Client = ClientOf<Pool>>(
   pool: Pool,
-  options: PostgresOptions = {},
-): Store<PostgresTransaction<ClientOf<Pool>>> {
+  options: PostgresOptions<Client> = {},
+): Store<PostgresTransaction<Client>> {
   const {
     schema = "webhook_inbox",
     migrate: mode = "auto",
     timeoutMs = timeoutMsDefault,
+    begin,
   } = options;
-  const stranger = Object.keys(options).find(
-    (name) => !["schema", "migrate", "timeoutMs"].includes(name),
-  );
+  const stranger = Object.keys(options).find((name) => !known.includes(name));
   if (stranger !== undefined) throw invalid(`there is no option "${stranger}"`);
   if (typeof pool?.connect !== "function")
     throw invalid("the first argument must be a pool, as new pg.Pool() is");
   if (mode !== "auto" && mode !== "check") throw invalid('migrate must be "auto" or "check"');
-  if (!(Number.isSafeInteger(timeoutMs) && timeoutMs > 0))
+  if (begin !== undefined && typeof begin !== "function") throw invalid("begin must be a function");
+  if (!(Number.isSafeInteger(timeoutMs) && timeoutMs > 0)) {
     throw invalid("timeoutMs must be a positive whole number");
-  return new PostgresStore(
-    pool as unknown as PostgresPool<ClientOf<Pool>>,
-    tablesOf(schema),
-    mode,
-    timeoutMs,
-  );
+  }
+  const connection = new Connection<PostgresClient>(pool, timeoutMs);
+  const lend = begin === undefined ? lendFrom<Client>(connection) : beginWith(begin);
+  return new PostgresStore(connection, tablesOf(schema), mode, lend);
+}
+
+const known = ["schema", "migrate", "timeoutMs", "begin"];
+
+/** Runs `work` in a transaction of its own, with what handlers get as their client. */
+type Lend<Client> = <T>(work: (client: Client, run: Run) => Promise<T>) => Promise<T>;
+
+/** Handlers get the pool's own connections. */
+function lendFrom<Client>(connection: Connection<PostgresClient>): Lend<Client> {
+  return (work) => connection.lent((client, run) => work(client as Client, run), transactionMs);
+}
+
+function beginWith<Client>(begin: PostgresBegin<Client>): Lend<Client> {
+  return (work) =>
+    begin((client, query) =>
+      work(client, async (text, values = []) => (await query(text, values)) as readonly Row[]),
+    );
 }
 
 function invalid(what: string): WebhookInboxError {
   return new WebhookInboxError(
     "OPTION_INVALID",
-    `postgres(pool, { schema, migrate, timeoutMs }): ${what}.`,
+    `postgres(pool, { schema, migrate, timeoutMs, begin }): ${what}.`,
   );
 }
 
-class PostgresStore<Client extends PostgresClient> implements Store<PostgresTransaction<Client>> {
+class PostgresStore<Client> implements Store<PostgresTransaction<Client>> {
   readonly supports = {
     durability: "commit",
     shared: true,
@@ -106,21 +138,23 @@ class PostgresStore<Client extends PostgresClient> implements Store<PostgresTran
   } as const;
   readonly #tables: Tables;
   readonly #mode: "auto" | "check";
-  readonly #connection: Connection<Client>;
+  readonly #connection: Connection<PostgresClient>;
+  readonly #lend: Lend<Client>;
   readonly #wakeups: Wakeups;
   /** Where the look for waiting types goes on, by source. */
   readonly #walks = new Map<string, string>();
 
   constructor(
-    pool: PostgresPool<Client>,
+    connection: Connection<PostgresClient>,
     tables: Tables,
     mode: "auto" | "check",
-    timeoutMs: number,
+    lend: Lend<Client>,
   ) {
     this.#tables = tables;
     this.#mode = mode;
-    this.#connection = new Connection(pool, timeoutMs);
-    this.#wakeups = new Wakeups(this.#connection, tables.schema);
+    this.#connection = connection;
+    this.#lend = lend;
+    this.#wakeups = new Wakeups(connection, tables.schema);
   }
 
   async open({ clock }: { readonly clock: Clock }): Promise<void> {
@@ -215,7 +249,7 @@ class PostgresStore<Client extends PostgresClient> implements Store<PostgresTran
         return result;
       };
       try {
-        return await this.#connection.lent(write, transactionMs);
+        return await this.#lend(write);
       } catch (error) {
         if (error instanceof Undone) throw error.error;
         // The answer to COMMIT may have been lost on its way: then the completion is there.

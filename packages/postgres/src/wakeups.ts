@@ -6,7 +6,8 @@
 
 import { randomUUID } from "node:crypto";
 import { systemClock } from "@webhook-inbox/core";
-import { inTime, type Connection } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import { inTime } from "./in-time.ts";
 import type { Notification, PostgresClient } from "./pool.ts";
 
 const proofMs = 10_000;

@@ -90,7 +90,8 @@ export function listen(client: RedisClient, channel: string, onMessage: () => vo
   other.on("error", () => undefined);
   const end = (): void => {
     try {
-      (other.destroy ?? other.disconnect)?.call(other);
+      if (other.destroy === undefined) other.disconnect?.();
+      else other.destroy();
     } catch {
       // It was not connected.
     }

@@ -232,12 +232,12 @@ class RedisStore implements Store<NoTransaction> {
       limit,
       prunable: setOf(prunable),
       ...tallyBounds(ask, Date.now()),
-    })) as [number, number, Buffer, Buffer];
+    })) as [number | string, number | string, Buffer, Buffer];
     const isOver = nextPart.length === 0;
     return {
       // A client may be told to give numbers as texts.
-      payloads: +payloads,
-      keys: +keys,
+      payloads: Number(payloads),
+      keys: Number(keys),
       cursor: isOver ? undefined : `${String(nextPart)} ${String(nextAt)}`,
     };
   }

@@ -98,9 +98,9 @@ const shared: StoreTests = {
     const events = Array.from({ length: 60 }, (_, n) => eventOf(String(n)));
     await people.take(events, takeAsk());
     const replay = { act: "replay", by: "", reason: "", dryRun: false, limit: 100 } as const;
-    let isOver = false;
+    const work = { isOver: false };
     const replaying = (async () => {
-      while (!isOver) {
+      while (!work.isOver) {
         await people.intervene({ state: "pending" }, replay);
         await new Promise((resolve) => setImmediate(resolve));
       }
@@ -114,7 +114,7 @@ const shared: StoreTests = {
         await new Promise((resolve) => setImmediate(resolve));
       }
     } finally {
-      isOver = true;
+      work.isOver = true;
       await replaying;
     }
     assert.deepEqual(answers, Array(events.length).fill(true));

@@ -66,8 +66,8 @@ export const pruneTests: StoreTests = {
   "where nothing grows old, a round ends and forgets nothing": async (open) => {
     const store = await open();
     await done(store, "1");
-    const never = { payloadMs: Infinity, keyMs: Infinity };
-    assert.deepEqual(await pruned(store, never), { payloads: 0, keys: 0 });
+    const ages = { payloadMs: Infinity, keyMs: Infinity };
+    assert.deepEqual(await pruned(store, ages), { payloads: 0, keys: 0 });
     assert.ok((await store.get(eventKey("a", "1")))?.delivery);
   },
 
