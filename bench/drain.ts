@@ -9,7 +9,7 @@ import { sqlite } from "@webhook-inbox/core/sqlite";
 import { postgres } from "@webhook-inbox/postgres";
 import { redis } from "@webhook-inbox/redis";
 import { Queue, Worker } from "bullmq";
-import { makeWorkerUtils, run } from "graphile-worker";
+import { Logger, makeWorkerUtils, run } from "graphile-worker";
 import { Redis } from "ioredis";
 import { Pool } from "pg";
 import { PgBoss } from "pg-boss";
@@ -171,6 +171,7 @@ const subjects: Readonly<Record<string, Subject>> = {
           schema,
           taskList: { event: async () => one() },
           noHandleSignals: true,
+          logger: new Logger(() => () => undefined),
           preset: {
             worker: {
               concurrentJobs: 50,

@@ -30,7 +30,7 @@ export interface PageAsk {
 export async function pageOf(run: Run, tables: Tables, ask: PageAsk): Promise<Page> {
   const { filter, order, limit, locks = false } = ask;
   const isUp = order === "oldest";
-  const from = placeOf(ask.cursor, isUp);
+  const from = placeOf(ask.cursor, isUp, filter);
   const { source, state, type, reason, receivedFrom = lowest, receivedBefore = highest } = filter;
   const isIndexed = source !== undefined || state !== undefined;
   const sources = source === undefined && isIndexed ? await sourcesOf(run, tables) : [source];
@@ -39,7 +39,7 @@ export async function pageOf(run: Run, tables: Tables, ask: PageAsk): Promise<Pa
   const ways = isIndexed ? sources.length * (state === undefined ? everyState.length : 1) : 1;
   const looks = isKnown ? limit + 1 : Math.ceil(lookedAtMax / ways) + limit;
   const rows = await run(walkSql(tables, isUp, isIndexed, locks), [
-    from.receivedAt,
+    Math.ceil(from.receivedAt),
     from.seq,
     Math.ceil(receivedFrom),
     Math.ceil(receivedBefore),

@@ -91,7 +91,7 @@ export function postgres<Pool extends PostgresPool, Client = ClientOf<Pool>>(
     timeoutMs = timeoutMsDefault,
     begin,
   } = options;
-  const stranger = Object.keys(options).find((name) => !known.includes(name));
+  const stranger = Object.keys(options).find((name) => !known.has(name));
   if (stranger !== undefined) throw invalid(`there is no option "${stranger}"`);
   if (typeof pool?.connect !== "function")
     throw invalid("the first argument must be a pool, as new pg.Pool() is");
@@ -105,7 +105,7 @@ export function postgres<Pool extends PostgresPool, Client = ClientOf<Pool>>(
   return new PostgresStore(connection, tablesOf(schema), mode, lend);
 }
 
-const known = ["schema", "migrate", "timeoutMs", "begin"];
+const known: ReadonlySet<string> = new Set(["schema", "migrate", "timeoutMs", "begin"]);
 
 /** Runs `work` in a transaction of its own, with what handlers get as their client. */
 type Lend<Client> = <T>(work: (client: Client, run: Run) => Promise<T>) => Promise<T>;

@@ -157,12 +157,21 @@ export const cursorAt = ({ receivedAt, seq }: Place): string => `${receivedAt}.$
 /** Instants that are beyond all others. */
 const forever = 8.64e15;
 
-/** The place that a cursor goes on behind; without one, that before all others. Throws for a text that is no cursor. */
-export function placeOf(cursor: string | undefined, isUp: boolean): Place {
-  if (cursor === undefined) return { receivedAt: isUp ? -forever : forever, seq: 0 };
-  const [, receivedAt, seq] = /^(-?\d{1,16})\.(\d{1,16})$/.exec(cursor) ?? [];
+/**
+ * The place that a page begins behind: that of the cursor, or the bound of the time that is asked for, so that nobody walks
+ * there row by row. Throws for a text that is no cursor.
+ */
+export function placeOf(cursor: string | undefined, isUp: boolean, filter: EventFilter): Place {
+  const { receivedFrom = -forever, receivedBefore = forever } = filter;
+  const bound = { receivedAt: isUp ? receivedFrom : receivedBefore, seq: -forever };
+  if (cursor === undefined) return bound;
+  const [, receivedAt, seq] = /^(-?\d{1,16})\.(-?\d{1,16})$/.exec(cursor) ?? [];
   if (receivedAt === undefined || seq === undefined) throw badCursor();
-  return { receivedAt: Number(receivedAt), seq: Number(seq) };
+  const place = { receivedAt: Number(receivedAt), seq: Number(seq) };
+  const isBeyond = isUp
+    ? place.receivedAt < bound.receivedAt
+    : place.receivedAt >= bound.receivedAt;
+  return isBeyond ? bound : place;
 }
 
 /** All states, in the order of an event's life. */

@@ -227,7 +227,7 @@ class MemoryStore implements Store<NoTransaction> {
   }
 
   async list(query: ListQuery): Promise<ListAnswer> {
-    const from = placeOf(query.cursor, false);
+    const from = placeOf(query.cursor, false, query);
     const limit = limitOf(query);
     const rows = [...this.#rows.values()]
       .filter((row) => matches(row.event, query) && byReceipt(row, from) < 0)
@@ -239,7 +239,7 @@ class MemoryStore implements Store<NoTransaction> {
   }
 
   async intervene(selection: Selection, ask: InterveneAsk): Promise<InterveneAnswer> {
-    const from = placeOf(ask.cursor, true);
+    const from = placeOf(ask.cursor, true, "keys" in selection ? {} : selection);
     const rows = [...this.#rows.values()]
       .filter((row) =>
         "keys" in selection

@@ -31,7 +31,7 @@ export function pageOf(
   more = "TRUE",
 ): Page {
   const isUp = order === "oldest";
-  const from = placeOf(cursor, isUp);
+  const from = placeOf(cursor, isUp, filter);
   const walks = waysOf(prepare, filter).map(
     (way) => new Walk(prepare, filter, way, isUp, from, limit, more),
   );
