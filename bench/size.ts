@@ -24,7 +24,7 @@ interface Place {
   readonly end: () => Promise<void>;
 }
 
-const states = "CASE WHEN n % 1000 = 0 THEN 'dead' ELSE 'done' END";
+const states = "CASE WHEN n % 50 = 0 THEN 'dead' ELSE 'done' END";
 
 const stores: Readonly<Record<string, (places: Places) => Promise<Place>>> = {
   sqlite: async () => {

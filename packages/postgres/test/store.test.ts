@@ -44,9 +44,18 @@ const place = async () => {
       schemas.set(store, schema);
       return store;
     },
+    // Rows as they are; what the server has not swept up yet is its own affair.
+    holds: async (text: string) => {
+      const tables = ["events", "deliveries", "tallies"].map(
+        (name) => `SELECT t::text AS row FROM ${schema}.${name} AS t`,
+      );
+      const bodies = `SELECT encode(body, 'escape') AS row FROM ${schema}.deliveries`;
+      const { rows } = await pool.query<{ row: string }>([...tables, bodies].join(" UNION ALL "));
+      return rows.some(({ row }) => row.includes(text));
+    },
     remove: async () => {
       await pool.query(`DROP SCHEMA ${schema} CASCADE`);
     },
   };
 };
-storeSuite({ test, supports, place, effects });
+storeSuite({ test, supports, place, effects, probes: true });

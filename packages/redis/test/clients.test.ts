@@ -1,35 +1,15 @@
 /** The whole suite on the other clients: clusters, and a pool. */
 
-import { redis, type RedisClient } from "@webhook-inbox/redis";
 import { storeSuite } from "@webhook-inbox/testing/store";
 import { Cluster, Redis } from "ioredis";
 import { createClientPool, createCluster } from "redis";
 import { afterAll, beforeAll, describe, inject, test } from "vitest";
 import { startRedis } from "../../../tests/services/redis.ts";
 import type { Server } from "../../../tests/services/server.ts";
-
-const supports = {
-  durability: "commit",
-  shared: true,
-  transactions: false,
-  wakeups: true,
-} as const;
-let places = 0;
+import { placeOn, supports } from "./places.ts";
 
 /** A cluster of one: a node that has met no other has to be told its address. */
 const cluster = ["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"] as const;
-
-/** A place that is emptied by name when the test ends. */
-const placeOn = (client: () => RedisClient, admin: () => Redis) => async () => {
-  const prefix = `test:${process.pid}:${places++}`;
-  return {
-    create: () => redis(client(), { prefix }),
-    remove: async () => {
-      const keys = await admin().keys(`{${prefix}}:*`);
-      if (keys.length > 0) await admin().del(keys);
-    },
-  };
-};
 
 describe("in a cluster", () => {
   let server: Server;

@@ -1,11 +1,11 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { memory } from "@webhook-inbox/core/memory";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import type { ThreadAccess } from "@webhook-inbox/core";
-import { storeSuite, type Effects } from "@webhook-inbox/testing/store";
+import { outageSuite, storeSuite, type Effects } from "@webhook-inbox/testing/store";
 import { describe, expect, test } from "vitest";
 
 // What each store says of itself is pinned: one that promises less would be tested for less.
@@ -62,8 +62,38 @@ describe("sqlite", () => {
     const directory = await mkdtemp(join(tmpdir(), "webhook-inbox-"));
     return {
       create: () => sqlite(join(directory, "inbox.sqlite")),
+      holds: async (text: string) => {
+        const files = (await readdir(directory)).filter((name) => !name.endsWith("-shm"));
+        const bytes = await Promise.all(files.map((name) => readFile(join(directory, name))));
+        return bytes.some((file) => file.includes(text));
+      },
       remove: () => rm(directory, { recursive: true }),
     };
   };
-  storeSuite({ test, supports, place, effects });
+  storeSuite({ test, supports, place, effects, probes: true });
+});
+
+describe("sqlite, while another process holds its lock", () => {
+  let holder: DatabaseSync | undefined;
+  let file = "";
+  outageSuite({
+    test,
+    place: async () => {
+      const directory = await mkdtemp(join(tmpdir(), "webhook-inbox-"));
+      file = join(directory, "inbox.sqlite");
+      return { create: () => sqlite(file), remove: () => rm(directory, { recursive: true }) };
+    },
+    outages: {
+      locked: {
+        async begin() {
+          holder = new DatabaseSync(file);
+          holder.exec("PRAGMA journal_mode = WAL; BEGIN IMMEDIATE");
+        },
+        async end() {
+          holder?.exec("ROLLBACK");
+          holder?.close();
+        },
+      },
+    },
+  });
 });

@@ -9,6 +9,7 @@ import { claimTests } from "./claim.ts";
 import { durabilityTests } from "./durability.ts";
 import { extendTests } from "./extend.ts";
 import { interveneTests } from "./intervene.ts";
+import { probeTests, type Holds } from "./probes.ts";
 import { modelTests } from "./model.ts";
 import { pruneTests } from "./prune.ts";
 import { readTests } from "./read.ts";
@@ -27,6 +28,8 @@ export type { Effects } from "./transaction.ts";
 export interface StorePlace {
   /** Makes a store on this place. Called once, or several times where the store claims to be shared or durable. */
   readonly create: () => Store;
+  /** Whether a text is anywhere in what is kept, read past the store. Without it, what only that can show is not tested. */
+  readonly holds?: Holds;
   /** Removes the place; every store has been closed. */
   readonly remove: () => Promise<void>;
 }
@@ -40,10 +43,18 @@ export interface StoreSuiteOptions {
   readonly supports: Store["supports"];
   /** Needed where the store claims to have transactions. */
   readonly effects?: Effects;
+  /** Whether places have `holds`: adds tests that read what is kept past the store. */
+  readonly probes?: boolean;
 }
 
 /** Registers one test for each promise of a store. */
-export function storeSuite({ test, place, supports, effects }: StoreSuiteOptions): void {
+export function storeSuite({
+  test,
+  place,
+  supports,
+  effects,
+  probes = false,
+}: StoreSuiteOptions): void {
   if (supports.transactions !== (effects !== undefined)) {
     throw new Error("storeSuite needs `effects` exactly if the store claims to have transactions.");
   }
@@ -63,16 +74,28 @@ export function storeSuite({ test, place, supports, effects }: StoreSuiteOptions
   };
   for (const [group, tests] of Object.entries(groups)) {
     for (const [name, body] of Object.entries(tests)) {
-      test(`${group}: ${name}`, () => inPlace(place, body));
+      test(`${group}: ${name}`, () => inPlace(place, () => body));
     }
+  }
+  if (!probes) return;
+  for (const [name, body] of Object.entries(probeTests)) {
+    test(`probe: ${name}`, () =>
+      inPlace(place, ({ holds }) => {
+        if (holds === undefined) throw new Error("the place says nothing of what it holds.");
+        return body(holds);
+      }));
   }
 }
 
-async function inPlace(place: StoreSuiteOptions["place"], body: StoreTest): Promise<void> {
-  const { create, remove } = await place();
+async function inPlace(
+  place: StoreSuiteOptions["place"],
+  bodyOf: (place: StorePlace) => StoreTest,
+): Promise<void> {
+  const made = await place();
+  const { create, remove } = made;
   const stores: Store[] = [];
   try {
-    await body(async () => {
+    await bodyOf(made)(async () => {
       const store = create();
       stores.push(store);
       await store.open({ clock: machineClock });

@@ -183,7 +183,7 @@ class SqliteStore implements Store<SqliteTransaction> {
     return answer;
   }
 
-  /** What was erased must not stay in the journal. Others who read or write now keep it there until the next erasure. */
+  /** What was erased or forgotten must not stay in the journal. Others who read or write now keep it there until the next erasure. */
   #emptyJournal(): void {
     try {
       this.#opened().exec("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -192,8 +192,10 @@ class SqliteStore implements Store<SqliteTransaction> {
     }
   }
 
-  prune(ask: PruneAsk): Promise<PruneAnswer> {
-    return this.#move((prepare, now, moves) => pruneNow(prepare, ask, now, moves));
+  async prune(ask: PruneAsk): Promise<PruneAnswer> {
+    const answer = await this.#move((prepare, now, moves) => pruneNow(prepare, ask, now, moves));
+    if (answer.cursor === undefined) this.#emptyJournal();
+    return answer;
   }
 
   tally(query: TallyQuery): Promise<readonly Tally[]> {
