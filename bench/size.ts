@@ -15,7 +15,8 @@ import { table } from "./table.ts";
 
 const dayMs = 86_400_000;
 const batch = 64;
-const batches = 150;
+// Enough for the keys of SQLite to be moved from the small table to the large one.
+const batches = 1000;
 
 interface Place {
   readonly store: Store;

@@ -100,7 +100,10 @@ export class Connection<Client extends PostgresClient> {
     } catch (error) {
       // One that comes after all, or does not answer, is not kept.
       connecting.then(
-        (client) => client.release(true),
+        (client) => {
+          client.on?.("error", () => undefined);
+          client.release(true);
+        },
         () => undefined,
       );
       throw unavailable(error);

@@ -22,12 +22,14 @@ import {
   type Taken,
   type Tally,
   type TallyQuery,
+  type ThreadAccess,
 } from "@webhook-inbox/core";
 import { limitOf } from "@webhook-inbox/core/records";
 import { claimDue } from "./claim.ts";
 import { Connection } from "./connection.ts";
 import { makeDays } from "./days.ts";
 import { proveDurable } from "./durable.ts";
+import { threadAccessOf } from "./heartbeat.ts";
 import { interveneNow } from "./intervene.ts";
 import { migrate } from "./migrate.ts";
 import { pageOf } from "./page.ts";
@@ -102,7 +104,8 @@ export function postgres<Pool extends PostgresPool, Client = ClientOf<Pool>>(
   }
   const connection = new Connection<PostgresClient>(pool, timeoutMs);
   const lend = begin === undefined ? lendFrom<Client>(connection) : beginWith(begin);
-  return new PostgresStore(connection, tablesOf(schema), mode, lend);
+  const threadAccess = threadAccessOf(pool, schema, timeoutMs);
+  return new PostgresStore(connection, tablesOf(schema), mode, lend, threadAccess);
 }
 
 const known: ReadonlySet<string> = new Set(["schema", "migrate", "timeoutMs", "begin"]);
@@ -136,6 +139,7 @@ class PostgresStore<Client> implements Store<PostgresTransaction<Client>> {
     transactions: true,
     wakeups: true,
   } as const;
+  readonly threadAccess?: ThreadAccess;
   readonly #tables: Tables;
   readonly #mode: "auto" | "check";
   readonly #connection: Connection<PostgresClient>;
@@ -149,7 +153,9 @@ class PostgresStore<Client> implements Store<PostgresTransaction<Client>> {
     tables: Tables,
     mode: "auto" | "check",
     lend: Lend<Client>,
+    threadAccess: ThreadAccess | undefined,
   ) {
+    if (threadAccess !== undefined) this.threadAccess = threadAccess;
     this.#tables = tables;
     this.#mode = mode;
     this.#connection = connection;

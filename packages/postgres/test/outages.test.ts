@@ -59,6 +59,11 @@ outageSuite({
     frozen: { begin: async () => server.freeze(), end: async () => server.thaw() },
     "cut off": { begin: async () => proxy.cut(), end: async () => proxy.mend() },
     "behind a dead network": { begin: async () => proxy.swallow(), end: async () => proxy.mend() },
+    slow: {
+      begin: async () => proxy.slow(150),
+      end: async () => proxy.slow(0),
+      opens: true,
+    },
     "read-only": {
       begin: () => ask("ALTER SYSTEM SET default_transaction_read_only = on", reload),
       end: () => ask("ALTER SYSTEM RESET default_transaction_read_only", reload),

@@ -16,7 +16,7 @@ import {
   take,
   takeAsk,
 } from "./material.ts";
-import type { StorePlace } from "./suite.ts";
+import type { StorePlace } from "./place.ts";
 
 /** A way for a server to be away. */
 export interface Outage {

@@ -9,7 +9,8 @@ import { claimTests } from "./claim.ts";
 import { durabilityTests } from "./durability.ts";
 import { extendTests } from "./extend.ts";
 import { interveneTests } from "./intervene.ts";
-import { probeTests, type Holds } from "./probes.ts";
+import type { StorePlace } from "./place.ts";
+import { probeTests } from "./probes.ts";
 import { modelTests } from "./model.ts";
 import { pruneTests } from "./prune.ts";
 import { readTests } from "./read.ts";
@@ -22,17 +23,9 @@ import { noTransactionTests, transactionTests, type Effects } from "./transactio
 import { noWakeupTests, wakeupTests } from "./wakeups.ts";
 
 export { outageSuite, type Outage, type OutageSuiteOptions } from "./outages.ts";
+export type { StorePlace } from "./place.ts";
+export type { Holds } from "./probes.ts";
 export type { Effects } from "./transaction.ts";
-
-/** An empty place for events, made for one test. */
-export interface StorePlace {
-  /** Makes a store on this place. Called once, or several times where the store claims to be shared or durable. */
-  readonly create: () => Store;
-  /** Whether a text is anywhere in what is kept, read past the store. Without it, what only that can show is not tested. */
-  readonly holds?: Holds;
-  /** Removes the place; every store has been closed. */
-  readonly remove: () => Promise<void>;
-}
 
 export interface StoreSuiteOptions {
   /** The runner's function for a test, such as vitest's `test` or that of `node:test`. */

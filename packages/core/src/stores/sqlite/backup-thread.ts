@@ -4,7 +4,11 @@ import { closeSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { workerData } from "node:worker_threads";
-import type { BackupSetup } from "./backup.ts";
+
+export interface BackupSetup {
+  readonly filename: string;
+  readonly destination: string;
+}
 
 const { filename, destination } = workerData as BackupSetup;
 const partial = `${destination}.partial`;

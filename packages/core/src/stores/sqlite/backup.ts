@@ -4,12 +4,8 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { Worker as Thread } from "node:worker_threads";
 import { WebhookInboxError } from "../../errors.ts";
+import type { BackupSetup } from "./backup-thread.ts";
 import { unavailable } from "./unavailable.ts";
-
-export interface BackupSetup {
-  readonly filename: string;
-  readonly destination: string;
-}
 
 /** Beside this file, which is TypeScript in the workspace and JavaScript in the package. */
 const threadModule = new URL(
