@@ -60,7 +60,7 @@ outageSuite({
     "cut off": { begin: async () => proxy.cut(), end: async () => proxy.mend() },
     "behind a dead network": { begin: async () => proxy.swallow(), end: async () => proxy.mend() },
     slow: {
-      begin: async () => proxy.slow(150),
+      begin: async () => proxy.slow(60),
       end: async () => proxy.slow(0),
       opens: true,
     },

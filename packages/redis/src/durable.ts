@@ -2,6 +2,7 @@
 
 import { WebhookInboxError } from "@webhook-inbox/core";
 import { serversOf, type RedisClient, type Send } from "./client.ts";
+import { fieldsOf } from "./rows.ts";
 
 /** Settings without which an acknowledged write can be lost. */
 const settings = {
@@ -16,12 +17,9 @@ export async function proveDurable(client: RedisClient): Promise<void> {
   const servers = await serversOf(client);
   if (servers.length === 0) throw new Error("the cluster has no servers yet");
   for (const send of servers) {
-    const found = await settingsOf(send);
+    const [found] = await Promise.all([settingsOf(send), proveBegun(send)]);
     const wrong = Object.entries(settings).filter(([name, value]) => found.get(name) !== value);
-    if (wrong.length === 0) {
-      await proveBegun(send);
-      continue;
-    }
+    if (wrong.length === 0) continue;
     throw new WebhookInboxError(
       "STORE_LOSSY",
       `Redis would lose events that were acknowledged: ${wrong
@@ -50,23 +48,16 @@ async function proveBegun(send: Send): Promise<void> {
 
 /** Empty where the server does not tell, as some that are managed do not. */
 async function settingsOf(send: Send): Promise<ReadonlyMap<string, string>> {
-  const found = new Map<string, string>();
-  for (const name of Object.keys(settings)) {
-    const reply = await send("", ["CONFIG", "GET", name]).catch((error: unknown) => {
-      if (error instanceof Error && /^(?:NOPERM|ERR unknown)/.test(error.message)) return [];
-      throw error;
-    });
-    const value = valueOf(reply, name);
-    if (value !== undefined) found.set(name, value);
-  }
-  return found;
-}
-
-/** A list of names and values; a client may have made an object of it. */
-function valueOf(reply: unknown, name: string): string | undefined {
-  if (Array.isArray(reply)) return reply.length < 2 ? undefined : String(reply[1]);
-  const value = (reply as Record<string, string | Buffer> | null)?.[name];
-  return value === undefined ? undefined : String(value);
+  const asking = send("", ["CONFIG", "GET", ...Object.keys(settings)]);
+  const reply = await asking.catch((error: unknown) => {
+    if (error instanceof Error && /^(?:NOPERM|ERR unknown)/.test(error.message)) return [];
+    throw error;
+  });
+  // Names and values in turn; a client may have made an object of them.
+  if (Array.isArray(reply))
+    return new Map([...fieldsOf(reply)].map(([name, value]) => [name, String(value)]));
+  const pairs = Object.entries(reply as Readonly<Record<string, string | Buffer>>);
+  return new Map(pairs.map(([name, value]) => [name, String(value)]));
 }
 
 /** What this version writes, and the oldest version of webhook-inbox that can still work with it. */

@@ -52,7 +52,7 @@ const outages = {
   frozen: { begin: async () => server.freeze(), end: async () => server.thaw() },
   "cut off": { begin: async () => proxy.cut(), end: async () => proxy.mend() },
   "behind a dead network": { begin: async () => proxy.swallow(), end: async () => proxy.mend() },
-  slow: { begin: async () => proxy.slow(150), end: async () => proxy.slow(0), opens: true },
+  slow: { begin: async () => proxy.slow(60), end: async () => proxy.slow(0), opens: true },
   "a replica": {
     begin: async () => void (await admin.replicaof("127.0.0.1", "1")),
     end: async () => void (await admin.replicaof("NO", "ONE")),
