@@ -4,7 +4,7 @@ import { existsSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { systemClock, type Store } from "@webhook-inbox/core";
 import { backup, sqlite } from "@webhook-inbox/core/sqlite";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { newEvent } from "../../../tests/support/new-event.ts";
 import { temporaryFile } from "../../../tests/support/temporary.ts";
 
@@ -135,5 +135,46 @@ describe("backup", () => {
     });
     expect(existsSync(`${missing}.copy`)).toBe(false);
     expect(existsSync(`${missing}.copy.partial`)).toBe(false);
+  });
+});
+
+describe("a disk that is full", () => {
+  test("loses nothing that was acknowledged, says that the store is away, and is used again once there is room", async () => {
+    const file = temporaryFile();
+    const exec = DatabaseSync.prototype.exec;
+    const connections = new Set<DatabaseSync>();
+    const spy = vi.spyOn(DatabaseSync.prototype, "exec").mockImplementation(function noted(
+      this: DatabaseSync,
+      sql: string,
+    ) {
+      connections.add(this);
+      exec.call(this, sql);
+    });
+    onTestFinished(() => spy.mockRestore());
+    const store = await opened(file);
+    /** SQLite itself then says that the disk is full. */
+    const limit = (pages: number): void => {
+      for (const connection of connections)
+        exec.call(connection, `PRAGMA max_page_count = ${pages}`);
+    };
+    limit(100);
+    let acknowledged = 0;
+    for (; acknowledged < 1000; acknowledged++) {
+      const event = newEvent("a", `event ${acknowledged}`, "x", "x".repeat(4000));
+      const taking = store.take([event], ask());
+      const error: unknown = await taking.then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+      if (error === undefined) continue;
+      expect(error).toMatchObject({ code: "STORE_UNAVAILABLE" });
+      break;
+    }
+    expect(acknowledged).toBeGreaterThan(10);
+    expect(acknowledged).toBeLessThan(1000);
+    limit(1_000_000_000);
+    await store.take([newEvent("a", "after", "x")], ask());
+    const { counted: there } = await store.audit();
+    expect(there).toEqual({ pending: acknowledged + 1 });
   });
 });
