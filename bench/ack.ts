@@ -20,7 +20,7 @@ const names = [
   "bullmq add",
 ] as const;
 
-/** Figures of `../shared`-style targets: which ratio, and what it has to reach. */
+/** Which ratios are to be reached, and what. */
 const targets = [
   { id: "P2", of: "sqlite", to: floor, atLeast: 0.3 },
   { id: "P3", of: "sqlite", to: "node:sqlite INSERT", atLeast: 4 },

@@ -13,6 +13,7 @@ import { Logger, makeWorkerUtils, run } from "graphile-worker";
 import { Redis } from "ioredis";
 import { Pool } from "pg";
 import { PgBoss } from "pg-boss";
+import { dropSchema, removeKeys } from "./cleanup.ts";
 import { takeMany } from "./events.ts";
 import { median } from "./rounds.ts";
 import type { Places } from "./subjects.ts";
@@ -82,7 +83,7 @@ const subjects: Readonly<Record<string, Subject>> = {
 
   redis: async ({ redisUrl }) => {
     const client = new Redis(redisUrl);
-    return await inboxOn(redis(client, { prefix: name }), () => removeKeys(client));
+    return await inboxOn(redis(client, { prefix: name }), () => removeKeys(client, `{${name}}*`));
   },
 
   "bullmq, 50 at once": async ({ redisUrl }) => {
@@ -112,7 +113,7 @@ const subjects: Readonly<Record<string, Subject>> = {
       async end() {
         await worker.close();
         await queue.close();
-        await removeKeys(client);
+        await removeKeys(client, `{${name}}*`);
       },
     };
   },
@@ -192,20 +193,6 @@ const subjects: Readonly<Record<string, Subject>> = {
     };
   },
 };
-
-async function dropSchema(postgresUrl: string, schema: string): Promise<void> {
-  const pool = new Pool({ connectionString: postgresUrl, max: 1 });
-  await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
-  await pool.end();
-}
-
-async function removeKeys(client: Redis): Promise<void> {
-  for await (const keys of client.scanStream({ match: `{${name}}*`, count: 1000 })) {
-    const found = keys as string[];
-    if (found.length > 0) await client.unlink(found);
-  }
-  client.disconnect();
-}
 
 const targets = [
   { of: "sqlite", to: "bullmq, 50 at once", atLeast: 3 },

@@ -5,9 +5,7 @@
 
 import { release } from "node:os";
 import { parseArgs } from "node:util";
-import { startPostgres } from "../tests/services/postgres.ts";
-import { startRedis } from "../tests/services/redis.ts";
-import type { Server } from "../tests/services/server.ts";
+import { startServices } from "../tests/services/urls.ts";
 import { ack } from "./ack.ts";
 import { drain } from "./drain.ts";
 import { flushMs } from "./flush.ts";
@@ -25,20 +23,8 @@ const { values, positionals } = parseArgs({
 const rounds = Number(values.rounds);
 const only = values.only.split(",").filter((name) => name !== "");
 
-const started: Server[] = [];
-async function urlOf(name: string, start: () => Promise<Server>): Promise<string> {
-  const given = process.env[name];
-  if (given !== undefined && given !== "") return given;
-  const server = await start();
-  started.push(server);
-  return server.url;
-}
-
+const places = await startServices();
 try {
-  const places = {
-    postgresUrl: await urlOf("DATABASE_URL", startPostgres),
-    redisUrl: await urlOf("REDIS_URL", startRedis),
-  };
   const flush = flushMs();
   console.log(
     `Node ${process.version}, Linux ${release()}, append and fdatasync of 4 KiB: p50 ${flush.toFixed(2)} ms.\n`,
@@ -54,5 +40,5 @@ try {
     console.log();
   }
 } finally {
-  await Promise.all(started.map((server) => server.remove()));
+  await places.remove();
 }

@@ -18,6 +18,7 @@ import { makeWorkerUtils } from "graphile-worker";
 import { Redis } from "ioredis";
 import { Pool } from "pg";
 import { PgBoss } from "pg-boss";
+import { dropSchema, removeKeys } from "./cleanup.ts";
 
 export interface Subject {
   readonly listener: RequestListener;
@@ -212,17 +213,3 @@ export const subjects: Readonly<Record<string, (places: Places) => Promise<Subje
     };
   },
 };
-
-async function dropSchema(postgresUrl: string, name: string): Promise<void> {
-  const pool = new Pool({ connectionString: postgresUrl, max: 1 });
-  await pool.query(`DROP SCHEMA IF EXISTS ${name} CASCADE`);
-  await pool.end();
-}
-
-async function removeKeys(client: Redis, pattern: string): Promise<void> {
-  for await (const keys of client.scanStream({ match: pattern, count: 1000 })) {
-    const found = keys as string[];
-    if (found.length > 0) await client.unlink(found);
-  }
-  client.disconnect();
-}

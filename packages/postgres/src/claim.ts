@@ -8,7 +8,7 @@ import { Room } from "@webhook-inbox/core/records";
 import { untilDue, waitingTypes } from "./due.ts";
 import type { Row, Run } from "./pool.ts";
 import { deliveryColumns, deliveryOf, eventColumns, eventOf, ofEvent } from "./rows.ts";
-import { nowMs, type Tables } from "./tables.ts";
+import { nowMs, textOf, type Tables } from "./tables.ts";
 
 /** Where to look, and how far: a source, or a type of one whose types are limited. */
 interface Look {
@@ -169,7 +169,7 @@ const choosing = `
  * ($14, $15). Answers the claims, each with `is_more`: whether something was due that did not go along; without a claim,
  * one row that says it alone.
  */
-function claimSql(tables: Tables): string {
+const claimSql = textOf((tables) => {
   const { events, deliveries } = tables;
   const { suspects, waiting, left } = searching(tables);
   return `
@@ -192,4 +192,4 @@ function claimSql(tables: Tables): string {
     )
     SELECT ${eventColumns}, ${deliveryColumns}, is_more
     FROM said LEFT JOIN (claimed AS e JOIN ${deliveries} AS d ON ${ofEvent}) ON true ORDER BY e.place`;
-}
+});

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { WebhookInboxError } from "@webhook-inbox/core";
-import { inTime } from "./in-time.ts";
+import { inTime } from "@webhook-inbox/core/records";
 import { Owners } from "./owners.ts";
 import type { PostgresClient, PostgresPool, Row, Run } from "./pool.ts";
 import { isAnswered, isMisnamed, mayRepeat, unavailable } from "./unavailable.ts";
@@ -60,9 +60,9 @@ export class Connection<Client extends PostgresClient> {
     return this.#owners.with((owner) =>
       this.#repeated(() =>
         this.#with((client) => {
-          const run: Run = (text, values) =>
-            this.#query(client, text, values, text.startsWith("BEGIN") ? undefined : timeoutMs);
-          return within(run, timeoutMs, () => work({ run, owner }));
+          const begin: Run = (text) => this.#query(client, text);
+          const run: Run = (text, values) => this.#query(client, text, values, timeoutMs);
+          return within(begin, run, timeoutMs, () => work({ run, owner }));
         }),
       ),
     );
@@ -78,7 +78,7 @@ export class Connection<Client extends PostgresClient> {
         const run: Run = (text, values) => this.#query(client, text, values);
         // The server has ended it by then; what never ends must not keep the connection.
         return inTime(
-          within(run, openMs, () => work(client, run)),
+          within(run, run, openMs, () => work(client, run)),
           openMs,
           "the function of ctx.transaction has not ended",
         );
@@ -188,13 +188,13 @@ function tooSmall(): WebhookInboxError {
 
 /**
  * Runs `work` between BEGIN and COMMIT; rolls back what fails. The server itself gives up a statement, or a transaction
- * that is left standing, after `timeoutMs`.
+ * that is left standing, after `openMs`.
  */
-export async function within<T>(run: Run, timeoutMs: number, work: () => Promise<T>): Promise<T> {
+async function within<T>(begin: Run, run: Run, openMs: number, work: () => Promise<T>): Promise<T> {
   const settings = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"];
   // Whatever the user of the pool has as a default: what is looked at again has to be seen as it is then.
-  const begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
-  await run([begin, ...settings.map((name) => `SET LOCAL ${name} = ${timeoutMs}`)].join("; "));
+  const beginning = "BEGIN ISOLATION LEVEL READ COMMITTED";
+  await begin([beginning, ...settings.map((name) => `SET LOCAL ${name} = ${openMs}`)].join("; "));
   try {
     const result = await work();
     await run("COMMIT");

@@ -42,8 +42,9 @@ export const connectHeartbeat: ConnectHeartbeat = async (options) => {
   const { Pool } = await import("pg");
   const pool = new Pool(config);
   const { run } = new Connection(pool, timeoutMs);
+  const tables = tablesOf(schema);
   return {
-    extend: (holds, leaseMs) => extendAll(run, tablesOf(schema), holds, leaseMs),
+    extend: (holds, leaseMs) => extendAll(run, tables, holds, leaseMs),
     close: () => pool.end(),
   };
 };

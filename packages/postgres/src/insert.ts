@@ -1,11 +1,11 @@
 /** Inserts what is new in PostgreSQL: events, with their deliveries and tallies, in one statement. */
 
 import type { Delivery, EventRecord, NewEvent, TakeAsk, Taken } from "@webhook-inbox/core";
-import { bornRecord } from "@webhook-inbox/core/records";
+import { bornRecord, listText } from "@webhook-inbox/core/records";
 import type { Session } from "./connection.ts";
-import { columnsOf, keyOf, listText, uuidOf } from "./rows.ts";
+import { columnsOf, keyOf, uuidOf } from "./rows.ts";
 import { addingMoves } from "./tallies.ts";
-import { nowMs, type Tables } from "./tables.ts";
+import { nowMs, textOf, type Tables } from "./tables.ts";
 
 /** What one call of `take` works with. */
 export interface Taking extends Session {
@@ -36,7 +36,7 @@ const eventParameters = `$1::uuid[], $2::text[], $3::text[], $4::text[], $5::boo
 const deliveryParameters = `$13::bigint[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::boolean[],
   $20::text[], $21::integer[], $22::bigint[]`;
 
-function insertSql(tables: Tables): string {
+const insertSql = textOf((tables) => {
   const { events, deliveries, named } = tables;
   const moved = `
     SELECT source, type, '' AS from_state, state AS to_state, 1 AS count FROM inserted
@@ -74,7 +74,7 @@ function insertSql(tables: Tables): string {
     ),
     tallied AS (${addingMoves(tables, moved, "$26")})
     SELECT key, delivery, now FROM inserted, instant`;
-}
+});
 
 /** Answers what was new; of the rest nothing is known yet. */
 export async function insert(

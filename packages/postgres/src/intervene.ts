@@ -8,11 +8,11 @@ import {
   type InterveneAsk,
   type Selection,
 } from "@webhook-inbox/core";
-import { actedOn, dueAfter, Moves } from "@webhook-inbox/core/records";
+import { actedOn, dueAfter, Moves, listText } from "@webhook-inbox/core/records";
 import type { Session } from "./connection.ts";
 import { pageOf, type Page } from "./page.ts";
 import type { Run } from "./pool.ts";
-import { columnsOf, eventColumns, eventOf, keyOf, listText, ofEvent, uuidOf } from "./rows.ts";
+import { columnsOf, eventColumns, eventOf, keyOf, ofEvent, uuidOf } from "./rows.ts";
 import { nowMs, type Tables } from "./tables.ts";
 import { writeTallies } from "./tallies.ts";
 

@@ -24,7 +24,7 @@ import {
   type TallyQuery,
   type ThreadAccess,
 } from "@webhook-inbox/core";
-import { limitOf } from "@webhook-inbox/core/records";
+import { limitOf, refuseUnknown, Undone } from "@webhook-inbox/core/records";
 import { claimDue } from "./claim.ts";
 import { Connection } from "./connection.ts";
 import { makeDays } from "./days.ts";
@@ -40,7 +40,7 @@ import { bringsEvents, extendAll, settleAll } from "./settle.ts";
 import { tablesOf, type Tables } from "./tables.ts";
 import { takeAll } from "./take.ts";
 import { audit, tally } from "./tallies.ts";
-import { finishWith, Undone, wasFinished, type PostgresTransaction } from "./transaction.ts";
+import { finishWith, wasFinished, type PostgresTransaction } from "./transaction.ts";
 import { unavailable } from "./unavailable.ts";
 import { Wakeups } from "./wakeups.ts";
 
@@ -93,8 +93,7 @@ export function postgres<Pool extends PostgresPool, Client = ClientOf<Pool>>(
     timeoutMs = timeoutMsDefault,
     begin,
   } = options;
-  const stranger = Object.keys(options).find((name) => !known.has(name));
-  if (stranger !== undefined) throw invalid(`there is no option "${stranger}"`);
+  refuseUnknown("OPTION_INVALID", "postgres", options, known);
   if (typeof pool?.connect !== "function")
     throw invalid("the first argument must be a pool, as new pg.Pool() is");
   if (mode !== "auto" && mode !== "check") throw invalid('migrate must be "auto" or "check"');
@@ -108,7 +107,7 @@ export function postgres<Pool extends PostgresPool, Client = ClientOf<Pool>>(
   return new PostgresStore(connection, tablesOf(schema), mode, lend, threadAccess);
 }
 
-const known: ReadonlySet<string> = new Set(["schema", "migrate", "timeoutMs", "begin"]);
+const known = ["schema", "migrate", "timeoutMs", "begin"];
 
 /** Runs `work` in a transaction of its own, with what handlers get as their client. */
 type Lend<Client> = <T>(work: (client: Client, run: Run) => Promise<T>) => Promise<T>;

@@ -11,6 +11,7 @@ import {
   type Kept,
   type Note,
 } from "@webhook-inbox/core";
+import { listOf } from "@webhook-inbox/core/records";
 import type { Row } from "./pool.ts";
 
 /** Columns of an event, without those of its delivery. */
@@ -24,13 +25,6 @@ export const deliveryColumns =
 
 /** How a delivery is found from its event: `received_at` says in which partition. */
 export const ofEvent = "d.received_at = e.received_at AND d.id = e.delivery";
-
-/** Most of these lists are empty. */
-const listOf = (value: unknown): readonly unknown[] =>
-  value === "[]" ? [] : (JSON.parse(value as string) as unknown[]);
-
-export const listText = (list: readonly unknown[]): string =>
-  list.length === 0 ? "[]" : JSON.stringify(list);
 
 /** What drivers give for a `bigint` differs: a text, a number, a bigint. */
 const numberOf = (value: unknown): number => Number(value);
@@ -55,11 +49,11 @@ export function eventOf(row: Row): EventRecord {
     attempts: numberOf(row["attempts"]),
     crashes: numberOf(row["crashes"]),
     duplicates: numberOf(row["duplicates"]),
-    finished: listOf(row["finished"]) as string[],
-    gaveUp: listOf(row["gave_up"]) as string[],
-    history: listOf(row["history"]) as AttemptRecord[],
-    interventions: listOf(row["interventions"]) as InterventionRecord[],
-    notes: listOf(row["notes"]) as Note[],
+    finished: listOf(row["finished"] as string) as string[],
+    gaveUp: listOf(row["gave_up"] as string) as string[],
+    history: listOf(row["history"] as string) as AttemptRecord[],
+    interventions: listOf(row["interventions"] as string) as InterventionRecord[],
+    notes: listOf(row["notes"] as string) as Note[],
   };
 }
 
@@ -68,7 +62,7 @@ export function deliveryOf(row: Row): Delivery {
     method: row["method"] as string,
     target: row["target"] as string,
     segment: optional(row["segment"], String),
-    headers: listOf(row["headers"]) as string[],
+    headers: listOf(row["headers"] as string) as string[],
     verifiedWith: row["verified_with"] as string,
     reconstructed: row["reconstructed"] === true,
     contentHash: row["content_hash"] as string,

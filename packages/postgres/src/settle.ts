@@ -1,12 +1,13 @@
 /** `settle` and `extend` in PostgreSQL: both write only where the fence is still the claim's. */
 
 import type { Hold, Settlement } from "@webhook-inbox/core";
+import { listText } from "@webhook-inbox/core/records";
 import type { Session } from "./connection.ts";
 import type { Run } from "./pool.ts";
-import { columnsOf, keyOf, listText, uuidOf } from "./rows.ts";
+import { columnsOf, keyOf, uuidOf } from "./rows.ts";
 import { addingMoves } from "./tallies.ts";
 import { takeAll } from "./take.ts";
-import { nowMs, type Tables } from "./tables.ts";
+import { nowMs, textOf, type Tables } from "./tables.ts";
 
 export async function extendAll(
   run: Run,
@@ -43,7 +44,8 @@ const joined = `CASE
     ) AS names
   ) END`;
 
-const settleSql = (tables: Tables): string => `
+const settleSql = textOf(
+  (tables) => `
   WITH given AS (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::boolean[], $7::text[], $8::text[],
       $9::text[]) AS g (key, fence, state, reason, after_ms, is_back, finished, gave_up, history)
@@ -67,7 +69,8 @@ const settleSql = (tables: Tables): string => `
     "SELECT source, type, 'running' AS from_state, state AS to_state, 1 AS count FROM settled",
     "$10",
   )})
-  SELECT key, delivery, received_at FROM settled`;
+  SELECT key, delivery, received_at FROM settled`,
+);
 
 export async function settleAll(
   session: Session,

@@ -13,7 +13,7 @@ export interface Tables {
   readonly named: (name: string) => string;
 }
 
-/** PostgreSQL cuts longer names short, without a word; partitions have the schema's name before theirs. */
+/** PostgreSQL cuts longer names short, without a word. */
 const schemaPattern = /^[a-z_][a-z0-9_]{0,62}$/;
 
 export function tablesOf(schema: string): Tables {
@@ -32,6 +32,16 @@ export function tablesOf(schema: string): Tables {
     tallies: named("tallies"),
     meta: named("meta"),
     named,
+  };
+}
+
+/** Text that is made once for each set of tables: the same statements are asked again and again. */
+export function textOf(make: (tables: Tables) => string): (tables: Tables) => string {
+  const made = new WeakMap<Tables, string>();
+  return (tables) => {
+    const text = made.get(tables) ?? make(tables);
+    made.set(tables, text);
+    return text;
   };
 }
 

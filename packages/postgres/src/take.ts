@@ -10,7 +10,7 @@ import { birthOf, insert, takenAs, type Birth, type Taking } from "./insert.ts";
 import type { Row } from "./pool.ts";
 import { columnsOf, eventColumns, eventOf, keyOf, uuidOf } from "./rows.ts";
 import { addingMoves } from "./tallies.ts";
-import type { Tables } from "./tables.ts";
+import { textOf, type Tables } from "./tables.ts";
 
 /** An event can vanish between two statements, when it is forgotten just now. */
 const triesMax = 5;
@@ -36,7 +36,8 @@ export async function takeAll(on: Taking, events: readonly NewEvent[]): Promise<
 }
 
 /** Counts further deliveries of the same content; answers, of those that say something else, what is there. */
-const meetSql = (tables: Tables): string => `
+const meetSql = textOf(
+  (tables) => `
   WITH given AS (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::integer[], $7::text[], $8::text[])
       AS g (key, content_hash, may_conflict, copies, source, type)
@@ -58,7 +59,8 @@ const meetSql = (tables: Tables): string => `
     "$6",
   )})
   SELECT ${eventColumns}, c.key IS NOT NULL AS is_counted, e.fence IS NOT DISTINCT FROM $5 AS is_mine
-  FROM given AS g JOIN ${tables.events} AS e ON e.key = g.key LEFT JOIN counted AS c ON c.key = g.key`;
+  FROM given AS g JOIN ${tables.events} AS e ON e.key = g.key LEFT JOIN counted AS c ON c.key = g.key`,
+);
 
 /** The key is held: by this very call made before, by the same content, or by other bytes. */
 async function meet(

@@ -4,6 +4,7 @@
  */
 
 import { WebhookInboxError, type Hold } from "@webhook-inbox/core";
+import { claimLost, Undone } from "@webhook-inbox/core/records";
 import type { Run } from "./pool.ts";
 import { uuidOf } from "./rows.ts";
 import type { Tables } from "./tables.ts";
@@ -20,15 +21,6 @@ const savepoint = "webhook_inbox_transaction";
 /** No transaction, no such savepoint, and one in which a statement has failed. */
 const endedCodes: ReadonlySet<string> = new Set(["25P01", "3B001", "25P02"]);
 
-/** What the user's function threw, carried past everything that looks at errors of the database. */
-export class Undone {
-  readonly error: unknown;
-
-  constructor(error: unknown) {
-    this.error = error;
-  }
-}
-
 /** Runs inside a transaction; throws `Undone` for what is to be rolled back because of the user's function. */
 export async function finishWith<T>(
   run: Run,
@@ -42,7 +34,7 @@ export async function finishWith<T>(
     uuidOf(key),
     fence,
   ]);
-  if (claim === undefined) throw new Undone(lost(key));
+  if (claim === undefined) throw new Undone(claimLost(key));
   await run(`SAVEPOINT ${savepoint}`);
   let result: T;
   try {
@@ -59,11 +51,11 @@ export async function finishWith<T>(
     throw error;
   }
   const [written] = await run(
-    `UPDATE ${events} SET finished = (coalesce(nullif(finished, ''), '[]')::jsonb || to_jsonb($3::text))::text
+    `UPDATE ${events} SET finished = (finished::jsonb || to_jsonb($3::text))::text
      WHERE ${held} RETURNING true AS held`,
     [uuidOf(key), fence, handler],
   );
-  if (written === undefined) throw new Undone(lost(key));
+  if (written === undefined) throw new Undone(claimLost(key));
   return result;
 }
 
@@ -85,13 +77,5 @@ function ended(cause: unknown): WebhookInboxError {
     `ctx.transaction: its function has ended the transaction, or passed over the error of a statement (${reason}). Use no ` +
       "COMMIT or ROLLBACK in it, and let errors through.",
     { cause },
-  );
-}
-
-function lost(key: string): WebhookInboxError {
-  return new WebhookInboxError(
-    "CLAIM_LOST",
-    `event ${key} is not in this worker's hand any more: it was settled, taken over by another one, or ended by a ` +
-      "person. Nothing of the transaction was kept.",
   );
 }

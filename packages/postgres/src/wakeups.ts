@@ -6,8 +6,8 @@
 
 import { randomUUID } from "node:crypto";
 import { systemClock } from "@webhook-inbox/core";
+import { inTime } from "@webhook-inbox/core/records";
 import type { Connection } from "./connection.ts";
-import { inTime } from "./in-time.ts";
 import type { Notification, PostgresClient } from "./pool.ts";
 
 const proofMs = 10_000;
@@ -35,7 +35,7 @@ export class Wakeups<Client extends PostgresClient = PostgresClient> {
 
   constructor(connection: Connection<Client>, schema: string) {
     this.#connection = connection;
-    this.#channel = `${schema}_work`;
+    this.#channel = schema;
   }
 
   /** Calls `onWork` whenever another instance says that it has left work. */

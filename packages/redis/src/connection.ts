@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { isWebhookInboxError, WebhookInboxError } from "@webhook-inbox/core";
+import { inTime } from "@webhook-inbox/core/records";
 import { sendOf, type Argument, type RedisClient, type Send } from "./client.ts";
 import { proveDurable, proveWritable } from "./durable.ts";
 import { unavailable } from "./unavailable.ts";
@@ -83,21 +84,12 @@ export class Connection {
 
   /** Clients may wait for a server for ever. What is waited for no longer may still happen, as every verb allows. */
   async #answered<T>(act: () => Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const error = new Error(`it did not answer within ${this.#timeoutMs} ms`);
-      timer = setTimeout(() => reject(error), this.#timeoutMs);
-    });
-    const acting = act();
-    acting.catch(() => undefined);
     try {
-      return await Promise.race([acting, late]);
+      return await inTime(act(), this.#timeoutMs, "it did not answer");
     } catch (error) {
       // Whoever answers next may be another server.
       this.#provenAt = -Infinity;
       throw unavailable(error);
-    } finally {
-      clearTimeout(timer);
     }
   }
 

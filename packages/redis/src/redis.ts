@@ -29,7 +29,7 @@ import {
   type Tally,
   type TallyQuery,
 } from "@webhook-inbox/core";
-import { badCursor, limitOf, tallyBounds } from "@webhook-inbox/core/records";
+import { badCursor, limitOf, refuseUnknown, tallyBounds } from "@webhook-inbox/core/records";
 import { listen, mayListen, type RedisClient } from "./client.ts";
 import { Connection } from "./connection.ts";
 import { deliveryOf, eventOf, fieldsOf, keptOf, takeInput } from "./rows.ts";
@@ -46,7 +46,7 @@ export interface RedisOptions {
   readonly prefix?: string;
   /**
    * Accepts a server that may lose what it has acknowledged. Without it the start fails unless `appendonly` is `yes`,
-   * `appendfsync` is `always` and `maxmemory-policy` is `noeviction`.
+   * `appendfsync` is `always`, `no-appendfsync-on-rewrite` is `no` and `maxmemory-policy` is `noeviction`.
    */
   readonly acceptLoss?: boolean;
   /** How long to wait for an answer before the server counts as away. Default: 5,000. */
@@ -61,10 +61,7 @@ const timeoutMsDefault = 5000;
  */
 export function redis(client: RedisClient, options: RedisOptions = {}): Store<NoTransaction> {
   const { prefix = "webhook-inbox", acceptLoss = false, timeoutMs = timeoutMsDefault } = options;
-  const stranger = Object.keys(options).find(
-    (name) => !["prefix", "acceptLoss", "timeoutMs"].includes(name),
-  );
-  if (stranger !== undefined) throw invalid(`there is no option "${stranger}"`);
+  refuseUnknown("OPTION_INVALID", "redis", options, ["prefix", "acceptLoss", "timeoutMs"]);
   if (!("callBuffer" in client) && !("sendCommand" in client)) {
     throw invalid("the first argument must be a client of ioredis or node-redis");
   }
@@ -81,9 +78,6 @@ function invalid(what: string): WebhookInboxError {
     `redis(client, { prefix, acceptLoss, timeoutMs }): ${what}.`,
   );
 }
-
-/** Numbers too large for a script, which counts with doubles, and for JSON, which has no Infinity. */
-const most = 1_000_000;
 
 class RedisStore implements Store<NoTransaction> {
   readonly supports: StoreSupports;
@@ -134,19 +128,11 @@ class RedisStore implements Store<NoTransaction> {
     return answers.map((answer, index) => takenAs(answer, events[index] as NewEvent, ask.fence));
   }
 
-  async claim({
-    slots,
-    typesMax = {},
-    suspectsMax,
-    crashesMax,
-    ...ask
-  }: ClaimAsk): Promise<ClaimAnswer> {
+  async claim({ slots, typesMax = {}, ...ask }: ClaimAsk): Promise<ClaimAnswer> {
     const [due, walks, claims] = (await this.#connection.run(claim, {
       ...ask,
       slots: Object.entries(slots),
       typesMax,
-      suspectsMax: Math.min(suspectsMax, most),
-      crashesMax: Math.min(crashesMax, most),
       walks: this.#walks,
     })) as [Buffer, Buffer, readonly (readonly unknown[])[]];
     this.#walks = JSON.parse(String(walks)) as Record<string, string>;

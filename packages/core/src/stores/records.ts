@@ -1,6 +1,6 @@
 /**
  * What every store does alike, for those who write one: who may be claimed, what an event is when it is born and after an
- * act, bounds of pages.
+ * act, bounds of pages, deadlines.
  *
  * @module @webhook-inbox/core/records
  */
@@ -16,6 +16,9 @@ import type {
 import { WebhookInboxError } from "../errors.ts";
 import type { EventRecord, EventState, NewEvent } from "../model/event.ts";
 import { stateAfter } from "../model/transitions.ts";
+
+export { refuseUnknown } from "../errors.ts";
+export { claimLost, inTime, Undone } from "./calls.ts";
 
 const listLimitMax = 100;
 const interventionsKept = 20;
@@ -185,6 +188,13 @@ export const everyState: readonly EventState[] = [
   "cancelled",
   "erased",
 ];
+
+/** A list that is kept as JSON. Most are empty. */
+export const listOf = (text: string): readonly unknown[] =>
+  text === "[]" ? [] : (JSON.parse(text) as unknown[]);
+
+export const listText = (list: readonly unknown[]): string =>
+  list.length === 0 ? "[]" : JSON.stringify(list);
 
 /** For a cursor that is none of an earlier answer. */
 export function badCursor(): WebhookInboxError {

@@ -15,10 +15,10 @@
  * They refuse nothing, and change nothing.
  */
 
+import { everyState } from "@webhook-inbox/core/records";
 import { library } from "./library.ts";
 
-const states =
-  "{ 'pending', 'running', 'done', 'dead', 'quarantined', 'unhandled', 'cancelled', 'erased' }";
+const states = `{ ${everyState.map((state) => `'${state}'`).join(", ")} }`;
 
 /** Rows looked at for one page: everyone else waits meanwhile. */
 const lookedAtMax = 2000;

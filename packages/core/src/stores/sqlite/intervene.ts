@@ -4,11 +4,11 @@ import type { InterveneAnswer, InterveneAsk, Selection } from "../../contracts/s
 import type { EventRecord } from "../../model/event.ts";
 import { statesFor } from "../../model/intervention.ts";
 import { stateAfter } from "../../model/transitions.ts";
-import { actedOn, dueAfter, type Moves } from "../records.ts";
+import { actedOn, dueAfter, type Moves, listText } from "../records.ts";
 import type { Prepare } from "./connection.ts";
 import { seqOf } from "./keys.ts";
 import { pageOf, type Page } from "./page.ts";
-import { eventColumns, eventOf, keyBytes, listText, type Row } from "./rows.ts";
+import { eventColumns, eventOf, keyBytes, type Row } from "./rows.ts";
 
 export function interveneNow(
   prepare: Prepare,

@@ -5,6 +5,7 @@ import type { Kept } from "../../contracts/store.ts";
 import type { Delivery } from "../../model/delivery.ts";
 import type { AttemptRecord, EventRecord, EventState, Note } from "../../model/event.ts";
 import type { InterventionRecord } from "../../model/intervention.ts";
+import { listOf } from "../records.ts";
 
 /** A row as `node:sqlite` gives it. */
 export type Row = Record<string, null | number | bigint | string | Uint8Array>;
@@ -17,13 +18,6 @@ export const eventColumns = `e.key, e.source, e.id, e.type, e.identified, e.stat
 /** Columns of a delivery, joined to its event. */
 export const deliveryColumns = `d.method, d.target, d.segment, d.headers, d.verified_with, d.reconstructed, d.body,
   d.received_at AS delivered_at`;
-
-/** Most of these lists are empty. */
-const listOf = (value: Row[string] | undefined): readonly unknown[] =>
-  value === "[]" ? [] : (JSON.parse(value as string) as unknown[]);
-
-export const listText = (list: readonly unknown[]): string =>
-  list.length === 0 ? "[]" : JSON.stringify(list);
 
 export function eventOf(row: Row): EventRecord {
   return {
@@ -42,11 +36,11 @@ export function eventOf(row: Row): EventRecord {
     attempts: row["attempts"] as number,
     crashes: row["crashes"] as number,
     duplicates: row["duplicates"] as number,
-    finished: listOf(row["finished"]) as string[],
-    gaveUp: listOf(row["gave_up"]) as string[],
-    history: listOf(row["history"]) as AttemptRecord[],
-    interventions: listOf(row["interventions"]) as InterventionRecord[],
-    notes: listOf(row["notes"]) as Note[],
+    finished: listOf(row["finished"] as string) as string[],
+    gaveUp: listOf(row["gave_up"] as string) as string[],
+    history: listOf(row["history"] as string) as AttemptRecord[],
+    interventions: listOf(row["interventions"] as string) as InterventionRecord[],
+    notes: listOf(row["notes"] as string) as Note[],
   };
 }
 
@@ -55,7 +49,7 @@ export function deliveryOf(row: Row): Delivery {
     method: row["method"] as string,
     target: row["target"] as string,
     segment: (row["segment"] ?? undefined) as string | undefined,
-    headers: listOf(row["headers"]) as string[],
+    headers: listOf(row["headers"] as string) as string[],
     verifiedWith: row["verified_with"] as string,
     reconstructed: row["reconstructed"] === 1,
     contentHash: row["content_hash"] as string,

@@ -2,10 +2,10 @@
 
 import type { Hold } from "../../contracts/store.ts";
 import type { Settlement } from "../../model/settlement.ts";
-import type { Moves } from "../records.ts";
+import { listText, type Moves } from "../records.ts";
 import type { Prepare } from "./connection.ts";
 import { seqOf } from "./keys.ts";
-import { keyBytes, listText } from "./rows.ts";
+import { keyBytes } from "./rows.ts";
 import { takeAll } from "./take.ts";
 
 export function extendAll(

@@ -26,7 +26,7 @@ import type {
 import { WebhookInboxError } from "../../errors.ts";
 import type { NewEvent } from "../../model/event.ts";
 import type { Settlement } from "../../model/settlement.ts";
-import { limitOf, Moves } from "../records.ts";
+import { limitOf, Moves, Undone } from "../records.ts";
 import { claimDue } from "./claim.ts";
 import { connect, identityOf, transaction, type Prepare } from "./connection.ts";
 import { interveneNow } from "./intervene.ts";
@@ -38,7 +38,7 @@ import { deliveryColumns, eventColumns, keptOf, keyBytes, type Row } from "./row
 import { extendAll, settleAll } from "./settle.ts";
 import { takeAll } from "./take.ts";
 import { auditOf, tallies, writeTallies } from "./tallies.ts";
-import { finishWith, Undone, type SqliteClient, type SqliteTransaction } from "./transaction.ts";
+import { finishWith, type SqliteClient, type SqliteTransaction } from "./transaction.ts";
 import { unavailable } from "./unavailable.ts";
 
 export { backup } from "./backup.ts";

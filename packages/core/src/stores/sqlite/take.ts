@@ -3,10 +3,10 @@
 import { conflictsMax, type TakeAsk, type Taken } from "../../contracts/store.ts";
 import type { Delivery } from "../../model/delivery.ts";
 import type { NewEvent } from "../../model/event.ts";
-import { bornRecord, isBornClaimed, Room, variantOf, type Moves } from "../records.ts";
+import { bornRecord, isBornClaimed, Room, variantOf, type Moves, listText } from "../records.ts";
 import type { Prepare } from "./connection.ts";
 import { insertKey, seqOf } from "./keys.ts";
-import { eventColumns, eventOf, keyBytes, listText, type Row } from "./rows.ts";
+import { eventColumns, eventOf, keyBytes, type Row } from "./rows.ts";
 
 /** What one call of `take` works with. */
 export interface Taking {

@@ -3,6 +3,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Hold } from "../../contracts/store.ts";
 import { WebhookInboxError } from "../../errors.ts";
+import { claimLost, Undone } from "../records.ts";
 import { seqOf } from "./keys.ts";
 import { keyBytes } from "./rows.ts";
 
@@ -29,15 +30,6 @@ export type SqliteTransaction = <T>(
       : []
 ) => Promise<T>;
 
-/** What the user's function threw, carried past everything that looks at errors of SQLite. */
-export class Undone {
-  readonly error: unknown;
-
-  constructor(error: unknown) {
-    this.error = error;
-  }
-}
-
 /** Runs inside a transaction of `database`; throws `Undone` for what is to be rolled back because of the user's function. */
 export function finishWith<T>(
   database: DatabaseSync,
@@ -47,7 +39,7 @@ export function finishWith<T>(
 ): T {
   const held = `WHERE seq = ${seqOf("?1")} AND fence = ?2 AND state = 'running'`;
   const claim = database.prepare(`SELECT 1 FROM webhook_inbox_events ${held}`);
-  if (claim.get(keyBytes(key), fence) === undefined) throw new Undone(lost(key));
+  if (claim.get(keyBytes(key), fence) === undefined) throw new Undone(claimLost(key));
   database.exec(`SAVEPOINT ${savepoint}`);
   const result = runWith(database, work);
   try {
@@ -131,14 +123,5 @@ function ended(): WebhookInboxError {
     "TRANSACTION_INVALID",
     "ctx.transaction: a statement of its function has ended the transaction, so it is not known what was kept. Use no " +
       "COMMIT and no OR ROLLBACK in it.",
-  );
-}
-
-function lost(key: string): WebhookInboxError {
-  return new WebhookInboxError(
-    "CLAIM_LOST",
-    `event ${key} is not in this worker's hand any more: it was settled, taken over by another one, or ended by a ` +
-      "person. " +
-      "Nothing of the transaction was kept.",
   );
 }

@@ -1,0 +1,35 @@
+/** What stores do alike around a call: a deadline, and how a handler's transaction comes to nothing. */
+
+import { WebhookInboxError } from "../errors.ts";
+
+/** Rejects when `promise` takes longer; its own end is then of no interest any more. */
+export async function inTime<T>(promise: Promise<T>, timeoutMs: number, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} within ${timeoutMs} ms`)), timeoutMs);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+    promise.catch(() => undefined);
+  }
+}
+
+/** What the user's function threw, carried past everything that looks at errors of the database. */
+export class Undone {
+  readonly error: unknown;
+
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
+/** For a transaction of who has the event of this key in hand no more. */
+export function claimLost(key: string): WebhookInboxError {
+  return new WebhookInboxError(
+    "CLAIM_LOST",
+    `event ${key} is not in this worker's hand any more: it was settled, taken over by another one, or ended by a ` +
+      "person. Nothing of the transaction was kept.",
+  );
+}
