@@ -24,16 +24,26 @@ const floors: Readonly<Record<string, readonly string[]>> = {
   stores: ["model", "contracts", ...leaves],
   http: ["model", "contracts"],
   options: ["model", "contracts", "verify", "observe", "work", ...leaves],
-  inbox: ["model", "contracts", "observe", "receive", "work", "options", ...leaves],
+  inbox: ["model", "contracts", "observe", "http", "receive", "work", "options", ...leaves],
   defaults: ["contracts", "inbox", "options", "providers", "stores", ...leaves],
-  index: ["model", "contracts", "observe", "work", "providers", "options", "inbox", ...leaves],
+  index: [
+    "model",
+    "contracts",
+    "observe",
+    "http",
+    "work",
+    "providers",
+    "options",
+    "inbox",
+    ...leaves,
+  ],
 };
 
 /** Which of Node's own modules and packages a room may use; all others use none. */
 const foreign: Readonly<Record<string, readonly string[]>> = {
   hash: ["node:crypto"],
   verify: ["node:crypto"],
-  http: ["node:http"],
+  http: ["node:http", "node:stream", "node:stream/promises"],
   stores: ["node:sqlite", "node:fs", "node:path", "node:worker_threads"],
   work: ["node:worker_threads"],
   providers: ["zod"],
@@ -58,6 +68,14 @@ describe("core", () => {
     });
   }
 
+  test("what speaks fetch needs nothing of Node's", () => {
+    const byPath = new Map(files.map((file) => [file.path, file]));
+    const fetch = byPath.get(`${core}/http/fetch.ts`);
+    const reached = [fetch, ...(fetch?.files ?? []).map((path) => byPath.get(path))];
+    expect(reached.length).toBeGreaterThan(2);
+    expect(reached.flatMap((file) => file?.packages)).toEqual([]);
+  });
+
   test("only the SQLite store uses SQLite and files, only providers use zod", () => {
     const users = (name: string): readonly string[] =>
       files.filter(({ packages }) => packages.includes(name)).map(({ path }) => path);
@@ -73,6 +91,9 @@ describe("packages", () => {
   const allowed: Readonly<Record<string, readonly string[]>> = {
     core: ["zod"],
     express: ["@webhook-inbox/core"],
+    fastify: ["@webhook-inbox/core"],
+    koa: ["@webhook-inbox/core"],
+    nestjs: ["@webhook-inbox/core"],
     postgres: ["@webhook-inbox/core"],
     redis: ["@webhook-inbox/core"],
     testing: ["@webhook-inbox/core"],

@@ -6,7 +6,8 @@
  */
 
 export { createInbox } from "./inbox/create-inbox.ts";
-export type { CloseOptions, Inbox } from "./inbox/inbox.ts";
+export type { FetchOptions } from "./http/fetch.ts";
+export type { CloseOptions, DrainOptions, Inbox } from "./inbox/inbox.ts";
 export type { InboxOptions, WorkOptions } from "./options/options.ts";
 export { isWebhookInboxError, WebhookInboxError, type ErrorCode } from "./errors.ts";
 export { dead, retry, type HandlerAnswer } from "./work/answers.ts";

@@ -14,6 +14,9 @@ import {
 } from "@webhook-inbox/core/defaults";
 import { nodeHandler } from "@webhook-inbox/core/node";
 
+/** Serves a fetch handler, such as the dashboard: `app.use("/admin", mount(handler))`. */
+export { mountNode as mount } from "@webhook-inbox/core/node";
+
 /** Express middleware that carries its inbox. */
 export interface WebhooksMiddleware<Of extends Sources = Sources, Transaction = unknown> {
   (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void): void;

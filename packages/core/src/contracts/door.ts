@@ -37,6 +37,8 @@ export interface Answer {
 
 /** The side of an inbox that adapters use. */
 export interface Door {
+  /** Where it begins below the mount point, such as `/webhooks`; empty for the mount point itself. */
+  readonly path: string;
   /** Announces that deliveries may come: the inbox starts on the next turn of the event loop. */
   mount(): void;
   /** The answer to a request; undefined when its path is not the inbox's. Never rejects. */

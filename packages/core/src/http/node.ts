@@ -6,7 +6,11 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Answer, Door } from "../contracts/door.ts";
-import { bodyOf, discard } from "./body.ts";
+import { bodyOf, discard, type Leftovers } from "./body.ts";
+import { elsewhere } from "./elsewhere.ts";
+
+export type { Leftovers } from "./body.ts";
+export { mountNode, partsOf, responseOf, type FetchHandler, type Targets } from "./mount.ts";
 
 /** A request listener that is also middleware: `next` gets every request whose path is not the inbox's. */
 export type NodeHandler = (
@@ -15,12 +19,6 @@ export type NodeHandler = (
   next?: (error?: unknown) => void,
 ) => void;
 
-const elsewhere: Answer = {
-  status: 404,
-  headers: { "content-type": "text/plain", connection: "close" },
-  body: "not found",
-};
-
 /**
  * Receives deliveries for an inbox: `http.createServer(nodeHandler(inbox))`. Starts the inbox on the next turn of the
  * event loop. Never calls `next` with an error, and never throws.
@@ -28,29 +26,31 @@ const elsewhere: Answer = {
 export function nodeHandler(inbox: Door): NodeHandler {
   inbox.mount();
   return (req, res, next) => {
-    const head = {
-      method: req.method ?? "",
-      target: req.url ?? "",
-      headers: req.httpVersionMajor < 2 ? req.rawHeaders : withoutPseudoHeaders(req.rawHeaders),
-      remoteAddress: req.socket.remoteAddress,
-    };
-    const answering = inbox.receive(head, bodyOf(req));
+    const answering = answerNode(inbox, req);
     if (answering === undefined && next !== undefined) next();
-    else void respond(req, res, answering ?? elsewhere);
+    else void writeNode(res, answering ?? finished(req, elsewhere));
   };
 }
 
-/** Never rejects: what middleware of others does to a response must not end the process. */
-async function respond(
+/**
+ * The answer to a request, for adapters that write it their own way; undefined when its path is not the inbox's. `left` is
+ * where the framework's body parsers leave what they make, `target` path and query below the mount point, as on the
+ * request line. Never rejects, and waits for what has to be read before the answer may be sent.
+ */
+export function answerNode(
+  inbox: Door,
   req: IncomingMessage,
-  res: ServerResponse,
-  answering: Promise<Answer> | Answer,
-): Promise<void> {
-  try {
-    await write(req, res, await answering);
-  } catch {
-    res.destroy();
-  }
+  left: Leftovers = req as Leftovers,
+  target: string = req.url ?? "",
+): Promise<Answer> | undefined {
+  const head = {
+    method: req.method ?? "",
+    target,
+    headers: req.httpVersionMajor < 2 ? req.rawHeaders : withoutPseudoHeaders(req.rawHeaders),
+    remoteAddress: req.socket.remoteAddress,
+  };
+  const answering = inbox.receive(head, bodyOf(req, left));
+  return answering?.then((answer) => (isLast(answer) ? finished(req, answer) : answer));
 }
 
 /** HTTP/2 has the path, and a token in it, among its headers. */
@@ -58,16 +58,24 @@ function withoutPseudoHeaders(headers: readonly string[]): readonly string[] {
   return headers.filter((_, index) => headers[index - (index % 2)]?.startsWith(":") !== true);
 }
 
-async function write(
-  req: IncomingMessage,
-  res: ServerResponse,
-  { status, headers, body }: Answer,
-): Promise<void> {
-  const { connection, ...others } = headers;
-  if (connection !== undefined) await discard(req);
-  if (res.headersSent || res.destroyed) return;
-  // HTTP/2 knows no such header, and refuses it.
-  const own = req.httpVersionMajor < 2 ? headers : others;
-  res.writeHead(status, { ...own, "content-length": body.length });
-  res.end(body);
+const isLast = ({ headers }: Answer): boolean => headers["connection"] !== undefined;
+
+/** A connection that ends after the answer is read on a little; HTTP/2 has no such header, and refuses it. */
+async function finished(req: IncomingMessage, answer: Answer): Promise<Answer> {
+  await discard(req);
+  if (req.httpVersionMajor < 2) return answer;
+  const { connection: _, ...headers } = answer.headers;
+  return { ...answer, headers };
+}
+
+/** Writes an answer. Never rejects: what middleware of others does to a response must not end the process. */
+export async function writeNode(res: ServerResponse, answering: Promise<Answer>): Promise<void> {
+  try {
+    const { status, headers, body } = await answering;
+    if (res.headersSent || res.destroyed) return;
+    res.writeHead(status, { ...headers, "content-length": body.length });
+    res.end(body);
+  } catch {
+    res.destroy();
+  }
 }

@@ -4,6 +4,7 @@ import type { Answer, BodySource } from "../contracts/door.ts";
 import type { ConfiguredSource, Sources } from "../contracts/source.ts";
 import type { Kept, ListAnswer, ListQuery, Tally, TallyQuery } from "../contracts/store.ts";
 import { WebhookInboxError } from "../errors.ts";
+import { answerFetch, type FetchOptions } from "../http/fetch.ts";
 import type { DeliveryHead } from "../model/delivery.ts";
 import type { Act } from "../model/intervention.ts";
 import { logTo } from "../observe/logger.ts";
@@ -30,7 +31,7 @@ import {
   type Which,
 } from "../work/interventions.ts";
 import { Worker } from "../work/worker.ts";
-import type { CloseOptions, Inbox } from "./inbox.ts";
+import type { CloseOptions, DrainOptions, Inbox } from "./inbox.ts";
 
 /**
  * Makes an inbox. Checks the options at once: throws `WebhookInboxError` with `OPTION_INVALID`, `CREDENTIAL_INVALID`,
@@ -66,6 +67,7 @@ const drainMsDefault = 25_000;
 const startRetryMs = 1000;
 
 class InboxOfSources {
+  readonly path: string;
   readonly #settings: Settings;
   readonly #emit: Emit;
   readonly #registry: Registry;
@@ -82,6 +84,7 @@ class InboxOfSources {
 
   constructor(settings: Settings) {
     const { store, sources, path, clock } = settings;
+    this.path = path;
     this.#settings = settings;
     this.#emit = emitterOf(settings);
     this.#registry = createRegistry(sources);
@@ -193,15 +196,26 @@ class InboxOfSources {
     return receive(this.#receiving, head, body);
   }
 
-  async idle(): Promise<void> {
+  readonly fetch = async (request: Request, options: FetchOptions = {}): Promise<Response> => {
+    const response = await answerFetch(this, request, options);
+    // Whoever keeps the process going has nobody to tell: a store that is away was signalled, and is asked again.
+    if (response.ok) options.waitUntil?.(this.drain().catch(() => false));
+    return response;
+  };
+
+  async drain({ withinMs = drainMsDefault }: DrainOptions = {}): Promise<boolean> {
     const mayEnd = stayAlive();
     try {
       await this.#started();
       await this.#custody.flushed();
-      await this.#worker.idle();
+      return await this.#worker.drain(withinMs);
     } finally {
       mayEnd();
     }
+  }
+
+  async idle(): Promise<void> {
+    await this.drain({ withinMs: Infinity });
   }
 
   get isReady(): boolean {

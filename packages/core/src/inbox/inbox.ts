@@ -4,6 +4,7 @@ import type { Door } from "../contracts/door.ts";
 import type { EventMap } from "../contracts/schema.ts";
 import type { EventsOf, Sources } from "../contracts/source.ts";
 import type { Kept, ListAnswer, ListQuery, Tally, TallyQuery } from "../contracts/store.ts";
+import type { FetchOptions } from "../http/fetch.ts";
 import type { Audit } from "../work/audit.ts";
 import type { Handler, HandlerOptions, TypeOf } from "../work/handlers.ts";
 import type { Intervened, InterveneOptions, ReplayOptions, Which } from "../work/interventions.ts";
@@ -38,6 +39,23 @@ export interface Inbox<Of extends Sources = Sources, Transaction = unknown> exte
    * process alive until `close`, as a worker needs it; an inbox that is only mounted lives as long as its server.
    */
   start(): Promise<void>;
+
+  /**
+   * Answers a request of a framework that speaks `Request` and `Response`: 404 when its path is not the inbox's. Bound, so
+   * that it may be handed on by itself. Never rejects. The first delivery starts the inbox; a server that lives on calls
+   * `start()`, so that what waits in the store need not wait for it.
+   *
+   * @example
+   * export const POST = (request: Request) => inbox.fetch(request, { path: "/api/webhooks" });
+   */
+  fetch(this: void, request: Request, options?: FetchOptions): Promise<Response>;
+
+  /**
+   * Works off what is due (not retries that are due later), and resolves with whether that was done within `withinMs`.
+   * Where `work.when` is `drain` handlers run only meanwhile; those that have not ended are told by their signal, and
+   * handed back. Starts the inbox if need be; rejects with what keeps the store from opening.
+   */
+  drain(options?: DrainOptions): Promise<boolean>;
 
   /**
    * Resolves when this instance has nothing in hand and nothing is due (retries that are due later are not waited for):
@@ -88,6 +106,11 @@ export interface Inbox<Of extends Sources = Sources, Transaction = unknown> exte
    * was kept of their attempts. Their keys stay: a further delivery is a duplicate. Cannot be undone.
    */
   erase(which: Which, options?: InterveneOptions): Promise<Intervened>;
+}
+
+export interface DrainOptions {
+  /** How long to work, in milliseconds: a second or two less than the platform gives. Default: 25,000. */
+  readonly withinMs?: number;
 }
 
 export interface CloseOptions {

@@ -72,6 +72,11 @@ export interface WorkOptions<Of extends Sources> {
   readonly sources?: readonly (keyof Of & string)[];
   /** How long a claim holds without a sign of life, in milliseconds. Default: 30,000. */
   readonly leaseMs?: number;
+  /**
+   * `drain`: only while `inbox.drain()` runs, for platforms that stop a process after its response; what it had in hand
+   * then would count as crashed. Default: `always`.
+   */
+  readonly when?: "always" | "drain";
 }
 
 /** Options that have been checked and completed. */
@@ -82,6 +87,8 @@ export interface Settings {
   readonly path: string;
   readonly worked: readonly string[];
   readonly leaseMs: number;
+  /** Whether it works only while it is asked to. */
+  readonly worksOnDemand: boolean;
   readonly inFlightBytesMax: number;
   readonly handlersMax: number;
   readonly onUnknownType: "unhandled" | "quarantine";
@@ -108,7 +115,7 @@ const known = {
     "logger",
     "clock",
   ],
-  work: ["sources", "leaseMs"],
+  work: ["sources", "leaseMs", "when"],
   retry: ["delaysMs"],
   limits: ["bodyBytesMax", "inFlightBytesMax", "handlersMax"],
   retention: ["payloadMs", "keyMs"],
@@ -171,14 +178,18 @@ function refuseLoss(store: Store, sources: ReadonlyMap<string, ConfiguredSource>
 function workOf<Of extends Sources>(
   work: boolean | WorkOptions<Of>,
   sources: ReadonlyMap<string, ConfiguredSource>,
-): Pick<Settings, "worked" | "leaseMs"> {
+): Pick<Settings, "worked" | "leaseMs" | "worksOnDemand"> {
   const options = typeof work === "boolean" ? {} : work;
   refuseUnknown("OPTION_INVALID", "work", options, known.work);
   const worked = options.sources ?? (work === false ? [] : [...sources.keys()]);
   const stranger = worked.find((name) => !sources.has(name));
   if (stranger !== undefined)
     throw invalid(`work.sources names "${stranger}", which is no source.`);
-  return { worked, leaseMs: wholeNumber("work.leaseMs", options.leaseMs, 30_000) };
+  return {
+    worked,
+    leaseMs: wholeNumber("work.leaseMs", options.leaseMs, 30_000),
+    worksOnDemand: oneOf("work.when", options.when, ["always", "drain"]) === "drain",
+  };
 }
 
 /** More at once than any process can hold in its hands. */

@@ -12,7 +12,7 @@ export interface SettlementsNeeds {
   readonly store: Pick<Store, "settle">;
   readonly clock: Clock;
   readonly emit: Emit;
-  /** Whether the inbox has closed: a store that is away is then not waited for. */
+  /** Whether the inbox has closed, or its drain has ended: a store that is away is then not waited for. */
   readonly isLast: () => boolean;
 }
 

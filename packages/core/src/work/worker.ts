@@ -5,11 +5,9 @@
 
 import type { Clock } from "../contracts/clock.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
-import type { Claim, ClaimAnswer, Store, TakeAsk } from "../contracts/store.ts";
-import { nextTurn } from "../group-commit.ts";
+import type { Claim, Store, TakeAsk } from "../contracts/store.ts";
 import type { EventRecord, NewEvent } from "../model/event.ts";
 import type { Logger } from "../observe/logger.ts";
-import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
 import { attempt, type AttemptReport, type Identify } from "./attempt.ts";
 import { Bell } from "./bell.ts";
@@ -28,6 +26,8 @@ import {
 } from "./held.ts";
 import { Leases } from "./leases.ts";
 import { crashesMax, decide, type Finding, type Policy } from "./lifecycle.ts";
+import { within } from "./patience.ts";
+import { Search } from "./search.ts";
 import { Settlements } from "./settlements.ts";
 import { limitsOf, Slots, type Offer } from "./slots.ts";
 import { startUpkeep, type Retention } from "./upkeep.ts";
@@ -37,6 +37,8 @@ export interface WorkerNeeds {
   readonly sources: ReadonlyMap<string, ConfiguredSource>;
   /** Names of the sources to work on. */
   readonly worked: readonly string[];
+  /** Whether to work only while `drain` runs. */
+  readonly worksOnDemand: boolean;
   readonly registry: Registry;
   readonly identify: Identify;
   readonly onInvalid: OnInvalid;
@@ -52,11 +54,8 @@ export interface WorkerNeeds {
   readonly emit: Emit;
 }
 
-/** How often to look for what only time brings: work of other instances, and leases that ended. */
-const pollMs = 1000;
 /** How long an instance has to live before it runs the last attempt of a suspect. */
 const stableMs = 10_000;
-const claimBytesMax = 16 * 1024 * 1024;
 
 export class Worker {
   readonly #needs: WorkerNeeds;
@@ -67,23 +66,24 @@ export class Worker {
   readonly #offers = new Map<TakeAsk, Offer>();
   /** Made at the start, when all handlers are known. */
   #slots = new Slots(0, new Map());
+  #search: Search;
   #fences = 0;
   #state: "new" | "working" | "closing" | "closed" = "new";
-  /** Whether something may be due in the store. */
-  #more = false;
-  /** Sources that had no slot at the last claim, while something was due. */
-  #waits: readonly string[] = [];
-  #claiming: Promise<void> | undefined;
   /** When this instance is known not to die young, by its own clock. */
   #stableAt = Infinity;
-  #cancelPoll: () => void = () => undefined;
   #endUpkeep: () => void = () => undefined;
+  /** How many calls of `drain` are under way. */
+  #drains = 0;
   /** Rung at every change of what is in hand. */
   readonly #change = new Bell();
 
   constructor(needs: WorkerNeeds) {
     this.#needs = needs;
-    this.#settlements = new Settlements({ ...needs, isLast: () => this.#state === "closed" });
+    const hasStopped = (): boolean => needs.worksOnDemand && this.#drains === 0;
+    this.#settlements = new Settlements({
+      ...needs,
+      isLast: () => this.#state === "closed" || hasStopped(),
+    });
     this.#leases = new Leases({
       ...needs,
       timeoutMsMax: () => needs.registry.timeoutMsMax(),
@@ -95,17 +95,19 @@ export class Worker {
         if (held?.claim.fence === fence) held.abort.abort(takenAway());
       },
     });
+    this.#search = this.#searchFor([]);
   }
 
   /** Begins to look for work; false when it had begun already. */
   start(): boolean {
     if (this.#state !== "new") return false;
     this.#state = "working";
-    const { worked, handlersMax, registry, sources, clock } = this.#needs;
+    const { worked, worksOnDemand, handlersMax, registry, sources, clock } = this.#needs;
     this.#slots = new Slots(handlersMax, limitsOf(worked, sources, registry));
+    this.#search = this.#searchFor(worked);
     if (worked.length > 0) {
       this.#leases.start();
-      this.#needs.store.subscribe?.(() => this.look());
+      if (!worksOnDemand) this.#needs.store.subscribe?.(() => this.look());
       this.#endUpkeep = startUpkeep(this.#needs);
     }
     this.#stableAt = clock.now() + stableMs;
@@ -118,10 +120,15 @@ export class Worker {
     return this.#state === "working";
   }
 
+  /** Whether it may take up work now. */
+  get #isAsked(): boolean {
+    return this.#state === "working" && (!this.#needs.worksOnDemand || this.#drains > 0);
+  }
+
   /** Terms for a take: what of it can run now may be born claimed. */
   reserve(events: readonly NewEvent[]): TakeAsk {
     const wanted = new Map<string, number>();
-    if (this.#state === "working") {
+    if (this.#state === "working" && !this.#needs.worksOnDemand) {
       for (const { source } of events) wanted.set(source, (wanted.get(source) ?? 0) + 1);
     }
     const offer = this.#slots.offer(wanted);
@@ -144,32 +151,41 @@ export class Worker {
         for (const one of held) this.#run(one);
       });
     }
-    if (left || this.#more) this.look();
+    if (left || this.#search.hasMore) this.look();
     this.#change.ring();
   }
 
-  /** Resolves when this instance has nothing in hand and nothing is due. */
-  async idle(): Promise<void> {
+  /** Works until this instance has nothing in hand and nothing is due: true; or for `withinMs`: false. */
+  async drain(withinMs: number): Promise<boolean> {
+    this.#drains += 1;
     // Who waits for everything waits for suspects as well.
     this.#stableAt = -Infinity;
     this.look();
-    await this.#drained();
+    const isDone = await within(this.#needs.clock, withinMs, this.#drained());
+    this.#drains -= 1;
+    if (!this.#isAsked && this.#state === "working") await this.#stopWorking();
+    return isDone;
+  }
+
+  /** Hands back what is in hand: whatever comes next may find this process stopped. */
+  async #stopWorking(): Promise<void> {
+    this.#search.rest();
+    await this.#search.underWay;
+    if (this.#isAsked) return;
+    for (const { abort } of this.#held.values()) abort.abort(new Error("the drain has ended"));
+    await this.#giveUp();
+    await this.#settlements.flushed();
   }
 
   /** Takes no more, aborts the signals of running handlers, waits for them up to `drainMs`, and settles what ended. */
   async close(drainMs: number): Promise<void> {
     if (this.#state === "closing" || this.#state === "closed") return;
     this.#state = "closing";
-    this.#cancelPoll();
+    this.#search.rest();
     this.#endUpkeep();
     const reason = new Error("the inbox is closing");
     for (const { abort } of this.#held.values()) abort.abort(reason);
-    let cancel: () => void = () => undefined;
-    const patience = new Promise<void>((resolve) => {
-      cancel = this.#needs.clock.after(drainMs, resolve);
-    });
-    await Promise.race([this.#drained(), patience]);
-    cancel();
+    await within(this.#needs.clock, drainMs, this.#drained());
     this.#state = "closed";
     await this.#settlements.flushed();
     await this.#giveUp();
@@ -188,66 +204,34 @@ export class Worker {
   }
 
   async #drained(): Promise<void> {
-    while (this.#held.size > 0 || this.#offers.size > 0 || this.#claiming !== undefined) {
+    while (this.#held.size > 0 || this.#offers.size > 0 || this.#search.underWay !== undefined) {
       await this.#change.heard();
     }
   }
 
-  /** Claims until the slots are full or nothing is due. Called whenever a slot, an event or time may change that. */
+  /** Looks for work. Called whenever a slot, an event or time may have brought some. */
   look(): void {
-    if (this.#state !== "working" || this.#needs.worked.length === 0) return;
-    this.#more = true;
-    this.#claiming ??= this.#claimAll().finally(() => {
-      this.#claiming = undefined;
-      if (this.#more && this.#slots.isOpen) this.look();
-      this.#change.ring();
-    });
+    this.#search.look();
   }
 
-  async #claimAll(): Promise<void> {
-    const { clock, emit, worked } = this.#needs;
-    let wakeMs = pollMs;
-    let misses = 0;
-    while (this.#more && this.#slots.isOpen && this.#state === "working") {
-      // A backlog must not keep deliveries waiting: they are looked at between any two claims.
-      await nextTurn();
+  #searchFor(worked: readonly string[]): Search {
+    const { clock } = this.#needs;
+    return new Search({
+      ...this.#needs,
+      worked,
+      slots: this.#slots,
+      isAsked: () => this.#isAsked,
       // After a blocked event loop or a sleeping machine, leases in hand may have ended: they go on before others look.
-      await this.#leases.catchUp();
-      this.#more = false;
-      try {
-        const { claims, nextDueInMs = pollMs, without } = await this.#claimOnce();
-        misses = claims.length === 0 ? misses + 1 : 0;
-        // The slots may have gone to sources that have nothing, while others wait for their turn.
-        this.#waits = nextDueInMs === 0 ? without : [];
-        const turns = worked.length / Math.max(1, this.#slots.free);
-        if (nextDueInMs === 0 && misses < turns) this.#more = true;
-        // What is due now and was not given has no slot: one that becomes free is reason enough to look.
-        wakeMs = nextDueInMs === 0 ? pollMs : Math.min(nextDueInMs, pollMs);
-      } catch (error) {
-        emit({ kind: "store_failed", verb: "claim", error: summaryOf(error) });
-      }
-    }
-    this.#cancelPoll();
-    if (this.#state === "working") this.#cancelPoll = clock.after(wakeMs, () => this.look());
-  }
-
-  async #claimOnce(): Promise<ClaimAnswer & { readonly without: readonly string[] }> {
-    const { store, clock, worked } = this.#needs;
-    const offer = this.#slots.offer();
-    try {
-      const answer = await store.claim({
+      prepare: () => this.#leases.catchUp(),
+      terms: () => ({
         fence: this.#fence(),
         leaseMs: this.#leases.leaseMs,
-        ...offer,
-        bytesMax: claimBytesMax,
         suspectsMax: this.#suspectsFree(),
         crashesMax: clock.now() < this.#stableAt ? crashesMax - 2 : Infinity,
-      });
-      this.#take(answer.claims);
-      return { ...answer, without: worked.filter((name) => offer.slots[name] === 0) };
-    } finally {
-      this.#slots.takeBack(offer);
-    }
+      }),
+      take: (claims) => this.#take(claims),
+      onEnd: () => this.#change.ring(),
+    });
   }
 
   /** Takes claims in hand, before anything of them runs; answers those whose events were not in hand already. */
@@ -300,8 +284,8 @@ export class Worker {
   /** Runs an event anew that came back while it was in hand; gives it back if its slot is somebody else's now. */
   #takeNext(next: Claim): void {
     if (this.#slots.hasRoom(next.event)) return this.#take([next]);
+    this.#search.waitsFor(next.event.source);
     const outcome = { state: "pending", afterMs: 0, handedBack: true } as const;
-    this.#waits = [next.event.source];
     void this.#settlements.add(() => settlementOf(next, outcome, { ...next.event, finished: [] }));
   }
 
@@ -337,8 +321,8 @@ export class Worker {
     const { event } = held.claim;
     held.hasSlot = false;
     this.#slots.leave(event);
-    const isAwaited = this.#waits.some((name) => this.#slots.hasSlot(name));
-    if (this.#more || isAwaited || this.#slots.isLimited(event)) this.look();
+    if (this.#slots.isLimited(event)) this.look();
+    else this.#search.lookForWaiting();
   }
 
   /** `event` is what the attempt began with: a renewed claim counts attempts that were none. */
@@ -363,7 +347,7 @@ export class Worker {
     if (end !== "held") return;
     const settledAs = { attempt: attempts, outcome: namedOutcome(outcome), failures };
     emit({ kind: "settled", event: nameOf(held), ...settledAs });
-    if (outcome.state === "pending") this.#lookIn(outcome.afterMs);
+    if (outcome.state === "pending") this.#search.lookIn(outcome.afterMs);
     if (outcome.state === "done" && outcome.became !== undefined) this.look();
   }
 
@@ -386,11 +370,6 @@ export class Worker {
         return settlementOf(next, outcome, { ...endedIn(held, next.event), history });
       }),
     );
-  }
-
-  #lookIn(delayMs: number): void {
-    if (delayMs === 0) this.look();
-    else if (delayMs < pollMs) this.#needs.clock.after(delayMs, () => this.look());
   }
 
   #fence(): string {

@@ -1,0 +1,16 @@
+/** Waiting, but not for ever. */
+
+import type { Clock } from "../contracts/clock.ts";
+
+/** Whether `promise` resolved within `ms`, which may be `Infinity`. */
+export async function within(clock: Clock, ms: number, promise: Promise<void>): Promise<boolean> {
+  const resolved = promise.then(() => true);
+  if (ms === Infinity) return await resolved;
+  let cancel: () => void = () => undefined;
+  const late = new Promise<false>((resolve) => {
+    cancel = clock.after(ms, () => resolve(false));
+  });
+  const isInTime = await Promise.race([resolved, late]);
+  cancel();
+  return isInTime;
+}

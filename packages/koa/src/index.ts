@@ -1,0 +1,78 @@
+/**
+ * The inbox in a Koa application (2 and 3): `app.use(webhooks(inbox))`.
+ *
+ * @module @webhook-inbox/koa
+ */
+
+import type { IncomingMessage } from "node:http";
+import type { Inbox, Sources } from "@webhook-inbox/core";
+import {
+  inboxFrom,
+  type DefaultSources,
+  type DefaultTransaction,
+  type WebhooksOptions,
+} from "@webhook-inbox/core/defaults";
+import { answerNode, partsOf, responseOf, type FetchHandler } from "@webhook-inbox/core/node";
+
+/** What is used of Koa's context. */
+export interface KoaContext {
+  readonly req: IncomingMessage;
+  /** Body parsers leave `body` and `rawBody` here. */
+  readonly request: object;
+  readonly originalUrl: string;
+  /** Path and query below the mount point. */
+  readonly url: string;
+  status: number;
+  body: unknown;
+  set(headers: Record<string, string | string[]>): void;
+}
+
+/** Koa middleware that carries its inbox. */
+export interface WebhooksMiddleware<Of extends Sources = Sources, Transaction = unknown> {
+  (ctx: KoaContext, next: () => Promise<unknown>): Promise<void>;
+  /** The inbox it receives for: to register handlers, to wait for `idle()`, to `close()`. */
+  readonly inbox: Inbox<Of, Transaction>;
+}
+
+/**
+ * Receives webhooks below `<mount point>/webhooks` and leaves every other request to `next()`. Takes an inbox, its
+ * options, or nothing: then the three providers, a SQLite file in the working directory, and the environment's
+ * credentials. Mount it before body parsers. Throws as `createInbox` does.
+ *
+ * @example
+ * app.use(webhooks(inbox));
+ */
+export function webhooks<
+  const Of extends Sources = DefaultSources,
+  Transaction = DefaultTransaction,
+>(
+  given?: Inbox<Of, Transaction> | WebhooksOptions<Of, Transaction>,
+): WebhooksMiddleware<Of, Transaction> {
+  const inbox = inboxFrom(given);
+  inbox.mount();
+  const receive = async (ctx: KoaContext, next: () => Promise<unknown>): Promise<void> => {
+    const answering = answerNode(inbox, ctx.req, ctx.request, ctx.url);
+    if (answering === undefined) {
+      await next();
+      return;
+    }
+    const { status, headers, body } = await answering;
+    ctx.status = status;
+    ctx.set({ ...headers });
+    ctx.body = body;
+  };
+  return Object.assign(receive, { inbox });
+}
+
+/** Serves a fetch handler, such as the dashboard: `app.use(koaMount("/admin", mount(handler)))`. */
+export function mount(handler: FetchHandler): (ctx: KoaContext) => Promise<void> {
+  return async (ctx) => {
+    const targets = { original: ctx.originalUrl, below: ctx.url };
+    const { status, headers, body } = partsOf(
+      await responseOf(handler, ctx.req, ctx.request, targets),
+    );
+    ctx.status = status;
+    ctx.set(headers);
+    ctx.body = body ?? "";
+  };
+}
