@@ -26,7 +26,7 @@ export interface WebhooksPlugin<
 /**
  * Receives webhooks below `<prefix>/webhooks`. Takes an inbox, its options, or nothing: then the three providers, a SQLite
  * file in the working directory, and the environment's credentials. Answers before Fastify parses anything, and after the
- * `onRequest` hooks of its context. Throws as `createInbox` does.
+ * `onRequest` hooks of its context. Closes the inbox with the application. Throws as `createInbox` does.
  *
  * @example
  * app.register(webhooks(inbox));
@@ -40,6 +40,7 @@ export function webhooks<
   const inbox = inboxFrom(given);
   const plugin: FastifyPluginCallback = (app, _options, done) => {
     inbox.mount();
+    app.addHook("onClose", () => inbox.close());
     answerAll(app, [`${inbox.path}/*`], async (request, reply, target) => {
       const answer = await answerNode(inbox, request.raw, request, target);
       if (answer === undefined) return reply.callNotFound();

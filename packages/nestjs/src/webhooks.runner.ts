@@ -6,7 +6,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { OnApplicationBootstrap, OnModuleDestroy, OnModuleInit } from "@nestjs/common";
 import type { ApplicationConfig, HttpAdapterHost } from "@nestjs/core";
-import { isWebhookInboxError, type CloseOptions, type Inbox } from "@webhook-inbox/core";
+import {
+  isWebhookInboxError,
+  WebhookInboxError,
+  type CloseOptions,
+  type Inbox,
+} from "@webhook-inbox/core";
 import { answerNode, writeNode, type Leftovers } from "@webhook-inbox/core/node";
 import { registerMarked, type Explored } from "./webhooks.explorer.ts";
 
@@ -21,15 +26,20 @@ export interface RunnerNeeds extends Explored {
 /** A request as both platforms hand it on: middleware of Fastify finds the whole path only here. */
 type NestRequest = IncomingMessage & { readonly originalUrl?: string };
 
+/** Paths that are taken, by application: the first inbox of two at one path would answer 404 for the other's sources. */
+const taken = new WeakMap<HttpAdapterHost, Map<string, string>>();
+
 export class WebhooksRunner implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
   readonly #needs: RunnerNeeds;
 
   constructor(needs: RunnerNeeds) {
     this.#needs = needs;
     const { host } = needs;
+    takePath(needs);
     // Nest's own parsers come later than the adapter, in tests as well; an application context never has one.
     host.init$.subscribe(() => {
-      host.httpAdapter.use((req: NestRequest, res: ServerResponse, next: () => void) => {
+      const adapter: HttpAdapterHost["httpAdapter"] | null = host.httpAdapter;
+      adapter?.use((req: NestRequest, res: ServerResponse, next: () => void) => {
         this.#receive(req, res, next);
       });
     });
@@ -66,4 +76,16 @@ export class WebhooksRunner implements OnModuleInit, OnApplicationBootstrap, OnM
   async onModuleDestroy(): Promise<void> {
     await this.#needs.inbox.close(this.#needs.close);
   }
+}
+
+function takePath({ host, inbox, name }: RunnerNeeds): void {
+  const paths = taken.get(host) ?? new Map<string, string>();
+  const other = paths.get(inbox.path);
+  if (other !== undefined) {
+    throw new WebhookInboxError(
+      "OPTION_INVALID",
+      `the inboxes "${other}" and "${name}" are both at "${inbox.path}": give each a path of its own.`,
+    );
+  }
+  taken.set(host, paths.set(inbox.path, name));
 }

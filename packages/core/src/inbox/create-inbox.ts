@@ -204,6 +204,12 @@ class InboxOfSources {
   };
 
   async drain({ withinMs = drainMsDefault }: DrainOptions = {}): Promise<boolean> {
+    if (!(typeof withinMs === "number" && withinMs > 0)) {
+      throw new WebhookInboxError(
+        "OPTION_INVALID",
+        "drain: withinMs must be a positive number of milliseconds.",
+      );
+    }
     const mayEnd = stayAlive();
     try {
       await this.#started();

@@ -2,10 +2,13 @@
 
 import type { Clock } from "../contracts/clock.ts";
 
+/** Longer timers end at once. */
+const timerMsMax = 2 ** 31 - 1;
+
 /** Whether `promise` resolved within `ms`, which may be `Infinity`. */
 export async function within(clock: Clock, ms: number, promise: Promise<void>): Promise<boolean> {
   const resolved = promise.then(() => true);
-  if (ms === Infinity) return await resolved;
+  if (ms > timerMsMax) return await resolved;
   let cancel: () => void = () => undefined;
   const late = new Promise<false>((resolve) => {
     cancel = clock.after(ms, () => resolve(false));

@@ -36,6 +36,7 @@ export class Search {
   /** Sources that had no slot at the last claim, while something was due. */
   #waits: readonly string[] = [];
   #underWay: Promise<void> | undefined;
+  #hasFailed = false;
   #cancelPoll: () => void = () => undefined;
 
   constructor(needs: SearchNeeds) {
@@ -45,6 +46,11 @@ export class Search {
   /** The search that goes on now. */
   get underWay(): Promise<void> | undefined {
     return this.#underWay;
+  }
+
+  /** Whether the store could not say, when it was asked last, what is due. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
   }
 
   /** Whether something may be due that nobody has looked for. */
@@ -96,6 +102,7 @@ export class Search {
       this.#more = false;
       try {
         const { claims, nextDueInMs = pollMs, without } = await this.#claimOnce();
+        this.#hasFailed = false;
         misses = claims.length === 0 ? misses + 1 : 0;
         // The slots may have gone to sources that have nothing, while others wait for their turn.
         this.#waits = nextDueInMs === 0 ? without : [];
@@ -104,6 +111,7 @@ export class Search {
         // What is due now and was not given has no slot: one that becomes free is reason enough to look.
         wakeMs = nextDueInMs === 0 ? pollMs : Math.min(nextDueInMs, pollMs);
       } catch (error) {
+        this.#hasFailed = true;
         emit({ kind: "store_failed", verb: "claim", error: summaryOf(error) });
       }
     }

@@ -155,7 +155,7 @@ export class Worker {
     this.#change.ring();
   }
 
-  /** Works until this instance has nothing in hand and nothing is due: true; or for `withinMs`: false. */
+  /** Works until this instance has nothing in hand and nothing is due; false when that was not reached within `withinMs`. */
   async drain(withinMs: number): Promise<boolean> {
     this.#drains += 1;
     // Who waits for everything waits for suspects as well.
@@ -164,7 +164,7 @@ export class Worker {
     const isDone = await within(this.#needs.clock, withinMs, this.#drained());
     this.#drains -= 1;
     if (!this.#isAsked && this.#state === "working") await this.#stopWorking();
-    return isDone;
+    return isDone && !this.#search.hasFailed;
   }
 
   /** Hands back what is in hand: whatever comes next may find this process stopped. */
