@@ -4,7 +4,6 @@
  * @module @webhook-inbox/koa
  */
 
-import type { IncomingMessage } from "node:http";
 import type { Inbox, Sources } from "@webhook-inbox/core";
 import {
   inboxFrom,
@@ -13,23 +12,11 @@ import {
   type WebhooksOptions,
 } from "@webhook-inbox/core/defaults";
 import { answerNode, partsOf, responseOf, type FetchHandler } from "@webhook-inbox/core/node";
-
-/** What is used of Koa's context. */
-export interface KoaContext {
-  readonly req: IncomingMessage;
-  /** Body parsers leave `body` and `rawBody` here. */
-  readonly request: object;
-  readonly originalUrl: string;
-  /** Path and query below the mount point. */
-  readonly url: string;
-  status: number;
-  body: unknown;
-  set(headers: Record<string, string | string[]>): void;
-}
+import type Koa from "koa";
 
 /** Koa middleware that carries its inbox. */
-export interface WebhooksMiddleware<Of extends Sources = Sources, Transaction = unknown> {
-  (ctx: KoaContext, next: () => Promise<unknown>): Promise<void>;
+export interface WebhooksMiddleware<Of extends Sources = Sources, Transaction = unknown>
+  extends Koa.Middleware {
   /** The inbox it receives for: to register handlers, to wait for `idle()`, to `close()`. */
   readonly inbox: Inbox<Of, Transaction>;
 }
@@ -50,7 +37,7 @@ export function webhooks<
 ): WebhooksMiddleware<Of, Transaction> {
   const inbox = inboxFrom(given);
   inbox.mount();
-  const receive = async (ctx: KoaContext, next: () => Promise<unknown>): Promise<void> => {
+  const receive: Koa.Middleware = async (ctx, next) => {
     const answering = answerNode(inbox, ctx.req, ctx.request, ctx.url);
     if (answering === undefined) {
       await next();
@@ -65,7 +52,7 @@ export function webhooks<
 }
 
 /** Serves a fetch handler, such as the dashboard: `app.use(koaMount("/admin", mount(handler)))`. */
-export function mount(handler: FetchHandler): (ctx: KoaContext) => Promise<void> {
+export function mount(handler: FetchHandler): Koa.Middleware {
   return async (ctx) => {
     const targets = { original: ctx.originalUrl, below: ctx.url };
     const { status, headers, body } = partsOf(
