@@ -11,7 +11,13 @@ import {
   type DefaultTransaction,
   type WebhooksOptions,
 } from "@webhook-inbox/core/defaults";
-import { answerNode, partsOf, responseOf, type FetchHandler } from "@webhook-inbox/core/node";
+import {
+  answerNode,
+  partsOf,
+  responseOf,
+  type FetchHandler,
+  type Leftovers,
+} from "@webhook-inbox/core/node";
 import type Koa from "koa";
 
 /** Koa middleware that carries its inbox. */
@@ -38,7 +44,7 @@ export function webhooks<
   const inbox = inboxFrom(given);
   inbox.mount();
   const receive: Koa.Middleware = async (ctx, next) => {
-    const answering = answerNode(inbox, ctx.req, ctx.request, ctx.url);
+    const answering = answerNode(inbox, ctx.req, ctx.request as Leftovers, ctx.url);
     if (answering === undefined) {
       await next();
       return;
@@ -56,7 +62,7 @@ export function mount(handler: FetchHandler): Koa.Middleware {
   return async (ctx) => {
     const targets = { original: ctx.originalUrl, below: ctx.url };
     const { status, headers, body } = partsOf(
-      await responseOf(handler, ctx.req, ctx.request, targets),
+      await responseOf(handler, ctx.req, ctx.request as Leftovers, targets),
     );
     ctx.status = status;
     ctx.set(headers);
