@@ -32,7 +32,7 @@ async function freePort(): Promise<number> {
 }
 
 test("every framework has its example", () => {
-  const frameworks = ["express", "fastify", "hono", "koa", "nestjs", "node-http"];
+  const frameworks = ["express", "fastify", "hono", "koa", "nestjs", "nextjs", "node-http"];
   expect(names.toSorted()).toEqual(frameworks);
 });
 

@@ -11,6 +11,7 @@ declare module "vitest" {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  process.env["NEXT_TELEMETRY_DISABLED"] = "1";
   const { postgresUrl, redisUrl, remove } = await startServices();
   project.provide("postgresUrl", postgresUrl);
   project.provide("redisUrl", redisUrl);

@@ -205,7 +205,7 @@ export const answerRows: Rows = {
     const { port, prefix } = place;
     const head = `POST ${prefix}${jobs} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: gzip, chunked\r\n\r\n`;
     const seen = await raw(port, `${head}0\r\n\r\n`);
-    assert.match(seen, /^HTTP\/1\.1 501 [^]*\r\n\r\nnot implemented$/);
+    assert.match(seen, /^HTTP\/1\.1 501 [^]*\r\n\r\n[^]*not implemented/);
     await keepsNothing(place);
   },
 
@@ -215,6 +215,17 @@ export const answerRows: Rows = {
     const after = answer.headers.get("retry-after")?.[0] ?? "";
     assert.match(after, /^[1-5]$/);
     expectAnswer(answer, 503, { "retry-after": after });
+  },
+
+  async "an answer says how long it is"({ send }) {
+    for (const [path, status, length] of [
+      [jobs, 200, "2"],
+      ["/webhooks/jobs/wrong", 401, "12"],
+      ["/webhooks/nobody", 404, "9"],
+    ] as const) {
+      const answer = await send({ path, body: job(1) });
+      expectAnswer(answer, status, { "content-length": length });
+    }
   },
 
   async "a refusal ends its connection, and a 200 does not"({ send }) {
@@ -276,7 +287,7 @@ export const plainRows: Rows = {
 
   async "a body that does not arrive is answered 408"({ port, prefix, kept }) {
     const head = `POST ${prefix}${jobs} HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n{"event"`;
-    assert.match(await raw(port, head), /^HTTP\/1\.1 408 [^]*\r\n\r\nrequest timeout$/);
+    assert.match(await raw(port, head), /^HTTP\/1\.1 408 [^]*\r\n\r\n[^]*request timeout/);
     assert.deepEqual(await kept(), []);
   },
 };
