@@ -22,7 +22,7 @@ const floors: Readonly<Record<string, readonly string[]>> = {
   receive: ["model", "contracts", "verify", "observe", ...leaves],
   work: ["model", "contracts", "verify", "observe", ...leaves],
   stores: ["model", "contracts", ...leaves],
-  http: ["model", "contracts"],
+  http: ["model", "contracts", "errors"],
   options: ["model", "contracts", "verify", "observe", "work", ...leaves],
   inbox: ["model", "contracts", "observe", "http", "receive", "work", "options", ...leaves],
   defaults: ["contracts", "inbox", "options", "providers", "stores", ...leaves],

@@ -52,6 +52,8 @@ describe("path", () => {
       const { events } = await inbox.list();
       const kept = await inbox.get(events[0]?.key ?? "");
       expect(kept?.delivery?.target).toBe(`${inbox.path}/jobs/***?x=%20`);
+      const beside = await inbox.fetch(post(`${begins || "/x"}x/jobs/t`), options);
+      expect(beside.status).toBe(404);
       const elsewhere = await inbox.fetch(post("/elsewhere/jobs/t"), options);
       expect([elsewhere.status, await elsewhere.text()]).toEqual([404, "not found"]);
     });
@@ -63,6 +65,14 @@ describe("path", () => {
     expect((await inbox.fetch(new Request(origin))).status).toBe(404);
   });
 });
+
+for (const path of ["webhooks", "/webhooks//", "/a?b", 5, null]) {
+  test(`path cannot be ${JSON.stringify(path)}`, async () => {
+    const { inbox } = newInbox();
+    const answering = inbox.fetch(post("/webhooks/jobs/t"), { path: path as string });
+    await expect(answering).rejects.toMatchObject({ code: "OPTION_INVALID" });
+  });
+}
 
 test("it may be handed on by itself, and what platforms give beside the request harms nothing", async () => {
   const { fetch } = newInbox().inbox;
@@ -143,6 +153,22 @@ describe("waitUntil", () => {
     expect(kept).toHaveLength(1);
     expect(await kept[0]).toBe(true);
     expect(isHandled).toBe(true);
+  });
+
+  test("may throw, and be given a closed inbox: the delivery is kept, and the log says what follows", async () => {
+    const { inbox, lines } = newInbox();
+    const throws = {
+      waitUntil: () => {
+        throw new Error("outside a request");
+      },
+    };
+    expect((await inbox.fetch(post("/webhooks/jobs/t"), throws)).status).toBe(200);
+    expect(lines.map(({ message }) => message).join()).toMatch(/waitUntil threw Error/);
+    const kept: Promise<unknown>[] = [];
+    const bare = new Request(`${origin}/webhooks/radio/t`);
+    await inbox.close();
+    await inbox.fetch(bare, { waitUntil: (work) => void kept.push(work) });
+    expect(await Promise.all(kept)).toEqual([false]);
   });
 
   test("gets nothing after a refusal", async () => {

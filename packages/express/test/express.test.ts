@@ -4,8 +4,8 @@ import { gzipSync } from "node:zlib";
 import { createInbox, defineProvider } from "@webhook-inbox/core";
 import { memory } from "@webhook-inbox/core/memory";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
-import { webhooks } from "@webhook-inbox/express";
-import express5 from "express";
+import { mount, webhooks } from "@webhook-inbox/express";
+import express5, { type Request } from "express";
 import express4 from "express4";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { rememberingLogger } from "../../../tests/support/log.ts";
@@ -101,6 +101,61 @@ for (const [version, express] of Object.entries(versions)) {
         socket.destroy();
       }
       expect((await ask(served, "/webhooks/jobs/t", { body: job })).status).toBe(200);
+    });
+
+    const snippets: Readonly<Record<string, (req: Request) => void>> = {
+      "text, from the start": (req) => {
+        let text = "";
+        Object.assign(req, { rawBody: text });
+        req.setEncoding("utf8");
+        req.on("data", (chunk) => Object.assign(req, { rawBody: (text += chunk) }));
+      },
+      "bytes, from the start": (req) => {
+        let bytes = Buffer.alloc(0);
+        Object.assign(req, { rawBody: bytes });
+        req.on("data", (chunk: Buffer) =>
+          Object.assign(req, { rawBody: (bytes = Buffer.concat([bytes, chunk])) }),
+        );
+      },
+      "nothing, but an encoding": (req) => void req.setEncoding("utf8"),
+    };
+    for (const [what, snippet] of Object.entries(snippets)) {
+      for (const chunked of [false, true]) {
+        test(`beside middleware that keeps ${what}, a body ${chunked ? "in chunks" : "with its length"} is whole`, async () => {
+          const app = express();
+          const { inbox } = newInbox();
+          app.use((req, _res, next) => {
+            snippet(req);
+            next();
+          });
+          app.use(webhooks(inbox));
+          const served = await listen(app);
+          const body = job.replace("é", "é".repeat(50_000));
+          const answer = await ask(served, "/webhooks/jobs/t", { body, headers: json, chunked });
+          expect(answer.status).toBe(200);
+          const [event] = (await inbox.list()).events;
+          const kept = await inbox.get(event?.key ?? "");
+          expect(Buffer.from(kept?.delivery?.body ?? []).toString()).toBe(body);
+          const notes = what.startsWith("bytes") ? [] : ["body_reconstructed"];
+          if (chunked || what.startsWith("bytes")) expect(event?.notes).toEqual(notes);
+        });
+      }
+    }
+
+    test("a cookie of the application's middleware stands beside those of a fetch handler", async () => {
+      const app = express();
+      app.use((_req, res, next) => {
+        res.cookie("up", "1");
+        next();
+      });
+      const headers = { "set-cookie": "own=1" };
+      app.use(
+        "/pages",
+        mount(() => new Response("page", { headers })),
+      );
+      const served = await listen(app);
+      const { headers: seen } = await ask(served, "/pages");
+      expect(seen["set-cookie"]).toEqual(["up=1; Path=/", "own=1"]);
     });
 
     const keepers = {

@@ -55,10 +55,12 @@ export function webhooks<
 export function mount(handler: FetchHandler): FastifyPluginCallback {
   return (app, _options, done) => {
     answerAll(app, ["/", "/*"], async (request, reply, below) => {
-      const targets = { original: request.originalUrl, below };
-      const response = await responseOf(handler, request.raw, request, targets);
-      const { status, headers, body } = partsOf(response);
-      reply.code(status).headers(headers).send(body);
+      const { raw: req, originalUrl: original } = request;
+      const mounted = { req, res: reply.raw, left: request, original, below };
+      const { status, headers, cookies, body } = partsOf(await responseOf(handler, mounted));
+      reply.code(status).headers(headers);
+      for (const cookie of cookies) reply.header("set-cookie", cookie);
+      reply.send(body);
     });
     done();
   };
@@ -69,7 +71,7 @@ type Respond = (request: FastifyRequest, reply: FastifyReply, target: string) =>
 
 /**
  * Answers whatever is asked below its paths, before a content type or a body is looked at. Fastify's own log lines quote
- * URLs, and so tokens: there are none for these routes.
+ * URLs, and so tokens: those of these routes quote the route.
  */
 function answerAll(app: FastifyInstance, paths: readonly string[], respond: Respond): void {
   const depth = app.prefix.split("/").filter((segment) => segment !== "").length;
@@ -77,9 +79,9 @@ function answerAll(app: FastifyInstance, paths: readonly string[], respond: Resp
     app.route({
       method: app.supportedMethods,
       url,
-      logLevel: "warn",
+      logSerializers: { req: ({ method }: { readonly method: string }) => ({ method, url }) },
       async onRequest(request, reply) {
-        await respond(request, reply, withoutPrefix(request.originalUrl, depth));
+        await respond(request, reply, withoutPrefix(request.raw.url ?? "/", depth));
         return reply;
       },
       handler: (_request, reply) => reply.callNotFound(),

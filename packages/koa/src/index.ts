@@ -60,12 +60,15 @@ export function webhooks<
 /** Serves a fetch handler, such as the dashboard: `app.use(koaMount("/admin", mount(handler)))`. */
 export function mount(handler: FetchHandler): Koa.Middleware {
   return async (ctx) => {
-    const targets = { original: ctx.originalUrl, below: ctx.url };
-    const { status, headers, body } = partsOf(
-      await responseOf(handler, ctx.req, ctx.request as Leftovers, targets),
-    );
+    const { req, res, originalUrl: original, url: below } = ctx;
+    const left = ctx.request as Leftovers;
+    const response = await responseOf(handler, { req, res, left, original, below });
+    const { status, headers, cookies, body } = partsOf(response);
     ctx.status = status;
     ctx.set(headers);
+    for (const cookie of cookies) ctx.append("set-cookie", cookie);
+    // Koa 2 leaves the client waiting when a stream breaks off.
+    body?.once("error", () => res.destroy());
     ctx.body = body ?? "";
   };
 }

@@ -1,6 +1,6 @@
 /** `@OnWebhook`: marks methods as handlers. What it marks is kept beside the class, whatever other decorators wrap. */
 
-import type { HandlerOptions } from "@webhook-inbox/core";
+import { WebhookInboxError, type HandlerOptions } from "@webhook-inbox/core";
 import { defaultName } from "./inject-inbox.decorator.ts";
 import type { Handling, InboxName, SourceName, TypeName } from "./register.ts";
 
@@ -41,11 +41,27 @@ export function OnWebhook<
   method: string | symbol,
   descriptor: TypedPropertyDescriptor<Method>,
 ) => void {
-  return (target, method) => {
+  return (target, method, descriptor) => {
+    refuseWhatIsNoMethod(target, method, descriptor);
     const ofTarget = marks.get(target) ?? new Map<string | symbol, readonly Mark[]>();
     const mark = { inbox: inbox ?? defaultName, source, type, options };
     marks.set(target, ofTarget.set(method, [...(ofTarget.get(method) ?? []), mark]));
   };
+}
+
+/** Such marks would be found by nobody, and events would end unhandled. */
+function refuseWhatIsNoMethod(
+  target: object,
+  method: string | symbol,
+  descriptor: PropertyDescriptor | undefined,
+): void {
+  const isMethod = descriptor === undefined || typeof descriptor.value === "function";
+  if (typeof target !== "function" && typeof method === "string" && isMethod) return;
+  throw new WebhookInboxError(
+    "HANDLER_INVALID",
+    `@OnWebhook on ${String(method)}: it marks methods of instances that have a name, and no static ones, accessors or ` +
+      "symbols.",
+  );
 }
 
 /** The marks of a method, as the class that has it last was written. */

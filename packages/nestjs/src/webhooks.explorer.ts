@@ -1,8 +1,17 @@
 /** Finds the methods that are marked with `@OnWebhook`, and registers them with their inbox. */
 
-import type { DiscoveryService, MetadataScanner, ModuleRef } from "@nestjs/core";
-import { ContextIdFactory } from "@nestjs/core";
-import { WebhookInboxError, type Handler, type HandlerOptions } from "@webhook-inbox/core";
+import {
+  ContextIdFactory,
+  ModuleRef,
+  type DiscoveryService,
+  type MetadataScanner,
+} from "@nestjs/core";
+import {
+  isWebhookInboxError,
+  WebhookInboxError,
+  type Handler,
+  type HandlerOptions,
+} from "@webhook-inbox/core";
 import { getInboxToken } from "./inject-inbox.decorator.ts";
 import { marksOf, type Mark } from "./on-webhook.decorator.ts";
 
@@ -27,12 +36,29 @@ export function registerMarked(explored: Explored, name: string, inbox: Registra
     if (prototype === undefined) continue;
     for (const method of scanner.getAllMethodNames(prototype)) {
       for (const mark of marksOf(prototype, method)) {
-        const { source, type, options } = mark;
-        if (mark.inbox === name)
-          inbox.on(source, type, options, handlerOf(wrapper, method, explored));
-        else refuseUnknownInbox(explored.moduleRef, mark, `${wrapper.name}.${method}`);
+        const where = `@OnWebhook on ${wrapper.name}.${method}`;
+        if (mark.inbox !== name) {
+          refuseUnknownInbox(explored.moduleRef, mark, where);
+        } else {
+          register(inbox, mark, handlerOf(wrapper, method), where);
+        }
       }
     }
+  }
+}
+
+function register(
+  inbox: Registrar,
+  { source, type, options }: Mark,
+  handler: Handler,
+  where: string,
+): void {
+  try {
+    inbox.on(source, type, options, handler);
+  } catch (error) {
+    if (!isWebhookInboxError(error)) throw error;
+    const message = error.message.replace("[webhook-inbox] ", "");
+    throw new WebhookInboxError(error.code, `${where}: ${message}`, { cause: error });
   }
 }
 
@@ -47,18 +73,25 @@ function prototypeOf({ instance, metatype, isAlias }: Wrapper): object | undefin
   ) as object;
 }
 
-function handlerOf(wrapper: Wrapper, method: string, { moduleRef }: Explored): Handler {
-  const call = (instance: object, ...given: Parameters<Handler>): unknown =>
-    (instance as Record<string, (...all: Parameters<Handler>) => unknown>)[method]?.(...given);
-  if (wrapper.isDependencyTreeStatic()) {
-    return (event, ctx) => call(wrapper.instance as object, event, ctx);
+/** One instance for all, or one for each attempt where its scope asks for it. */
+function handlerOf(wrapper: Wrapper, method: string): Handler {
+  if (wrapper.isDependencyTreeStatic() && !wrapper.isTransient) {
+    return (event, ctx) => call(wrapper.instance as object, method, event, ctx);
   }
+  // From its own module: others may have a provider of the same token.
+  const own = wrapper.host?.providers.get(ModuleRef)?.instance as ModuleRef;
   return async (event, ctx) => {
     const contextId = ContextIdFactory.create();
-    moduleRef.registerRequestByContextId({ event, ctx }, contextId);
-    const instance = await moduleRef.resolve<object>(wrapper.token, contextId, { strict: false });
-    return await call(instance, event, ctx);
+    own.registerRequestByContextId({ event, ctx }, contextId);
+    const instance = await own.resolve<object>(wrapper.token, contextId);
+    return await call(instance, method, event, ctx);
   };
+}
+
+function call(instance: object, method: string, ...given: Parameters<Handler>): unknown {
+  const handler: unknown = (instance as Record<string, unknown>)[method];
+  if (typeof handler !== "function") throw new TypeError(`${method} is no method`);
+  return handler.apply(instance, given) as unknown;
 }
 
 function refuseUnknownInbox(moduleRef: ModuleRef, { inbox }: Mark, where: string): void {
@@ -67,7 +100,7 @@ function refuseUnknownInbox(moduleRef: ModuleRef, { inbox }: Mark, where: string
   } catch (cause) {
     throw new WebhookInboxError(
       "HANDLER_INVALID",
-      `@OnWebhook on ${where} names the inbox "${inbox}", and there is none: import ` +
+      `${where} names the inbox "${inbox}", and there is none: import ` +
         `WebhooksModule.forRoot({ name: "${inbox}", … }).`,
       { cause },
     );

@@ -78,14 +78,15 @@ export class WebhooksRunner implements OnModuleInit, OnApplicationBootstrap, OnM
   }
 }
 
-function takePath({ host, inbox, name }: RunnerNeeds): void {
+function takePath({ host, inbox: { path }, name }: RunnerNeeds): void {
   const paths = taken.get(host) ?? new Map<string, string>();
-  const other = paths.get(inbox.path);
-  if (other !== undefined) {
+  for (const [other, its] of paths) {
+    if (!`${path}/`.startsWith(`${other}/`) && !`${other}/`.startsWith(`${path}/`)) continue;
     throw new WebhookInboxError(
       "OPTION_INVALID",
-      `the inboxes "${other}" and "${name}" are both at "${inbox.path}": give each a path of its own.`,
+      `the inboxes "${its}" (at "${other}") and "${name}" (at "${path}") are in each other's way: give each a path of ` +
+        "its own, and none below another's.",
     );
   }
-  taken.set(host, paths.set(inbox.path, name));
+  taken.set(host, paths.set(path, name));
 }

@@ -135,7 +135,12 @@ describe("@OnWebhook", () => {
   });
 
   const mistakes = {
-    "an unknown source": ["stripe", "Listener.updated", {}, /there is no source "stripe"/],
+    "an unknown source": [
+      "stripe",
+      "Listener.updated",
+      {},
+      /@OnWebhook on Service\.update: there is no source "stripe"/,
+    ],
     "an unknown type": ["audata", "Listner.updated", {}, /no event type "Listner.updated"/],
     "an inbox that is none": [
       "audata",

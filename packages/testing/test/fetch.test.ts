@@ -29,7 +29,8 @@ describe("a function of Request to Response", () => {
       const fetch = async (request: Request): Promise<Response> => {
         const { pathname } = new URL(request.url);
         if (pathname.startsWith(`${prefix}/pages`)) {
-          return await pages(request, { path: `${prefix}/pages` });
+          const page = await pages(request, { path: `${prefix}/pages` });
+          return request.method === "HEAD" ? new Response(null, page) : page;
         }
         if (pathname === `${prefix}/home`) return new Response("home");
         if (pathname === `${prefix}/webhooks`) return new Response("mine");

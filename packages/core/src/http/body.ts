@@ -14,27 +14,49 @@ export interface Leftovers {
 
 export function bodyOf(req: IncomingMessage, left: Leftovers): BodySource {
   return {
-    read: (bytesMax, reserve) => {
+    async read(bytesMax, reserve) {
+      // Somebody reads it just now: what they keep is whole only when they have come to its end.
+      if (req.readableDidRead && !req.readableEnded) await settled(req);
       const kept = keptBody(req, left);
-      if (kept === undefined) return readStream(req, bytesMax, reserve);
+      if (kept === undefined) return await readStream(req, bytesMax, reserve);
       const isTooLarge = kept.kind === "read" && kept.bytes.length > bytesMax;
-      return Promise.resolve(isTooLarge ? { kind: "too_large" } : kept);
+      return isTooLarge ? { kind: "too_large" } : kept;
     },
   };
 }
 
+/** Resolves when a request has come to its end, has broken off, or takes too long. */
+function settled(req: IncomingMessage): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(end, readByOthersMsMax);
+    function end(): void {
+      clearTimeout(timer);
+      req.off("end", end).off("close", end).off("error", end);
+      req.on("error", ignore);
+      // Those who listen to its end have their turn first.
+      setImmediate(resolve);
+    }
+    if (req.destroyed) end();
+    else req.on("end", end).on("close", end).on("error", end);
+  });
+}
+
 /** What was there before us: bytes that somebody kept, nothing at all, or the ruins. Undefined for an unread stream. */
 function keptBody(req: IncomingMessage, { rawBody, body }: Leftovers): BodyRead | undefined {
-  const isCoded = (req.headers["content-encoding"] ?? "identity").toLowerCase() !== "identity";
-  for (const kept of [rawBody, body]) {
-    // A parser keeps the bytes as they are after inflating, which are not those on the wire.
-    if (kept instanceof Uint8Array) return { kind: "read", bytes: kept, reconstructed: isCoded };
-    if (typeof kept === "string") return keptText(req, kept, isCoded);
-  }
   const { "content-length": length, "transfer-encoding": transfer } = req.headers;
   const announcesNone = length === undefined && transfer === undefined && req.httpVersionMajor < 2;
   if (length === "0" || announcesNone) {
     return { kind: "read", bytes: new Uint8Array(), reconstructed: false };
+  }
+  const isCoded = (req.headers["content-encoding"] ?? "identity").toLowerCase() !== "identity";
+  for (const kept of [rawBody, body]) {
+    if (!(kept instanceof Uint8Array) && typeof kept !== "string") continue;
+    // Whoever keeps it may not have begun: then it is read from the stream, as if they were not there.
+    const isWhole = req.readableEnded || Buffer.byteLength(kept) === Number(length);
+    if (!isWhole) continue;
+    // A parser keeps the bytes as they are after inflating, which are not those on the wire.
+    if (typeof kept !== "string") return { kind: "read", bytes: kept, reconstructed: isCoded };
+    return keptText(req, kept, isCoded);
   }
   if (req.readableDidRead || req.readableEnded) return rebuilt(body);
   return req.destroyed ? { kind: "aborted" } : undefined;
@@ -75,17 +97,25 @@ function readStream(
   return new Promise((resolve) => {
     const announced = Number(req.headers["content-length"]);
     const { add, end } = gather({ bytesMax, announced, reserve }, (read) => {
-      req.off("data", add).off("end", onEnd).off("close", onClose).off("error", onClose);
+      req.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose);
       // Without this an error after we stopped listening would end the process.
       req.on("error", ignore);
-      resolve(read);
+      // Where somebody has set an encoding, what is read was decoded.
+      const isDecoded = read.kind === "read" && encoding !== null;
+      resolve(isDecoded ? { ...read, reconstructed: true } : read);
     });
+    const { readableEncoding: encoding } = req;
+    const onData = (chunk: Buffer | string): void => {
+      add(typeof chunk === "string" ? Buffer.from(chunk, encoding ?? "utf8") : chunk);
+    };
     const onEnd = (): void => end();
     const onClose = (): void => end({ kind: "aborted" });
-    req.on("data", add).on("end", onEnd).on("close", onClose).on("error", onClose);
+    req.on("data", onData).on("end", onEnd).on("close", onClose).on("error", onClose);
   });
 }
 
+/** How long somebody else may read on. */
+const readByOthersMsMax = 10_000;
 const ignore = (): void => undefined;
 const discardBytesMax = 65_536;
 const discardMsMax = 500;

@@ -4,6 +4,11 @@ import type { Answer } from "../contracts/door.ts";
 
 export const elsewhere: Answer = {
   status: 404,
-  headers: { "content-type": "text/plain", connection: "close" },
+  headers: {
+    "content-type": "text/plain",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    connection: "close",
+  },
   body: "not found",
 };

@@ -1,6 +1,7 @@
 /** The door for everything that speaks `Request` and `Response`. */
 
 import type { BodyRead, BodySource, Door } from "../contracts/door.ts";
+import { WebhookInboxError } from "../errors.ts";
 import { elsewhere } from "./elsewhere.ts";
 import { gather, type Bounds } from "./gather.ts";
 
@@ -19,12 +20,20 @@ export interface FetchOptions {
   readonly waitUntil?: (working: Promise<unknown>) => void;
 }
 
-/** Answers a request; 404 when its path is not the inbox's. Never rejects. */
+const pathPattern = /^(?:\/[^/?#]+)*\/?$/;
+
+/** Answers a request; 404 when its path is not the inbox's. Rejects with `OPTION_INVALID` for a path that is none. */
 export async function answerFetch(
   inbox: Door,
   request: Request,
   { path = inbox.path, remoteAddress }: FetchOptions,
 ): Promise<Response> {
+  if (typeof path !== "string" || !pathPattern.test(path)) {
+    throw new WebhookInboxError(
+      "OPTION_INVALID",
+      `fetch: path must look like "/api/webhooks", and is ${JSON.stringify(path)}.`,
+    );
+  }
   const start = path.endsWith("/") ? path.slice(0, -1) : path;
   const target = targetOf(request.url);
   const isBelow = target.startsWith(`${start}/`);
@@ -52,10 +61,11 @@ function bodyOf({ body, bodyUsed, headers }: Request): BodySource {
   return {
     read(bytesMax, reserve) {
       const announced = Number(headers.get("content-length") ?? NaN);
-      if (body === null || announced === 0) {
+      const isTaken = bodyUsed || body?.locked === true;
+      if (body === null || (isTaken && announced === 0)) {
         return Promise.resolve({ kind: "read", bytes: new Uint8Array(), reconstructed: false });
       }
-      if (bodyUsed || body.locked) return Promise.resolve({ kind: "consumed" });
+      if (isTaken) return Promise.resolve({ kind: "consumed" });
       return readStream(body, { bytesMax, announced, reserve });
     },
   };

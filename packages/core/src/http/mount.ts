@@ -14,14 +14,19 @@ export type FetchHandler = (
   at: { readonly path: string },
 ) => Response | Promise<Response>;
 
-/** Where a request went: the URL that was asked for, and what is left of it below the mount point. */
-export interface Targets {
+/** A request on its way through a framework. */
+export interface Mounted {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  /** Where body parsers leave what they make. */
+  readonly left: Leftovers;
+  /** Path and query that were asked for, and what is left of them below the mount point. */
   readonly original: string;
   readonly below: string;
 }
 
 /** A request as Express and its like hand it on. */
-type Mounted = IncomingMessage & { readonly originalUrl?: string };
+type NodeRequest = IncomingMessage & { readonly originalUrl?: string };
 
 /**
  * Serves a fetch handler: `http.createServer(mountNode(handler))`, or as middleware of what is built on `node:http`. A
@@ -33,49 +38,57 @@ export function mountNode(
   return (req, res) => void serve(handler, req, res);
 }
 
-async function serve(handler: FetchHandler, req: Mounted, res: ServerResponse): Promise<void> {
+async function serve(handler: FetchHandler, req: NodeRequest, res: ServerResponse): Promise<void> {
+  const { url: below = "/", originalUrl: original = below } = req;
+  const left = req as Leftovers;
   try {
-    const { url: below = "/", originalUrl: original = below } = req;
-    const response = await responseOf(handler, req, req as Leftovers, { original, below });
-    const { status, headers, body } = partsOf(response);
+    const response = await responseOf(handler, { req, res, left, original, below });
+    const { status, headers, cookies, body } = partsOf(response);
+    for (const cookie of cookies) res.appendHeader("set-cookie", cookie);
     res.writeHead(status, headers);
     if (body === undefined) res.end();
     else await pipeline(body, res);
   } catch {
-    if (res.headersSent) res.destroy();
-    else res.writeHead(500, { "content-length": 0 }).end();
+    res.destroy();
   }
 }
 
 /**
- * What a handler answers to a Node request, for adapters that write it their own way; 400 where that is no request at
- * all. `left` is where the framework's body parsers leave what they make. Rejects when the handler does.
+ * What a handler answers to a Node request, for adapters that write it their own way: 500 when it throws, and 400 to what
+ * is no request at all. Never rejects.
  */
-export async function responseOf(
-  handler: FetchHandler,
-  req: IncomingMessage,
-  left: Leftovers,
-  targets: Targets,
-): Promise<Response> {
+export async function responseOf(handler: FetchHandler, mounted: Mounted): Promise<Response> {
+  const { req } = mounted;
   let request: Request;
   try {
-    request = requestOf(req, left, targets.original);
+    request = requestOf(mounted);
   } catch {
     return new Response("bad request", { status: 400, headers: { connection: "close" } });
   }
-  return await handler(request, { path: mountPathOf(targets) });
+  try {
+    const response = await handler(request, { path: mountPathOf(mounted) });
+    if (req.method !== "HEAD") return response;
+    await response.body?.cancel();
+    return new Response(null, response);
+  } catch {
+    return new Response(null, { status: 500 });
+  }
 }
 
 /** The part of a path that is before the mount point's own. */
-function mountPathOf({ original, below }: Targets): string {
+function mountPathOf({ original, below }: Mounted): string {
   const [whole = ""] = original.split("?", 1);
   const [rest = ""] = below.split("?", 1);
   if (whole.endsWith(rest)) return whole.slice(0, whole.length - rest.length);
   return rest === "/" ? whole : "";
 }
 
-/** Throws for a host or a method that no `Request` can have. */
-function requestOf(req: IncomingMessage, left: Leftovers, target: string): Request {
+/** Segments that a URL's parser would resolve: the path would be another one than was asked for. */
+const dotSegment = /\/(?:\.|%2e){1,2}(?:[/?#]|$)/i;
+
+/** Throws for a host, a path or a method that no `Request` can have. */
+function requestOf({ req, res, left, original }: Mounted): Request {
+  if (!original.startsWith("/") || dotSegment.test(original)) throw new TypeError("no path");
   const scheme = "encrypted" in req.socket ? "https" : "http";
   const host = req.headers.host ?? req.headers[":authority"] ?? "localhost";
   const headers = new Headers();
@@ -83,14 +96,41 @@ function requestOf(req: IncomingMessage, left: Leftovers, target: string): Reque
     const [name = "", value = ""] = req.rawHeaders.slice(line, line + 2);
     if (!name.startsWith(":")) headers.append(name, value);
   }
+  const url = new URL(`${scheme}://${String(host)}`).origin + original;
   const { method = "GET" } = req;
-  if (!target.startsWith("/")) throw new TypeError("no path");
-  const url = new URL(`${scheme}://${String(host)}`).origin + target;
-  if (method === "GET" || method === "HEAD") return new Request(url, { method, headers });
-  const isUnread = !req.readableDidRead && !req.readableEnded;
-  const isForm = headers.get("content-type")?.startsWith("application/x-www-form-urlencoded");
-  const body = isUnread ? (Readable.toWeb(req) as ReadableStream) : leftOf(left, isForm === true);
-  return new Request(url, { method, headers, body, duplex: "half" });
+  const gone = new AbortController();
+  res.once("close", () => {
+    if (!res.writableFinished) gone.abort(new Error("the client has left"));
+    // What the handler did not read of a body would block the next request on its connection.
+    req.resume();
+  });
+  const init = { method, headers, signal: gone.signal };
+  if (method === "GET" || method === "HEAD") return new Request(url, init);
+  if (!req.readableDidRead && !req.readableEnded) {
+    return new Request(url, { ...init, body: streamOf(req), duplex: "half" });
+  }
+  const isForm = /^application\/x-www-form-urlencoded/i.test(headers.get("content-type") ?? "");
+  headers.delete("content-length");
+  return new Request(url, { ...init, body: leftOf(left, isForm) });
+}
+
+/** A body that is not touched before it is read: one that nobody reads is left to Node. */
+function streamOf(req: IncomingMessage): ReadableStream<Uint8Array> {
+  let chunks: AsyncIterator<Buffer> | undefined;
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        chunks ??= req.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
+        const { done, value } = await chunks.next();
+        if (done === true) controller.close();
+        else controller.enqueue(value);
+      },
+      async cancel() {
+        await chunks?.return?.();
+      },
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 /** A body that was read before us, as its parser left it: the bytes, or what was made of a form or of JSON. */
@@ -110,19 +150,18 @@ function leftOf(
   return fields.toString();
 }
 
-/** The parts of a response, for whoever writes it. */
+/** The parts of a response, for whoever writes it. Cookies are apart: they stand beside those of others. */
 export function partsOf({ status, headers, body }: Response): {
   readonly status: number;
-  readonly headers: Record<string, string | string[]>;
+  readonly headers: Record<string, string>;
+  readonly cookies: readonly string[];
   readonly body: Readable | undefined;
 } {
-  const cookies = headers.getSetCookie();
+  const { "set-cookie": _, ...others } = Object.fromEntries(headers);
   return {
     status,
-    headers: {
-      ...Object.fromEntries(headers),
-      ...(cookies.length > 0 ? { "set-cookie": cookies } : {}),
-    },
+    headers: others,
+    cookies: headers.getSetCookie(),
     body: body === null ? undefined : Readable.fromWeb(body as never),
   };
 }

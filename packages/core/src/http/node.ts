@@ -10,7 +10,7 @@ import { bodyOf, discard, type Leftovers } from "./body.ts";
 import { elsewhere } from "./elsewhere.ts";
 
 export type { Leftovers } from "./body.ts";
-export { mountNode, partsOf, responseOf, type FetchHandler, type Targets } from "./mount.ts";
+export { mountNode, partsOf, responseOf, type FetchHandler, type Mounted } from "./mount.ts";
 
 /** A request listener that is also middleware: `next` gets every request whose path is not the inbox's. */
 export type NodeHandler = (

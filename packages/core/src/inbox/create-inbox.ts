@@ -30,6 +30,7 @@ import {
   type ReplayOptions,
   type Which,
 } from "../work/interventions.ts";
+import { within } from "../work/patience.ts";
 import { Worker } from "../work/worker.ts";
 import type { CloseOptions, DrainOptions, Inbox } from "./inbox.ts";
 
@@ -196,12 +197,23 @@ class InboxOfSources {
     return receive(this.#receiving, head, body);
   }
 
-  readonly fetch = async (request: Request, options: FetchOptions = {}): Promise<Response> => {
-    const response = await answerFetch(this, request, options);
-    // Whoever keeps the process going has nobody to tell: a store that is away was signalled, and is asked again.
-    if (response.ok) options.waitUntil?.(this.drain().catch(() => false));
+  readonly fetch = async (request: Request, options?: FetchOptions): Promise<Response> => {
+    const given = options ?? {};
+    const response = await answerFetch(this, request, given);
+    if (response.ok && given.waitUntil !== undefined) this.#workOn(given.waitUntil);
     return response;
   };
+
+  /** Nothing of it may become of the answer: the delivery is kept. */
+  #workOn(waitUntil: (working: Promise<unknown>) => void): void {
+    // Whoever keeps the process going has nobody to tell: a store that is away was signalled, and is asked again.
+    const working = this.drain().catch(() => false);
+    try {
+      waitUntil(working);
+    } catch (error) {
+      this.#emit({ kind: "wait_until_failed", error: summaryOf(error) });
+    }
+  }
 
   async drain({ withinMs = drainMsDefault }: DrainOptions = {}): Promise<boolean> {
     if (!(typeof withinMs === "number" && withinMs > 0)) {
@@ -210,11 +222,13 @@ class InboxOfSources {
         "drain: withinMs must be a positive number of milliseconds.",
       );
     }
+    const { clock } = this.#settings;
     const mayEnd = stayAlive();
     try {
-      await this.#started();
-      await this.#custody.flushed();
-      return await this.#worker.drain(withinMs);
+      const until = clock.now() + withinMs;
+      const ready = this.#started().then(() => this.#custody.flushed());
+      if (!(await within(clock, withinMs, ready))) return false;
+      return await this.#worker.drain(until - clock.now());
     } finally {
       mayEnd();
     }

@@ -42,8 +42,8 @@ export interface Inbox<Of extends Sources = Sources, Transaction = unknown> exte
 
   /**
    * Answers a request of a framework that speaks `Request` and `Response`: 404 when its path is not the inbox's. Bound, so
-   * that it may be handed on by itself. Never rejects. The first delivery starts the inbox; a server that lives on calls
-   * `start()`, so that what waits in the store need not wait for it.
+   * that it may be handed on by itself. Rejects only with `OPTION_INVALID`, for a `path` that is none. The first delivery
+   * starts the inbox; a server that lives on calls `start()`, so that what waits in the store need not wait for it.
    *
    * @example
    * export const POST = (request: Request) => inbox.fetch(request, { path: "/api/webhooks" });
@@ -52,8 +52,8 @@ export interface Inbox<Of extends Sources = Sources, Transaction = unknown> exte
 
   /**
    * Works off what is due (not retries that are due later), and resolves with whether that was done within `withinMs`.
-   * Where `work.when` is `drain` handlers run only meanwhile; those that have not ended are told by their signal, and
-   * handed back. Starts the inbox if need be; rejects with what keeps the store from opening.
+   * Where `work.when` is `drain` handlers run only meanwhile; those that have not ended are told by their signal, have a
+   * second to end, and are handed back. Starts the inbox if need be; rejects with what keeps the store from opening.
    */
   drain(options?: DrainOptions): Promise<boolean>;
 
@@ -109,7 +109,7 @@ export interface Inbox<Of extends Sources = Sources, Transaction = unknown> exte
 }
 
 export interface DrainOptions {
-  /** How long to work, in milliseconds: a second or two less than the platform gives. Default: 25,000. */
+  /** How long to work, in milliseconds: a few seconds less than the platform gives. Default: 25,000. */
   readonly withinMs?: number;
 }
 

@@ -139,6 +139,11 @@ function linesOf(signal: Signal): readonly Line[] {
       const why = `the heartbeat thread failed: ${name} at ${at}.`;
       return [line("warn", `${why} Leases last as long as handlers may run until the next start`)];
     }
+    case "wait_until_failed": {
+      const { name, at = "an unknown place" } = signal.error;
+      const why = `waitUntil threw ${name} at ${at}.`;
+      return [line("warn", `${why} What follows a delivery may be stopped with the process`, why)];
+    }
     case "store_failed": {
       const { name, message } = signal.error;
       return [

@@ -50,6 +50,8 @@ export type Signal =
     }
   /** The side thread cannot extend leases, so they last as long as handlers may run: a crash is noticed later. */
   | { readonly kind: "heartbeat_failed"; readonly error: ErrorSummary }
+  /** The platform would not wait for the work that follows a delivery: the next drain does it. */
+  | { readonly kind: "wait_until_failed"; readonly error: ErrorSummary }
   /** A verb of the store failed. */
   | { readonly kind: "store_failed"; readonly verb: string; readonly error: ErrorSummary }
   /** A delivery met a bug of the inbox, and was answered 500. */

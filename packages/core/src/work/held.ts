@@ -81,6 +81,12 @@ export function namedOutcome(outcome: Outcome): NamedOutcome {
   return { state: "done", became: outcome.became.length };
 }
 
+/** Gives back what was not begun: it made no attempt. */
+export function handedBack(claim: Claim): Settlement {
+  const outcome = { state: "pending", afterMs: 0, handedBack: true } as const;
+  return settlementOf(claim, outcome, { ...claim.event, finished: [] });
+}
+
 export function settlementOf(
   claim: Claim,
   outcome: Outcome,

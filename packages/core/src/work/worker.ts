@@ -15,6 +15,7 @@ import type { OnInvalid } from "./data.ts";
 import type { Registry } from "./handlers.ts";
 import {
   endedIn,
+  handedBack,
   heldOf,
   holdOf,
   meet,
@@ -54,6 +55,8 @@ export interface WorkerNeeds {
   readonly emit: Emit;
 }
 
+/** How long handlers have to end when a drain has. */
+const graceMs = 1000;
 /** How long an instance has to live before it runs the last attempt of a suspect. */
 const stableMs = 10_000;
 
@@ -74,16 +77,16 @@ export class Worker {
   #endUpkeep: () => void = () => undefined;
   /** How many calls of `drain` are under way. */
   #drains = 0;
+  /** How many attempts were handed back, and go on all the same. */
+  #abandoned = 0;
   /** Rung at every change of what is in hand. */
   readonly #change = new Bell();
 
   constructor(needs: WorkerNeeds) {
     this.#needs = needs;
-    const hasStopped = (): boolean => needs.worksOnDemand && this.#drains === 0;
-    this.#settlements = new Settlements({
-      ...needs,
-      isLast: () => this.#state === "closed" || hasStopped(),
-    });
+    const isLast = (): boolean =>
+      this.#state === "closed" || (needs.worksOnDemand && this.#drains === 0);
+    this.#settlements = new Settlements({ ...needs, isLast });
     this.#leases = new Leases({
       ...needs,
       timeoutMsMax: () => needs.registry.timeoutMsMax(),
@@ -157,22 +160,23 @@ export class Worker {
 
   /** Works until this instance has nothing in hand and nothing is due; false when that was not reached within `withinMs`. */
   async drain(withinMs: number): Promise<boolean> {
+    const { clock, worksOnDemand } = this.#needs;
     this.#drains += 1;
     // Who waits for everything waits for suspects as well.
-    this.#stableAt = -Infinity;
+    if (worksOnDemand || withinMs === Infinity) this.#stableAt = -Infinity;
     this.look();
-    const isDone = await within(this.#needs.clock, withinMs, this.#drained());
+    const isDone = await within(clock, withinMs, this.#drained(withinMs !== Infinity));
     this.#drains -= 1;
     if (!this.#isAsked && this.#state === "working") await this.#stopWorking();
     return isDone && !this.#search.hasFailed;
   }
 
-  /** Hands back what is in hand: whatever comes next may find this process stopped. */
+  /** Ends what is in hand, or hands it back: whatever comes next may find this process stopped. */
   async #stopWorking(): Promise<void> {
     this.#search.rest();
-    await this.#search.underWay;
-    if (this.#isAsked) return;
     for (const { abort } of this.#held.values()) abort.abort(new Error("the drain has ended"));
+    await within(this.#needs.clock, graceMs, this.#drained(false));
+    if (this.#isAsked) return;
     await this.#giveUp();
     await this.#settlements.flushed();
   }
@@ -185,15 +189,16 @@ export class Worker {
     this.#endUpkeep();
     const reason = new Error("the inbox is closing");
     for (const { abort } of this.#held.values()) abort.abort(reason);
-    await within(this.#needs.clock, drainMs, this.#drained());
+    await within(this.#needs.clock, drainMs, this.#drained(false));
     this.#state = "closed";
+    this.#change.ring();
     await this.#settlements.flushed();
     await this.#giveUp();
   }
 
   /** After the closing: settles what takes under way have brought, and ends. */
   async end(): Promise<void> {
-    await this.#drained();
+    await this.#drained(false);
     await this.#settlements.flushed();
     await this.#leases.stop();
   }
@@ -203,10 +208,15 @@ export class Worker {
     for (const key of keys) this.#held.get(key)?.abort.abort(takenAway());
   }
 
-  async #drained(): Promise<void> {
-    while (this.#held.size > 0 || this.#offers.size > 0 || this.#search.underWay !== undefined) {
-      await this.#change.heard();
-    }
+  /** Resolves when nothing is in hand; for a drain, neither is a slot lost to an attempt of old, nor the store away. */
+  async #drained(isPatient: boolean): Promise<void> {
+    const isHindered = (): boolean =>
+      isPatient && this.#isAsked && (this.#abandoned > 0 || this.#search.hasFailed);
+    while (this.#isBusy || isHindered()) await this.#change.heard();
+  }
+
+  get #isBusy(): boolean {
+    return this.#held.size > 0 || this.#offers.size > 0 || this.#search.underWay !== undefined;
   }
 
   /** Looks for work. Called whenever a slot, an event or time may have brought some. */
@@ -229,7 +239,7 @@ export class Worker {
         suspectsMax: this.#suspectsFree(),
         crashesMax: clock.now() < this.#stableAt ? crashesMax - 2 : Infinity,
       }),
-      take: (claims) => this.#take(claims),
+      take: (claims) => this.#found(claims),
       onEnd: () => this.#change.ring(),
     });
   }
@@ -273,6 +283,7 @@ export class Worker {
     void this.#work(held, source).finally(() => {
       const { claim, next } = held;
       if (this.#held.get(event.key) === held) this.#held.delete(event.key);
+      else this.#abandoned -= 1;
       this.#leases.drop({ key: event.key, fence: claim.fence });
       if (held.hasSlot) this.#slots.leave(event);
       if (next !== undefined) this.#takeNext(next);
@@ -285,8 +296,13 @@ export class Worker {
   #takeNext(next: Claim): void {
     if (this.#slots.hasRoom(next.event)) return this.#take([next]);
     this.#search.waitsFor(next.event.source);
-    const outcome = { state: "pending", afterMs: 0, handedBack: true } as const;
-    void this.#settlements.add(() => settlementOf(next, outcome, { ...next.event, finished: [] }));
+    void this.#settlements.add(() => handedBack(next));
+  }
+
+  /** What was found too late, when a drain had ended, is not begun. */
+  #found(claims: readonly Claim[]): void {
+    if (this.#isAsked || this.#state !== "working") return this.#take(claims);
+    for (const claim of claims) void this.#settlements.add(() => handedBack(claim));
   }
 
   /** Takes claims in hand and runs them, those aside that are in hand already. */
@@ -354,7 +370,7 @@ export class Worker {
   /** What a handler did not finish because it was told to stop is no failure of its own. */
   #findingOf({ finding }: AttemptReport): Finding {
     const isStopped = finding.kind === "ran" && finding.unfinished.length > 0;
-    return isStopped && this.#state !== "working" ? { kind: "interrupted" } : finding;
+    return isStopped && !this.#isAsked ? { kind: "interrupted" } : finding;
   }
 
   /** Gives back what did not end in time, so that its next attempt need not wait for a lease, nor counts a crash. */
@@ -363,6 +379,7 @@ export class Worker {
     const left = [...this.#held.values()].filter(({ isSettling }) => !isSettling);
     if (left.length === 0) return;
     for (const { claim } of left) this.#held.delete(claim.event.key);
+    this.#abandoned += left.length;
     await this.#settlements.write(
       left.map((held) => () => {
         const { claim, next = claim } = held;
@@ -370,6 +387,7 @@ export class Worker {
         return settlementOf(next, outcome, { ...endedIn(held, next.event), history });
       }),
     );
+    this.#change.ring();
   }
 
   #fence(): string {

@@ -285,6 +285,14 @@ export const plainRows: Rows = {
     }
   },
 
+  async "a fetch handler's stream that breaks off ends the connection"({ port, prefix }) {
+    const get = `GET ${prefix}/pages/broken HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+    const seen = await raw(port, get);
+    assert.match(seen, /^HTTP\/1\.1 (?:200|500) /);
+    const isWhole = /^HTTP\/1\.1 200 [^]*\r\n0\r\n\r\n$/.test(seen);
+    assert.equal(isWhole, false);
+  },
+
   async "a body that does not arrive is answered 408"({ port, prefix, kept }) {
     const head = `POST ${prefix}${jobs} HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n{"event"`;
     assert.match(await raw(port, head), /^HTTP\/1\.1 408 [^]*\r\n\r\n[^]*request timeout/);

@@ -1,6 +1,7 @@
 /** Rows: what stands beside the inbox is left alone, and fetch handlers are served as they are. */
 
 import { strict as assert } from "node:assert";
+import { raw } from "./exchange.ts";
 import { expectAnswer, job, jobs, json, type Place, type Rows } from "./row.ts";
 
 async function says(place: Place, path: string, expected: string): Promise<void> {
@@ -74,6 +75,22 @@ export const besideRows: Rows = {
     assert.equal((await send({ path: "/pages/stream" })).body, "one two three");
     const head = await send({ path: "/pages/", method: "HEAD" });
     assert.deepEqual([head.status, head.body], [200, ""]);
+  },
+
+  async "a fetch handler may leave a body unread: the next request on the connection is served"(
+    place,
+  ) {
+    const { port, prefix } = place;
+    const length = 1_000_000;
+    const post = `POST ${prefix}/pages/nothing HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n`;
+    const get = `GET ${prefix}/home HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+    const seen = await raw(port, post + "x".repeat(length) + get);
+    assert.match(seen, /^HTTP\/1\.1 204 [^]*HTTP\/1\.1 200 [^]*home/);
+  },
+
+  async "HEAD of a fetch handler's stream has its headers, and ends"({ send }) {
+    const { status, headers, body } = await send({ path: "/pages/endless", method: "HEAD" });
+    assert.deepEqual([status, headers.get("x-endless"), body], [200, ["1"], ""]);
   },
 
   async "a fetch handler that throws is answered 500, and the next one is served"({ send }) {

@@ -122,6 +122,21 @@ export const pages: FetchHandler = async (request, { path }) => {
       ]);
       return new Response("two", { headers });
     }
+    case "/endless": {
+      const endless = new ReadableStream({ pull: () => new Promise<never>(() => undefined) });
+      return new Response(endless, { headers: { "x-endless": "1" } });
+    }
+    case "/broken": {
+      let pulls = 0;
+      const broken = new ReadableStream({
+        pull(controller) {
+          pulls += 1;
+          if (pulls > 2) throw new Error("broken off");
+          controller.enqueue(new TextEncoder().encode("some "));
+        },
+      });
+      return new Response(broken);
+    }
     case "/stream": {
       const chunks = ["one ", "two ", "three"].map((text) => new TextEncoder().encode(text));
       return new Response(ReadableStream.from(chunks));
