@@ -1,4 +1,4 @@
-/** The examples, as their READMEs say: started, sent what three providers document, and shut down. */
+/** The examples, as their READMEs say: started, and sent what three providers document. */
 
 import { mkdtempSync, readdirSync, readFileSync, existsSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";

@@ -111,6 +111,27 @@ test("prefixes may be nested, end in a slash, and have parameters", async () => 
   }
 });
 
+test("a URL that Fastify was told to rewrite is read as it was rewritten", async () => {
+  const inbox = newInbox();
+  const app = Fastify({ rewriteUrl: ({ url = "" }) => url.replace(/^\/service/, "") });
+  app.register(webhooks(inbox));
+  const at = await served(app);
+  expect((await ask(at, `/service/webhooks/radio/t0ken${query}`)).status).toBe(200);
+  expect(await targetOf(inbox)).toBe(`/webhooks/radio/***${query}`);
+});
+
+test("what waits in the store is worked on as soon as the application is there", async () => {
+  const inbox = newInbox();
+  let isHandled = false;
+  inbox.on("radio", "Listener.updated", () => void (isHandled = true));
+  const app = Fastify();
+  app.register(webhooks(inbox));
+  await served(app);
+  await vi.waitUntil(() => inbox.isReady);
+  await inbox.fetch(new Request(`http://x.test/webhooks/radio/t0ken${query}`));
+  await vi.waitUntil(() => isHandled);
+});
+
 test("several inboxes stand side by side", async () => {
   const [one, two] = [newInbox(), newInbox("/partners")];
   const app = Fastify();
@@ -127,12 +148,18 @@ test("Fastify's own log lines have no token", async () => {
   const stream = { write: (line: string): number => lines.push(line) };
   const app = Fastify({ logger: { level: "trace", stream } });
   app.register(webhooks(newInbox()));
+  app.register(async (failing) => {
+    failing.addHook("onSend", () => Promise.reject(new Error("no")));
+    failing.register(webhooks(newInbox("/failing")));
+  });
   app.get("/other", () => "other");
   const at = await served(app);
   for (const path of [`/webhooks/radio/t0ken${query}`, "/webhooks/radio?token=t0ken", "/other"]) {
     await ask(at, path);
   }
-  await vi.waitUntil(() => lines.some((line) => line.includes("request completed")));
+  await vi.waitUntil(() => lines.filter((line) => line.includes("request completed")).length === 3);
+  await ask(at, "/failing/radio/t0ken");
+  await vi.waitUntil(() => lines.some((line) => line.includes('"level":50')));
   expect(lines.join("")).toContain("/other");
   expect(lines.join("")).not.toContain("t0ken");
 });

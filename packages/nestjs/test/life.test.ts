@@ -65,6 +65,16 @@ describe("its life", () => {
     expect(app.get<Inbox>(getInboxToken()).isReady).toBe(false);
   });
 
+  test("at its end it goes on receiving for as long as it was told", async () => {
+    const module = WebhooksModule.forRoot({ ...newOptions(), close: { receiveMs: 500 } });
+    const app = await created(root([], [module]));
+    const url = await listening(app);
+    const closing = app.close();
+    await vi.waitUntil(() => !app.get<Inbox>(getInboxToken()).isReady);
+    expect(await deliver(url)).toBe(200);
+    await closing;
+  });
+
   test("an application without a server works on what others receive", async () => {
     const { seen, provider } = calls();
     @Injectable()

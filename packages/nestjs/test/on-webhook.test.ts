@@ -91,14 +91,15 @@ describe("@OnWebhook", () => {
     class Service {
       constructor(
         @Inject("calls") private readonly say: Say,
-        @Inject(REQUEST) private readonly request: { readonly event: WebhookEvent },
+        @Inject(REQUEST)
+        private readonly request: { readonly event: WebhookEvent; readonly ctx: HandlerContext },
       ) {
         made += 1;
       }
 
       @OnWebhook("audata", "Listener.updated")
       update({ id }: WebhookEvent) {
-        this.say(`${id} ${this.request.event.id}`);
+        this.say(`${id} ${this.request.event.id} ${this.request.ctx.attempt}`);
       }
     }
 
@@ -108,8 +109,71 @@ describe("@OnWebhook", () => {
     await deliver(url, 1);
     await deliver(url, 2);
     await app.get<Inbox>(getInboxToken()).idle();
-    expect(seen.toSorted()).toEqual(["1 1", "2 2"]);
+    expect(seen.toSorted()).toEqual(["1 1 1", "2 2 1"]);
     expect(made).toBe(2);
+  });
+
+  test.each([Scope.REQUEST, Scope.TRANSIENT])(
+    "runs the provider of its own module, whatever others call theirs (scope %i)",
+    async (scope) => {
+      @Injectable({ scope })
+      class Marked {
+        constructor(@Inject("calls") private readonly say: Say) {}
+
+        @OnWebhook("audata", "Listener.updated")
+        update() {
+          this.say("marked");
+        }
+      }
+      @Injectable({ scope })
+      class Other {}
+
+      const { seen, provider } = calls();
+      @Module({ providers: [{ provide: "handler", useClass: Other }] })
+      class Before {}
+      @Module({ providers: [{ provide: "handler", useClass: Marked }, provider] })
+      class Own {}
+      @Module({ imports: [Before, Own, WebhooksModule.forRoot(newOptions())] })
+      class AppModule {}
+
+      const app = await created(AppModule);
+      await deliver(await listening(app));
+      await app.get<Inbox>(getInboxToken()).idle();
+      expect(seen).toEqual(["marked"]);
+    },
+  );
+
+  test("a controller scoped to requests has an instance for each attempt, too", async () => {
+    @Controller({ scope: Scope.REQUEST })
+    class Desk {
+      constructor(@Inject("calls") private readonly say: Say) {}
+
+      @OnWebhook("audata", "Listener.updated")
+      update({ id }: WebhookEvent) {
+        this.say(id);
+      }
+    }
+    const { seen, provider } = calls();
+    @Module({
+      imports: [WebhooksModule.forRoot(newOptions())],
+      providers: [provider],
+      controllers: [Desk],
+    })
+    class AppModule {}
+
+    const app = await created(AppModule);
+    await deliver(await listening(app));
+    await app.get<Inbox>(getInboxToken()).idle();
+    expect(seen).toEqual(["1"]);
+  });
+
+  test("refuses what is no method of an instance", () => {
+    const mark = OnWebhook("audata", "Listener.updated");
+    const method = { value: () => undefined };
+    const refused = expect.objectContaining({ code: "HANDLER_INVALID" });
+    expect(() => mark(class {}, "update", method)).toThrow(refused);
+    expect(() => mark({}, Symbol("update"), method)).toThrow(refused);
+    expect(() => mark({}, "update", { get: () => () => undefined })).toThrow(refused);
   });
 
   test("finds the methods of what useClass, useFactory and useValue give, once", async () => {

@@ -73,6 +73,13 @@ describe("WebhooksModule", () => {
     expect((await main.list()).events).toHaveLength(1);
   });
 
+  test("refuses an inbox below another one's path", async () => {
+    const below = { name: "two", path: "/webhooks/two", ...newOptions() };
+    const module = root([], [WebhooksModule.forRoot(newOptions()), WebhooksModule.forRoot(below)]);
+    const making = NestFactory.create(module, { logger: false, abortOnError: false });
+    await expect(making).rejects.toMatchObject({ code: "OPTION_INVALID" });
+  });
+
   test("refuses two inboxes at one path", async () => {
     const [one, two] = [newOptions(), { name: "two", ...newOptions() }];
     const module = root([], [WebhooksModule.forRoot(one), WebhooksModule.forRoot(two)]);
@@ -162,15 +169,27 @@ describe("WebhooksModule", () => {
     expect(passed).toEqual([]);
   });
 
-  test("speaks by Nest's logger", async () => {
-    const lines: unknown[] = [];
-    const say = (line: unknown): number => lines.push(line);
-    const logger = { log: say, warn: say, error: say, debug: say, verbose: say, fatal: say };
+  test("speaks by Nest's logger, or by one of its own", async () => {
+    const lines: string[] = [];
+    const at =
+      (level: string) =>
+      (line: unknown): number =>
+        lines.push(`${level} ${String(line)}`);
+    const logger = { log: at("log"), warn: at("warn"), error: at("error"), debug: at("debug") };
     const { logger: _, ...options } = newOptions();
-    const app = await created(root([], [WebhooksModule.forRoot(options)]), logger);
-    await listening(app);
-    expect(lines).toContainEqual(
-      expect.stringMatching(/^audata: GET or POST .*\/webhooks\/audata/),
-    );
+    const sources = { ...options.sources, open: audata({ auth: "none" }) };
+    const app = await created(root([], [WebhooksModule.forRoot({ ...options, sources })]), logger);
+    const url = await listening(app);
+    await fetch(`${url}/webhooks/audata/wrong?event=x`);
+    expect(lines).toContainEqual(expect.stringMatching(/^log audata: GET or POST .*\/webhooks/));
+    expect(lines).toContainEqual(expect.stringMatching(/^warn open: .* from anybody/));
+    await app.close();
+
+    const own: unknown[] = [];
+    const say = (_fields: object, line: string): number => own.push(line);
+    const ownLogger = { debug: say, info: say, warn: say, error: say };
+    const other = { ...options, store: newOptions().store, logger: ownLogger };
+    await listening(await created(root([], [WebhooksModule.forRoot(other)])));
+    expect(own).toContainEqual(expect.stringMatching(/^audata: GET or POST/));
   });
 });
