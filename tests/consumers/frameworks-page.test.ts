@@ -39,7 +39,7 @@ describe("the page on frameworks", () => {
     own = project(packed(names, shop));
     const ours = names.map((name) => `@webhook-inbox/${name}`).join(" ");
     const theirs =
-      "express @types/express koa @types/koa fastify hono @nestjs/common @nestjs/core @nestjs/terminus reflect-metadata rxjs";
+      "express @types/express koa @types/koa fastify hono @hono/node-server @nestjs/common @nestjs/core @nestjs/terminus reflect-metadata rxjs";
     own.shell(`npm init -y\nnpm pkg set type=module\nnpm install ${ours} ${theirs} @types/node@24`);
     own.write("stubs.d.ts", stubs);
     own.write("inbox.ts", 'export declare const inbox: () => import("@webhook-inbox/core").Inbox;');

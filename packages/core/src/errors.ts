@@ -7,7 +7,7 @@
  * - `HANDLER_INVALID`: a handler is registered twice, too late, or for a type that does not exist.
  * - `STORE_LOSSY`: the store would lose acknowledged events.
  * - `STORE_UNAVAILABLE`: the store cannot be reached, opened or written just now.
- * - `STORE_INCOMPATIBLE`: the store holds data of a version this one does not know.
+ * - `STORE_INCOMPATIBLE`: the store holds data of a version this one does not know, or needs a later Node.
  * - `SELECTION_INVALID`: a query or an intervention names no events, or has a filter or an option that cannot be.
  * - `TRANSACTION_INVALID`: `ctx.transaction` was used in a way that cannot be exact, or this store has none.
  * - `CLAIM_LOST`: another worker has taken over the event, or a person has ended it.

@@ -145,10 +145,8 @@ function linesOf(signal: Signal): readonly Line[] {
       return [line("warn", `${why} What follows a delivery may be stopped with the process`, why)];
     }
     case "store_failed": {
-      const { name, message } = signal.error;
-      return [
-        line("error", `store.${signal.verb} failed: ${message ?? name}`, `store.${signal.verb}`),
-      ];
+      const { name, code, message = [name, code].filter(Boolean).join(" ") } = signal.error;
+      return [line("error", `store.${signal.verb} failed: ${message}`, `store.${signal.verb}`)];
     }
     case "receive_failed": {
       const { name, at = "an unknown place" } = signal.error;
