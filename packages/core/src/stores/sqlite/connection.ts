@@ -85,28 +85,28 @@ async function enterWal(database: DatabaseSync): Promise<void> {
 }
 
 function open(filename: string): DatabaseSync {
-  let database: DatabaseSync;
+  refuseOldNode();
   try {
     createFor(filename);
-    database = new DatabaseSync(filename);
+    return new DatabaseSync(filename);
   } catch (error) {
     throw unavailable(error, filename);
   }
-  proveBindings(database);
-  return database;
 }
 
 /** Statements here number their parameters. An older `node:sqlite` opens a file, and then fails at each of them. */
-function proveBindings(database: DatabaseSync): void {
+function refuseOldNode(): void {
+  const database = new DatabaseSync(":memory:");
   try {
     database.prepare("SELECT ?1").get(1);
   } catch (cause) {
-    database.close();
     throw new WebhookInboxError(
       "STORE_INCOMPATIBLE",
       `node:sqlite of Node ${process.version} cannot bind numbered parameters. Use Node 22.20, 24.7, or a later one.`,
       { cause },
     );
+  } finally {
+    database.close();
   }
 }
 
