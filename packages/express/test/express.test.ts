@@ -142,6 +142,19 @@ for (const [version, express] of Object.entries(versions)) {
       }
     }
 
+    test("bytes that a platform has kept count, also where it says nothing of their length", async () => {
+      const app = express();
+      const { inbox } = newInbox();
+      app.use(express.raw({ type: "*/*" }), (req, _res, next) => {
+        delete req.headers["content-length"];
+        next();
+      });
+      app.use(webhooks(inbox));
+      const served = await listen(app);
+      const headers = { ...json, ...signature };
+      expect((await ask(served, "/webhooks/signed", { body: job, headers })).status).toBe(200);
+    });
+
     test("a cookie of the application's middleware stands beside those of a fetch handler", async () => {
       const app = express();
       app.use((_req, res, next) => {

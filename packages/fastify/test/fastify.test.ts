@@ -197,4 +197,7 @@ test("a fetch handler knows where it is mounted, whatever the query has", async 
   for (const path of ["/admin/red?x=/y", "/admin/red/?x=/y", "/admin/red/list/1?x=/y"]) {
     expect(JSON.parse((await ask(at, path)).body), path).toEqual(["?x=/y", "/admin/red"]);
   }
+  const dots = await ask(at, "/admin/red?x=/../y");
+  expect(JSON.parse(dots.body)).toEqual(["?x=/../y", "/admin/red"]);
+  expect((await ask(at, "/admin/red/%2e%2e/y")).status).toBe(400);
 });

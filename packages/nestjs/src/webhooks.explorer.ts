@@ -65,12 +65,10 @@ function register(
 function prototypeOf({ instance, metatype, isAlias }: Wrapper): object | undefined {
   if (isAlias) return undefined;
   // An instance may be another class's than the token's: `useClass`, `useValue`, `useFactory`.
-  const object: unknown =
-    instance ?? (metatype as { readonly prototype?: object } | null)?.prototype;
-  if (typeof object !== "object" || object === null) return undefined;
-  return (
-    instance === null || instance === undefined ? object : Object.getPrototypeOf(object)
-  ) as object;
+  const made: unknown = instance;
+  if (typeof made === "object" && made !== null) return Object.getPrototypeOf(made) as object;
+  const prototype = (metatype as { readonly prototype?: unknown } | null)?.prototype;
+  return typeof prototype === "object" && prototype !== null ? prototype : undefined;
 }
 
 /** One instance for all, or one for each attempt where its scope asks for it. */

@@ -31,6 +31,7 @@ const taken = new WeakMap<HttpAdapterHost, Map<string, string>>();
 
 export class WebhooksRunner implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
   readonly #needs: RunnerNeeds;
+  #prefix: string | undefined;
 
   constructor(needs: RunnerNeeds) {
     this.#needs = needs;
@@ -48,8 +49,8 @@ export class WebhooksRunner implements OnModuleInit, OnApplicationBootstrap, OnM
   #receive(req: NestRequest, res: ServerResponse, next: () => void): void {
     const { inbox, config } = this.#needs;
     const { originalUrl: url = req.url ?? "" } = req;
-    // It is set after this was made.
-    const prefix = `/${config.getGlobalPrefix()}`.replaceAll(/\/+/g, "/").replace(/\/$/, "");
+    // It is set after this was made, and before the first request.
+    const prefix = (this.#prefix ??= slashed(config.getGlobalPrefix()));
     const target = url.startsWith(`${prefix}/`) ? url.slice(prefix.length) : undefined;
     const answering =
       target === undefined ? undefined : answerNode(inbox, req, req as Leftovers, target);
@@ -76,6 +77,11 @@ export class WebhooksRunner implements OnModuleInit, OnApplicationBootstrap, OnM
   async onModuleDestroy(): Promise<void> {
     await this.#needs.inbox.close(this.#needs.close);
   }
+}
+
+/** With a slash at its start and none at its end; empty for none at all. */
+function slashed(prefix: string): string {
+  return `/${prefix}`.replaceAll(/\/+/g, "/").replace(/\/$/, "");
 }
 
 function takePath({ host, inbox: { path }, name }: RunnerNeeds): void {

@@ -45,19 +45,21 @@ function settled(req: IncomingMessage): Promise<void> {
 function keptBody(req: IncomingMessage, { rawBody, body }: Leftovers): BodyRead | undefined {
   const { "content-length": length, "transfer-encoding": transfer } = req.headers;
   const announcesNone = length === undefined && transfer === undefined && req.httpVersionMajor < 2;
-  if (length === "0" || announcesNone) {
-    return { kind: "read", bytes: new Uint8Array(), reconstructed: false };
-  }
+  const nothing = { kind: "read", bytes: new Uint8Array(), reconstructed: false } as const;
+  if (length === "0") return nothing;
   const isCoded = (req.headers["content-encoding"] ?? "identity").toLowerCase() !== "identity";
   for (const kept of [rawBody, body]) {
     if (!(kept instanceof Uint8Array) && typeof kept !== "string") continue;
     // Whoever keeps it may not have begun: then it is read from the stream, as if they were not there.
-    const isWhole = req.readableEnded || Buffer.byteLength(kept) === Number(length);
+    const isWhole = announcesNone
+      ? kept.length > 0
+      : req.readableEnded || Buffer.byteLength(kept) === Number(length);
     if (!isWhole) continue;
     // A parser keeps the bytes as they are after inflating, which are not those on the wire.
     if (typeof kept !== "string") return { kind: "read", bytes: kept, reconstructed: isCoded };
     return keptText(req, kept, isCoded);
   }
+  if (announcesNone) return nothing;
   if (req.readableDidRead || req.readableEnded) return rebuilt(body);
   return req.destroyed ? { kind: "aborted" } : undefined;
 }

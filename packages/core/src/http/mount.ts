@@ -84,7 +84,7 @@ function mountPathOf({ original, below }: Mounted): string {
 }
 
 /** Segments that a URL's parser would resolve: the path would be another one than was asked for. */
-const dotSegment = /\/(?:\.|%2e){1,2}(?:[/?#]|$)/i;
+const dotSegment = /^[^?#]*\/(?:\.|%2e){1,2}(?:[/?#]|$)/i;
 
 /** Throws for a host, a path or a method that no `Request` can have. */
 function requestOf({ req, res, left, original }: Mounted): Request {
