@@ -18,6 +18,7 @@ export function newEvent(source: string, id: string, type: string, body = ""): N
     delivery: {
       method: "POST",
       target: `/webhooks/${source}/***`,
+      account: undefined,
       segment: undefined,
       headers: ["content-type", "application/json"],
       body: new TextEncoder().encode(body),

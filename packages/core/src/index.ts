@@ -28,16 +28,31 @@ export {
   type SourceFactory,
   type SourceOptions,
 } from "./providers/define-provider.ts";
+export { lookup } from "./providers/lookup.ts";
+export { anyOf, whenPresent } from "./verify/combine.ts";
+export { hmac, type Hmac } from "./verify/hmac.ts";
+export { certificate, publicKey, type Certificate, type PublicKey } from "./verify/public-key.ts";
+export type { Signing } from "./verify/signing.ts";
 export type {
   CredentialKind,
   Credentials,
+  DatedSecret,
+  HeldSecret,
+  Secret,
+  SecretList,
+  SignatureKind,
+} from "./contracts/credentials.ts";
+export type {
+  Challenge,
   Habits,
+  HandshakeTools,
   Identification,
   Identity,
   Provider,
-  Secret,
-  Signature,
+  Reply,
 } from "./contracts/provider.ts";
+export type { Signature, SignedParts } from "./contracts/signature.ts";
+export type { Evidence } from "./contracts/verifier.ts";
 export type { EventMap, Schema, SchemaIssue, SchemaResult, SchemasOf } from "./contracts/schema.ts";
 export type { EventsOf, Source, SourceRetry, Sources } from "./contracts/source.ts";
 
@@ -85,7 +100,7 @@ export type {
   QuarantineReason,
 } from "./model/event.ts";
 export type { Receipt } from "./model/receipt.ts";
-export type { Diagnosis } from "./model/verdict.ts";
+export type { Diagnosis, Verdict } from "./model/verdict.ts";
 export { statesFor, type Act, type InterventionRecord } from "./model/intervention.ts";
 export type { Outcome, Settlement } from "./model/settlement.ts";
 export {

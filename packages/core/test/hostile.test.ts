@@ -3,7 +3,7 @@
 import { once } from "node:events";
 import { connect as connectHttp2, createServer as createHttp2 } from "node:http2";
 import { connect, type AddressInfo, type Socket } from "node:net";
-import { createInbox, defineProvider, type Identification } from "@webhook-inbox/core";
+import { createInbox, defineProvider, hmac, type Identification } from "@webhook-inbox/core";
 import { memory } from "@webhook-inbox/core/memory";
 import { nodeHandler } from "@webhook-inbox/core/node";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
@@ -25,7 +25,7 @@ function oddProvider(
   return defineProvider({
     name: "odd",
     auth: ["token", "secret"],
-    signature: { algorithm: "sha256", header: "X-Signature", encoding: "hex" },
+    signature: hmac({ algorithm: "sha256", header: "X-Signature", encoding: "hex" }),
     methods,
     segments: ["one", "two"],
     habits: { redelivers: "automatic", bodyStable: true },
@@ -231,12 +231,12 @@ describe("a provider of somebody else", () => {
     const provider = defineProvider({
       name: "brittle",
       auth: ["secret"],
-      signature: {
+      signature: hmac({
         algorithm: "sha256",
         header: "x-signature",
         encoding: "hex",
         content: ({ body }) => [JSON.parse(Buffer.from(body).toString()) as string],
-      },
+      }),
       methods: ["POST"],
       habits: { redelivers: "automatic", bodyStable: true },
       events: {},

@@ -66,7 +66,7 @@ test("what was refused or cannot be handled is a warning that names the cause, o
   await ask(served, "/webhooks/socialdata/t", { body: job(',"other":1') });
   const warnings = lines.filter(({ level }) => level === "warn").map(({ message }) => message);
   expect(warnings.filter((message) => !message.includes("no handler"))).toEqual([
-    "socialdata: refused 401 (token: mismatch)",
+    "socialdata: refused 401 (token: mismatch, the secrets have matched no delivery yet: is this the one that the provider shows?)",
     "socialdata: refused 401 (token: missing)",
     expect.stringMatching(
       /^socialdata: kept in quarantine \(unparsable\): inbox\.get\("[0-9A-Z]{26}"\)$/,

@@ -1,6 +1,7 @@
 import {
   createInbox,
   defineProvider,
+  hmac,
   type ErrorCode,
   type InboxOptions,
 } from "@webhook-inbox/core";
@@ -30,7 +31,7 @@ function expectError(make: () => unknown, code: ErrorCode, says: string): void {
 describe("credentials", () => {
   const unusable: readonly (readonly [what: string, secret: unknown, says: string])[] = [
     ["an unset variable", undefined, "is undefined"],
-    ["null", null, "is undefined"],
+    ["null", null, "is null"],
     ["no text", "", "is empty"],
     ["blanks", "  ", "is empty"],
     ["an empty list", [], "empty list"],
@@ -39,7 +40,7 @@ describe("credentials", () => {
     ["the key that SocialData uses when none is set", "NULL", "looks like an unset variable"],
     ["a template of an unset variable", "prefix-undefined", "looks like an unset variable"],
     ["a template of null", "null", "looks like an unset variable"],
-    ["a number", 42, "is undefined"],
+    ["a number", 42, "is number"],
     ["what a URL cannot carry", "a/b", "do not travel"],
   ];
   for (const [what, token, says] of unusable) {
@@ -84,7 +85,8 @@ describe("credentials", () => {
       identify: () => ({ kind: "nothing" }) as const,
       parse: () => undefined,
     };
-    const signature = { algorithm: "sha256", header: "x-signature", encoding: "hex" } as const;
+    const signed = { algorithm: "sha256", header: "x-signature", encoding: "hex" } as const;
+    const signature = hmac(signed);
     const unsigned = defineProvider(base);
     expectError(
       () => create({ store, sources: { a: unsigned({ secret: "s" }) } }),
@@ -97,12 +99,12 @@ describe("credentials", () => {
       "OPTION_INVALID",
       "no body to sign",
     );
-    const coded = defineProvider({ ...base, signature: { ...signature, key: "base64" } });
+    const coded = defineProvider({ ...base, signature: hmac({ ...signed, key: "base64" }) });
     for (const secret of ["!", "====", "whsec_c2VjcmV0", "c2VjcmV0\n"]) {
       expectError(
         () => create({ store, sources: { a: coded({ secret }) } }),
         "CREDENTIAL_INVALID",
-        "base64",
+        "is not the text of a key",
       );
     }
     expect(() => create({ store, sources: { a: coded({ secret: "c2VjcmV0" }) } })).not.toThrow();

@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
-import { createInbox, defineProvider } from "@webhook-inbox/core";
+import { createInbox, defineProvider, hmac } from "@webhook-inbox/core";
 import { memory } from "@webhook-inbox/core/memory";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
 import { mount, webhooks } from "@webhook-inbox/express";
@@ -18,7 +18,7 @@ const secret = "hush";
 const signer = defineProvider({
   name: "signer",
   auth: ["secret"],
-  signature: { algorithm: "sha256", header: "x-signature", encoding: "hex" },
+  signature: hmac({ algorithm: "sha256", header: "x-signature", encoding: "hex" }),
   methods: ["POST"],
   habits: { redelivers: "automatic", bodyStable: true },
   events: {},

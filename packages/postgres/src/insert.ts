@@ -33,8 +33,8 @@ export function birthOf(event: NewEvent, isClaimed: boolean, of?: string): Birth
 
 const eventParameters = `$1::uuid[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[], $8::integer[],
   $9::uuid[], $10::bigint[], $11::integer[], $12::text[]`;
-const deliveryParameters = `$13::bigint[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::boolean[],
-  $20::text[], $21::integer[], $22::bigint[]`;
+const deliveryParameters = `$13::bigint[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[],
+  $19::text[], $20::boolean[], $21::text[], $22::integer[], $23::bigint[]`;
 
 const insertSql = textOf((tables) => {
   const { events, deliveries, named } = tables;
@@ -47,7 +47,8 @@ const insertSql = textOf((tables) => {
       SELECT coalesce(known, nextval('${named("delivery_seq")}')) AS delivery, known IS NULL AS is_new, d.*,
         1 + sum(size) FILTER (WHERE known IS NULL) OVER (ORDER BY place) - size AS first
       FROM unnest(${deliveryParameters}) WITH ORDINALITY
-        AS d (received_at, method, target, segment, headers, verified_with, reconstructed, content_hash, size, known, place)
+        AS d (received_at, method, target, account, segment, headers, verified_with, reconstructed, content_hash, size, known,
+          place)
     ),
     born AS MATERIALIZED (
       SELECT nextval('${named("event_seq")}') AS seq, e.*
@@ -58,9 +59,9 @@ const insertSql = textOf((tables) => {
       INSERT INTO ${events} (key, seq, received_at, due_at, lease_ends_at, occurred_at, delivery, size, generation, attempts,
         crashes, duplicates, conflicts, identified, replayed, source, id, type, state, reason, content_hash, variant_of,
         fence, finished, gave_up, history, interventions, notes)
-      SELECT key, seq, received_at, now, CASE state WHEN 'running' THEN now + $24::bigint END, occurred_at, delivery, size, 0,
+      SELECT key, seq, received_at, now, CASE state WHEN 'running' THEN now + $25::bigint END, occurred_at, delivery, size, 0,
         CASE state WHEN 'running' THEN 1 ELSE 0 END, 0, duplicates, 0, identified, false, source, id, type, state, reason,
-        content_hash, variant_of, CASE state WHEN 'running' THEN $25::text END, '[]', '[]', '[]', '[]', notes
+        content_hash, variant_of, CASE state WHEN 'running' THEN $26::text END, '[]', '[]', '[]', '[]', notes
       FROM born JOIN given USING (place), instant
       ORDER BY key -- Whoever takes the same events at the same moment meets them in the same order.
       ON CONFLICT (key) DO NOTHING
@@ -68,11 +69,11 @@ const insertSql = textOf((tables) => {
     ),
     kept AS (
       INSERT INTO ${deliveries}
-      SELECT delivery, received_at, method, target, segment, headers, verified_with, reconstructed,
-        substring($23::bytea FROM first::integer FOR size)
+      SELECT delivery, received_at, method, target, account, segment, headers, verified_with, reconstructed,
+        substring($24::bytea FROM first::integer FOR size)
       FROM given WHERE is_new AND delivery IN (SELECT delivery FROM inserted)
     ),
-    tallied AS (${addingMoves(tables, moved, "$26")})
+    tallied AS (${addingMoves(tables, moved, "$27")})
     SELECT key, delivery, now FROM inserted, instant`;
 });
 
@@ -107,6 +108,7 @@ export async function insert(
       (delivery) => known.get(delivery)?.receivedAt ?? delivery.receivedAt,
       ({ method }) => method,
       ({ target }) => target,
+      ({ account }) => account ?? null,
       ({ segment }) => segment ?? null,
       ({ headers }) => listText(headers),
       ({ verifiedWith }) => verifiedWith,

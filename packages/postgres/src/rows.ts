@@ -21,7 +21,7 @@ export const eventColumns = `e.key, e.source, e.id, e.type, e.identified, e.stat
 
 /** Columns of a delivery, joined to its event. */
 export const deliveryColumns =
-  "d.method, d.target, d.segment, d.headers, d.verified_with, d.reconstructed, d.body";
+  "d.method, d.target, d.account, d.segment, d.headers, d.verified_with, d.reconstructed, d.body";
 
 /** How a delivery is found from its event: `received_at` says in which partition. */
 export const ofEvent = "d.received_at = e.received_at AND d.id = e.delivery";
@@ -61,6 +61,7 @@ export function deliveryOf(row: Row): Delivery {
   return {
     method: row["method"] as string,
     target: row["target"] as string,
+    account: optional(row["account"], String),
     segment: optional(row["segment"], String),
     headers: listOf(row["headers"] as string) as string[],
     verifiedWith: row["verified_with"] as string,

@@ -65,7 +65,7 @@ CREATE TABLE ${deliveries} (
   received_at bigint NOT NULL,
   method text NOT NULL,
   target text NOT NULL,
-  segment text,
+  account text, segment text,
   headers text NOT NULL,             -- JSON: [name, value, name, value, …]
   verified_with text NOT NULL,
   reconstructed boolean NOT NULL,    -- true when a parser had consumed the exact bytes

@@ -63,6 +63,7 @@ export function deliveryOf(fields: Fields): Delivery {
   return {
     method: text("method"),
     target: text("target"),
+    account: fields.has("account") ? text("account") : undefined,
     segment: fields.has("segment") ? text("segment") : undefined,
     headers: listOf(fields.get("headers")) as string[],
     verifiedWith: text("verified_with"),

@@ -2,52 +2,9 @@
 
 import type { Delivery, Method } from "../model/delivery.ts";
 import type { Note, QuarantineReason } from "../model/event.ts";
+import type { CredentialKind } from "./credentials.ts";
 import type { EventMap, SchemasOf } from "./schema.ts";
-
-/** A secret, or several while one replaces another. `undefined` is allowed by the type and stops the start. */
-export type Secret = string | readonly string[] | undefined;
-
-/** The credentials a source may be given. All that are given must match. */
-export interface Credentials {
-  /** A segment of the URL: `<path>/<source>/<token>`. */
-  readonly token?: Secret;
-  /** `Authorization: Bearer <value>`. */
-  readonly bearer?: Secret;
-  /** `Authorization: Basic …`. */
-  readonly basic?: { readonly user: string; readonly password: Secret };
-  /** Static headers, such as `{ "x-api-key": process.env.KEY }`. */
-  readonly headers?: Readonly<Record<string, Secret>>;
-  /** The key of the provider's signature, for providers that declare one. */
-  readonly secret?: Secret;
-}
-
-/** How a provider signs: an HMAC in a header. */
-export interface Signature {
-  readonly algorithm: "sha1" | "sha256" | "sha512";
-  /** Lower-case name of the header that carries it. */
-  readonly header: string;
-  readonly encoding: "hex" | "base64";
-  /** What stands before the signature in its header, such as `sha256=`. */
-  readonly prefix?: string;
-  /** How the secret's text becomes the key. Default: `text`, its UTF-8 bytes. */
-  readonly key?: "text" | "base64";
-  /** When the signature carries a time: lower-case header name, unit, and how far it may be from our clock. */
-  readonly timestamp?: {
-    readonly header: string;
-    readonly unit: "s" | "ms";
-    /** In both directions. Default: 300,000. */
-    readonly toleranceMs?: number;
-  };
-  /**
-   * The signed parts, in order. `header` gives the value of a header by its lower-case name, `query` is as it came.
-   * Default: the body alone, which is only for providers that send no GET.
-   */
-  readonly content?: (parts: {
-    readonly body: Uint8Array;
-    readonly query: string;
-    readonly header: (name: string) => string;
-  }) => readonly (string | Uint8Array)[];
-}
+import type { Signature } from "./signature.ts";
 
 /** What an operator has to know about a sender, as data. Each fact cites its source where it is written. */
 export interface Habits {
@@ -74,8 +31,28 @@ export type Identification =
   | { readonly kind: "nothing" }
   | { readonly kind: "unreadable"; readonly reason: QuarantineReason };
 
-/** What a source may be given as credential. `WEBHOOK_INBOX_TOKEN_<SOURCE>` becomes the first of token and bearer. */
-export type CredentialKind = keyof Credentials;
+/** What a provider wants to read. Its content type is `text/plain` unless said otherwise. */
+export interface Reply {
+  /** Default: 200. */
+  readonly status?: 200 | 204;
+  readonly contentType?: "text/plain" | "application/json" | "text/xml";
+  readonly body: string;
+}
+
+/** A question that a provider asks of a URL by GET, unsigned, before it sends there. */
+export interface Challenge {
+  readonly credential: "verifyToken" | "secret";
+  /** What of the query must equal the credential. Without it anybody may ask. */
+  readonly token?: (query: URLSearchParams) => string | undefined;
+  /** The answer, made with the secret that matched (without `token`: the first); undefined when this is no question. */
+  readonly answer: (query: URLSearchParams, secret: string) => Reply | undefined;
+}
+
+/** What a handshake may reach out with. */
+export interface HandshakeTools {
+  /** Without redirects, and given up after five seconds. */
+  readonly fetch: (url: string) => Promise<{ readonly ok: boolean; readonly status: number }>;
+}
 
 /** A sender's dialect. */
 export interface Provider<Events extends EventMap = EventMap> {
@@ -83,7 +60,7 @@ export interface Provider<Events extends EventMap = EventMap> {
   readonly name: string;
   /** Credentials it can send, the most natural first. */
   readonly auth: readonly CredentialKind[];
-  /** Needed when `auth` names `secret`. */
+  /** Needed when `auth` names the kind of its keys. */
   readonly signature?: Signature;
   readonly methods: readonly Method[];
   /** Path segments that may follow the source (and its token). */
@@ -93,6 +70,22 @@ export interface Provider<Events extends EventMap = EventMap> {
   readonly habits: Habits;
   /** The schema of each event type: loose, and demanding only what the provider documents. */
   readonly events: SchemasOf<Events>;
+  /**
+   * Where personal data stands in the content: names joined by dots, `*` for any one name or index; all below is meant
+   * too. People see it masked. Default: `["*"]`, everything.
+   */
+  readonly personal?: readonly string[];
+  /** What an accepted delivery is answered. Default: 200 and `ok`. */
+  readonly accepted?: Reply;
+  readonly challenge?: Challenge;
+  /**
+   * Answers an authentic delivery that is a question to the receiver and no event: nothing of it is stored. Undefined for
+   * every other delivery. What it throws is answered 503.
+   */
+  handshake?(
+    delivery: Delivery,
+    tools: HandshakeTools,
+  ): Reply | undefined | Promise<Reply | undefined>;
   /**
    * Says which events a delivery holds. Runs before the acknowledgement: it MUST be cheap, MUST NOT throw, and sees the
    * delivery as it is stored, so that it finds the same whenever it is asked.

@@ -1,8 +1,9 @@
 /** A source: one configured place to receive from one provider, as users make it and as the inbox resolves it. */
 
-import type { Provider } from "./provider.ts";
+import type { Provider, Reply } from "./provider.ts";
 import type { EventMap, Schema } from "./schema.ts";
-import type { Verifier } from "./verifier.ts";
+import type { HeldSecret } from "./credentials.ts";
+import type { Evidence, Verifier } from "./verifier.ts";
 
 /** One configured place to receive from one provider. Made by a provider's function, such as `audata({ … })`. */
 export interface Source<Events extends EventMap = EventMap> {
@@ -11,6 +12,8 @@ export interface Source<Events extends EventMap = EventMap> {
   readonly events: Readonly<Record<string, Schema>>;
   /** The options as given; `createInbox` checks them. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** Set by `lookup`: finds the source of one account, whose name follows the source's in the URL. */
+  readonly find?: (account: string) => Promise<Source | undefined>;
   /** Carries the event map for inference; never set. */
   readonly "~events"?: Events;
 }
@@ -27,11 +30,8 @@ export type Sources = Readonly<Record<string, Source>>;
 /** Event map of a source. */
 export type EventsOf<Of extends Source> = Of extends Source<infer Events> ? Events : never;
 
-/** A source whose options have been checked: what receiving and working need of it. */
-export interface ConfiguredSource {
-  readonly name: string;
-  readonly provider: Provider;
-  readonly events: Readonly<Record<string, Schema>>;
+/** What a delivery has to pass: the credentials of a source, or of one account of it. */
+export interface Gate {
   /**
    * `required`: the verifiers decide. `none`: anybody may send. `loopback`: no credential is set, and this is not
    * production, so only requests straight from this machine are taken.
@@ -45,6 +45,36 @@ export interface ConfiguredSource {
   readonly secretHeaders: ReadonlySet<string>;
   /** Lower-case names of headers that verification reads: refused when repeated. */
   readonly singleHeaders: ReadonlySet<string>;
+  /** The secrets that the provider's challenge may be answered with; undefined where there is no challenge. */
+  readonly challenged:
+    | ((evidence: Evidence) => readonly HeldSecret[] | Promise<readonly HeldSecret[]>)
+    | undefined;
+  /** Deliveries that each secret has matched since the start, by its name. */
+  readonly matches: Map<string, SecretUse>;
+}
+
+export interface SecretUse {
+  readonly count: number;
+  /** In milliseconds since 1970. */
+  readonly lastAt: number;
+}
+
+/** A source whose options have been checked: what receiving and working need of it. */
+export interface ConfiguredSource {
+  readonly name: string;
+  readonly provider: Provider;
+  readonly events: Readonly<Record<string, Schema>>;
+  /** Its gate; undefined where each account has its own. */
+  readonly gate: Gate | undefined;
+  /** The gate of an account; undefined when there is no such account. Rejects while accounts cannot be looked up. */
+  readonly gateOf: (
+    account: string,
+    evidence: Pick<Evidence, "now" | "report">,
+  ) => Gate | undefined | Promise<Gate | undefined>;
+  /** What an accepted delivery is answered. */
+  readonly accepted: Reply;
+  /** Whether equal bodies are one event, whatever ids they come with. */
+  readonly dedup: "id" | "body";
   readonly bodyBytesMax: number;
   /** Events of this source whose handlers may run at the same time; `Infinity` where only the inbox limits them. */
   readonly handlersMax: number;

@@ -111,6 +111,8 @@ class InboxOfSources {
       unverified: createAdmission(settings.inFlightBytesMax * unverifiedShare),
       custody: this.#custody,
       random: Math.random,
+      fetch: settings.fetch,
+      publicUrl: settings.publicUrl,
       emit: this.#emit,
       ready: () => this.#started(),
     };
@@ -181,16 +183,20 @@ class InboxOfSources {
     if (store.supports.durability === "none") this.#emit({ kind: "store_volatile" });
   }
 
-  #summary({
-    name,
-    provider,
-    credential,
-    hasToken,
-    secretHeaders,
-  }: ConfiguredSource): SourceSummary {
-    const path = [this.#settings.path, name, ...(hasToken ? ["***"] : [])].join("/");
+  #summary({ name, provider, gate }: ConfiguredSource): SourceSummary {
+    const { path, publicUrl } = this.#settings;
+    const account = gate === undefined ? ["<account>"] : [];
+    const token = gate?.hasToken === true ? ["***"] : [];
     const { methods, segments = [] } = provider;
-    return { name, path, segments, methods, credential, headers: [...secretHeaders] };
+    return {
+      name,
+      path: [path, name, ...account, ...token].join("/"),
+      publicUrl,
+      segments,
+      methods,
+      credential: gate?.credential ?? "required",
+      headers: [...(gate?.secretHeaders ?? [])],
+    };
   }
 
   receive(head: DeliveryHead, body: BodySource): Promise<Answer> | undefined {

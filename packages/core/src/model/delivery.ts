@@ -19,6 +19,8 @@ export interface Delivery {
   readonly method: string;
   /** Path and query as on the request line, with the token replaced by `***`. */
   readonly target: string;
+  /** Whose delivery it is, on a source with accounts: the part of the path after the source. */
+  readonly account: string | undefined;
   /** The part of the path after the token, when the provider knows it, such as `succeeded`. */
   readonly segment: string | undefined;
   /** Header lines, flat (name, value, …), with the values of credentials replaced by `***`. */

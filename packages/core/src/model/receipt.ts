@@ -11,10 +11,11 @@ import type { Diagnosis } from "./verdict.ts";
  * - `conflict`: the id had been taken before with other bytes; this variant is kept in quarantine.
  * - `quarantined`: kept, but not readable.
  * - `nothing`: authentic, and says nothing that is to be kept.
+ * - `handshake`: a question of the provider's that was answered.
  * - `refused`: not in custody; the sender was told so.
  */
 export type Receipt =
   | { readonly kind: "taken" | "duplicate" | "conflict"; readonly key: string }
   | { readonly kind: "quarantined"; readonly key: string; readonly reason: QuarantineReason }
-  | { readonly kind: "nothing" }
+  | { readonly kind: "nothing" | "handshake" }
   | { readonly kind: "refused"; readonly status: number; readonly diagnosis?: Diagnosis };

@@ -1,5 +1,6 @@
 /** The wording of the longer log lines: the start, and the end of an attempt. */
 
+import type { Diagnosis } from "../model/verdict.ts";
 import type { EventName, FailureSummary, Signal, SourceSummary } from "./signals.ts";
 
 export interface Line {
@@ -13,10 +14,11 @@ export interface Line {
 
 /** For each source what to paste into its provider, without its secrets. */
 export function startLines(sources: readonly SourceSummary[]): readonly Line[] {
-  return sources.map(({ name, path, segments, methods, credential, headers }) => {
+  return sources.map(({ name, path, publicUrl, segments, methods, credential, headers }) => {
     const ends = segments.length === 0 ? "" : `[/${segments.join(" /")}]`;
     const carried = headers.length === 0 ? "" : `, with the header ${headers.join(", ")}`;
-    const where = `${name}: ${methods.join(" or ")} <your host and mount point>${path}${ends}${carried}`;
+    const before = publicUrl === "" ? "<your host and mount point>" : publicUrl;
+    const where = `${name}: ${methods.join(" or ")} ${before}${path}${ends}${carried}`;
     if (credential === "required") return { level: "info", message: where };
     const open =
       credential === "none"
@@ -24,6 +26,19 @@ export function startLines(sources: readonly SourceSummary[]): readonly Line[] {
         : "has no credential, so it answers this machine only; set one before anybody else can reach it";
     return { level: "warn", message: `${where} ${open}` };
   });
+}
+
+/** Why a delivery was not believed, with what to look at. Our own words and numbers alone. */
+export function diagnosisText({ credential, code, ...more }: Diagnosis): string {
+  const skew = more.skewMs === undefined ? "" : ` by ${durationText(Math.abs(more.skewMs))}`;
+  const hint = more.detail ?? (code === "mismatch" ? mismatchText(more.matchedBefore) : "");
+  return `${credential}: ${code}${skew}${hint === "" ? "" : `, ${hint}`}`;
+}
+
+function mismatchText(matchedBefore = 0): string {
+  return matchedBefore === 0
+    ? "the secrets have matched no delivery yet: is this the one that the provider shows?"
+    : "the secrets have matched others: altered on its way, or forged";
 }
 
 /** How an attempt ended. The message of an error stays with the event: it may quote the payload. */

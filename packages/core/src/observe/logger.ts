@@ -1,6 +1,13 @@
 /** Writes signals as log lines. Anything shaped like pino fits; without one, all but debugging goes to the console. */
 
-import { blockedLine, eventText, settledLine, startLines, type Line } from "./lines.ts";
+import {
+  blockedLine,
+  diagnosisText,
+  eventText,
+  settledLine,
+  startLines,
+  type Line,
+} from "./lines.ts";
 import type { Emit, EventName, Signal } from "./signals.ts";
 
 /** The part of pino's interface that is used. */
@@ -112,6 +119,11 @@ function linesOf(signal: Signal): readonly Line[] {
       return [line("warn", "memory store: what was acknowledged is lost when the process ends")];
     case "received":
       return [receivedLine(signal)];
+    case "keys_failed": {
+      const { name, at = "an unknown place", message = `${name} at ${at}` } = signal.error;
+      const what = `${signal.source}: what verification needs could not be fetched: ${message}`;
+      return [line("error", what, what)];
+    }
     case "body_consumed":
       return [consumedLine(signal)];
     case "settled":
@@ -166,8 +178,9 @@ function receivedLine({ source, receipt }: Extract<Signal, { kind: "received" }>
   switch (receipt.kind) {
     case "refused": {
       const { status, diagnosis } = receipt;
-      const why = diagnosis === undefined ? "" : ` (${diagnosis.credential}: ${diagnosis.code})`;
-      return line("warn", `${source}: refused ${status}${why}`, `${source} ${status}${why}`);
+      const why = diagnosis === undefined ? "" : ` (${diagnosisText(diagnosis)})`;
+      const cause = `${source} ${status} ${diagnosis?.credential} ${diagnosis?.code}`;
+      return line("warn", `${source}: refused ${status}${why}`, cause);
     }
     case "quarantined":
       return line(
@@ -181,6 +194,7 @@ function receivedLine({ source, receipt }: Extract<Signal, { kind: "received" }>
       );
     case "taken":
     case "duplicate":
+    case "handshake":
     case "nothing":
       return line("debug", `${source}: ${receipt.kind}`);
   }

@@ -19,7 +19,15 @@ export type Signal =
   /** The store keeps nothing when the process ends, and its owner accepts that. */
   | { readonly kind: "store_volatile" }
   /** A delivery was answered. */
-  | { readonly kind: "received"; readonly source: string; readonly receipt: Receipt }
+  | {
+      readonly kind: "received";
+      readonly source: string;
+      readonly receipt: Receipt;
+      /** Names of the secrets that matched, such as `secret#1`, separated by spaces; absent where none was needed. */
+      readonly verifiedWith?: string;
+    }
+  /** Secrets, keys or accounts could not be fetched, or a handshake not be made. */
+  | { readonly kind: "keys_failed"; readonly source: string; readonly error: ErrorSummary }
   /** A body parser ran first. `lost`: not even a reconstruction could be taken, and the delivery was answered 500. */
   | { readonly kind: "body_consumed"; readonly source: string; readonly lost: boolean }
   /** An attempt ended. */
@@ -69,6 +77,8 @@ export interface SourceSummary {
   readonly name: string;
   /** Path below the mount point, with `***` for the token. */
   readonly path: string;
+  /** What stands before it; empty where nobody said. */
+  readonly publicUrl: string;
   /** Path segments that may follow, such as `created`. */
   readonly segments: readonly string[];
   readonly methods: readonly string[];

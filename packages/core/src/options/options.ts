@@ -20,6 +20,11 @@ export interface InboxOptions<Of extends Sources, Transaction = unknown> {
   readonly handlers?: HandlersOf<NoInfer<Of>, NoInfer<Transaction>>;
   /** Where the inbox begins, below the adapter's mount point; `"/"` is the mount point itself. Default: `/webhooks`. */
   readonly path?: string;
+  /**
+   * How the world reaches the mount point: what stands before `path` in the URLs that you set at providers, such as
+   * `https://hooks.example.com`. Needed for providers that sign the URL they call, and shown at the start.
+   */
+  readonly publicUrl?: string;
   /** Which events this instance works on. Default: `true`, those of all its sources; `false`: it only receives. */
   readonly work?: boolean | WorkOptions<NoInfer<Of>>;
   readonly retry?: {
@@ -63,6 +68,8 @@ export interface InboxOptions<Of extends Sources, Transaction = unknown> {
   readonly onSignal?: (signal: Signal) => void;
   /** Anything shaped like pino; `false` for none. Default: one line each on the console, without debugging. */
   readonly logger?: Logger | false;
+  /** Fetches keys that providers publish, and answers handshakes that want it. Default: `globalThis.fetch`. */
+  readonly fetch?: typeof globalThis.fetch;
   /** Time, for tests. Default: the machine's. */
   readonly clock?: Clock;
 }
@@ -85,6 +92,9 @@ export interface Settings {
   readonly sources: ReadonlyMap<string, ConfiguredSource>;
   /** Without a slash at its end; empty for the mount point itself. */
   readonly path: string;
+  /** Without a slash at its end; empty where nobody said. */
+  readonly publicUrl: string;
+  readonly fetch: typeof globalThis.fetch;
   readonly worked: readonly string[];
   readonly leaseMs: number;
   /** Whether it works only while it is asked to. */
@@ -105,6 +115,7 @@ const known = {
     "sources",
     "handlers",
     "path",
+    "publicUrl",
     "work",
     "retry",
     "limits",
@@ -113,6 +124,7 @@ const known = {
     "onInvalid",
     "onSignal",
     "logger",
+    "fetch",
     "clock",
   ],
   work: ["sources", "leaseMs", "when"],
@@ -144,12 +156,15 @@ export function settingsOf<Of extends Sources, Transaction>(
   }
   const bodyBytesMax = wholeNumber("limits.bodyBytesMax", limits.bodyBytesMax, bodyBytesMaxDefault);
   const delaysMs = delaysOf("retry.delaysMs", retry.delaysMs) ?? defaultDelaysMs;
-  const sources = sourcesOf(options.sources, { bodyBytesMax, delaysMs }, environment);
+  const publicUrl = publicUrlOf(options.publicUrl);
+  const sources = sourcesOf(options.sources, { bodyBytesMax, delaysMs, publicUrl }, environment);
   refuseLoss(store, sources);
   return {
     store,
     sources,
     path: path === "/" ? "" : path,
+    publicUrl,
+    fetch: functionOf("fetch", options.fetch) ?? globalThis.fetch,
     ...workOf(options.work ?? true, sources),
     inFlightBytesMax: wholeNumber("limits.inFlightBytesMax", limits.inFlightBytesMax, 67_108_864),
     handlersMax: handlersMaxOf(limits.handlersMax),
@@ -160,6 +175,17 @@ export function settingsOf<Of extends Sources, Transaction>(
     logger: loggerOf(logger),
     clock: options.clock ?? systemClock,
   };
+}
+
+/** Kept as it is written: it stands in what providers sign. */
+function publicUrlOf(given: string | undefined): string {
+  if (given === undefined) return "";
+  const url = typeof given === "string" && URL.canParse(given) ? new URL(given) : undefined;
+  const isPlain = url !== undefined && /^https?:$/.test(url.protocol) && !/[?#]/.test(given);
+  if (isPlain) return given.replace(/\/$/, "");
+  throw invalid(
+    `publicUrl must look like "https://hooks.example.com", and is ${JSON.stringify(given)}.`,
+  );
 }
 
 function refuseLoss(store: Store, sources: ReadonlyMap<string, ConfiguredSource>): void {

@@ -1,16 +1,29 @@
 /** The sources among the options: checked, with their credentials found and their verifiers made. */
 
-import type { CredentialKind, Credentials } from "../contracts/provider.ts";
-import type { ConfiguredSource, Source, SourceRetry, Sources } from "../contracts/source.ts";
+import type { CredentialKind, Credentials } from "../contracts/credentials.ts";
+import type {
+  ConfiguredSource,
+  Gate,
+  SecretUse,
+  Source,
+  SourceRetry,
+  Sources,
+} from "../contracts/source.ts";
 import { isWebhookInboxError, refuseUnknown, WebhookInboxError } from "../errors.ts";
-import { credentialKinds, verifiersOf } from "../verify/credentials.ts";
-import { delaysOf, invalid, wholeNumber } from "./checks.ts";
+import {
+  challengeKeyring,
+  credentialKinds,
+  signatureKinds,
+  verifiersOf,
+} from "../verify/credentials.ts";
+import { Remembered } from "../verify/remembered.ts";
+import { delaysOf, invalid, oneOf, wholeNumber } from "./checks.ts";
 
 /** The environment that options are completed from. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 const known = {
-  source: ["auth", "events", "bodyBytesMax", "handlersMax", "retry"],
+  source: ["auth", "events", "dedup", "bodyBytesMax", "handlersMax", "retry"],
   retry: ["delaysMs", "types"],
 };
 const namePattern = /^[a-z0-9][a-z0-9._-]{0,62}$/i;
@@ -32,11 +45,12 @@ export function sourcesOf(
 
 function configured(
   name: string,
-  { provider, events, options }: Source,
+  source: Source,
   defaults: SourceDefaults,
   environment: Environment,
 ): ConfiguredSource {
   const where = `source "${name}"`;
+  const { provider, events, options, find } = source;
   if (typeof provider?.identify !== "function" || typeof options !== "object") {
     throw invalid(
       `${where}: is no source. Call the provider's function: ${name}: audata({ token }).`,
@@ -48,26 +62,15 @@ function configured(
     );
   }
   refuseUnknown("OPTION_INVALID", where, options, [...known.source, ...provider.auth]);
-  const auth = options["auth"];
-  if (auth !== undefined && auth !== "none") throw invalid(`${where}: auth can only be "none".`);
-  const credentials = credentialsOf(where, name, provider.auth, options, environment);
-  const verifiers = naming(where, () => verifiersOf(provider, credentials));
-  if (auth === "none" && verifiers.length > 0) {
-    throw invalid(`${where}: has auth: "none" and a credential. Leave one of them out.`);
-  }
-  if (verifiers.length === 0 && auth !== "none" && environment["NODE_ENV"] === "production") {
-    throw new WebhookInboxError("CREDENTIAL_MISSING", `${where}: ${missing(name, provider.auth)}`);
-  }
+  const gate = find === undefined ? gateOf(where, name, source, defaults, environment) : undefined;
   return {
     name,
     provider,
     events,
-    credential: verifiers.length > 0 ? "required" : auth === "none" ? "none" : "loopback",
-    hasToken: "token" in credentials,
-    headVerifiers: verifiers.filter(({ covers }) => covers === "head"),
-    bodyVerifiers: verifiers.filter(({ covers }) => covers === "body"),
-    secretHeaders: new Set(verifiers.flatMap(({ headers }) => headers)),
-    singleHeaders: new Set(verifiers.flatMap(({ headers, reads = [] }) => [...headers, ...reads])),
+    gate,
+    gateOf: accountsOf(where, name, source, defaults, environment),
+    accepted: provider.accepted ?? { body: "ok" },
+    dedup: oneOf(`${where}: dedup`, options["dedup"] as "id" | undefined, ["id", "body"]),
     bodyBytesMax: wholeNumber(
       `${where}: bodyBytesMax`,
       options["bodyBytesMax"] as number | undefined,
@@ -81,10 +84,79 @@ function configured(
   };
 }
 
+/** What the deliveries of a source, or of one account of it, have to pass. */
+function gateOf(
+  where: string,
+  name: string,
+  { provider, options }: Source,
+  { publicUrl }: SourceDefaults,
+  environment: Environment,
+): Gate {
+  const auth = options["auth"];
+  if (auth !== undefined && auth !== "none") throw invalid(`${where}: auth can only be "none".`);
+  const credentials = credentialsOf(where, name, provider.auth, options, environment);
+  const { verifiers, challenge } = naming(where, () => ({
+    verifiers: verifiersOf(provider, credentials),
+    challenge: challengeKeyring(provider, credentials),
+  }));
+  if (auth === "none" && verifiers.length > 0) {
+    throw invalid(`${where}: has auth: "none" and a credential. Leave one of them out.`);
+  }
+  if (verifiers.length === 0 && auth !== "none" && environment["NODE_ENV"] === "production") {
+    throw new WebhookInboxError("CREDENTIAL_MISSING", `${where}: ${missing(name, provider.auth)}`);
+  }
+  const isSigned = verifiers.some(({ covers }) => covers === "body");
+  if (isSigned && provider.signature?.signsUrl === true && publicUrl === "") {
+    throw invalid(
+      `${where}: ${provider.name} signs the URL it calls, so the inbox has to know it: publicUrl: ` +
+        '"https://hooks.example.com" (what stands before the path in the URL that is set there).',
+    );
+  }
+  return {
+    credential: verifiers.length > 0 ? "required" : auth === "none" ? "none" : "loopback",
+    hasToken: "token" in credentials,
+    headVerifiers: verifiers.filter(({ covers }) => covers === "head"),
+    bodyVerifiers: verifiers.filter(({ covers }) => covers === "body"),
+    secretHeaders: new Set(verifiers.flatMap(({ headers }) => headers)),
+    singleHeaders: new Set(verifiers.flatMap(({ headers, reads = [] }) => [...headers, ...reads])),
+    challenged: challenge && ((evidence) => challenge.held(evidence)),
+    matches: new Map<string, SecretUse>(),
+  };
+}
+
+/** Accounts are asked for again after a minute; while that fails the last answer holds for a day. */
+const accountTerms = { freshMs: 60_000, staleMs: 86_400_000, entriesMax: 10_000 };
+
+function accountsOf(
+  where: string,
+  name: string,
+  { find }: Source,
+  defaults: SourceDefaults,
+  environment: Environment,
+): ConfiguredSource["gateOf"] {
+  if (find === undefined) return () => undefined;
+  const gates = new Remembered<Gate | undefined>({
+    ...accountTerms,
+    async load(account) {
+      const source = await find(account);
+      if (source === undefined) return undefined;
+      const own = `${where}, account "${account}"`;
+      refuseUnknown("OPTION_INVALID", own, source.options, [
+        ...known.source,
+        ...source.provider.auth,
+      ]);
+      return gateOf(own, name, source, defaults, environment);
+    },
+  });
+  return (account, { now, report }) => gates.get(account, now, report);
+}
+
 /** What a source has from its inbox unless it says otherwise. */
 export interface SourceDefaults {
   readonly bodyBytesMax: number;
   readonly delaysMs: readonly number[];
+  /** Empty where nobody said. */
+  readonly publicUrl: string;
 }
 
 function scheduleOf(
@@ -118,7 +190,9 @@ function credentialsOf(
     credentialKinds.filter((kind) => kind in options).map((kind) => [kind, options[kind]]),
   );
   if (Object.keys(given).length > 0 || options["auth"] === "none") return given;
-  const kind = auth.find((one) => one === "token" || one === "bearer");
+  // A token in place of a signature would be the weaker proof.
+  const isSigned = signatureKinds.some((one) => one === auth[0]);
+  const kind = isSigned ? undefined : auth.find((one) => one === "token" || one === "bearer");
   const variable = [variableOf(name), "WEBHOOK_INBOX_TOKEN"].find(
     (one) => environment[one] !== undefined,
   );
@@ -134,9 +208,12 @@ function variableOf(name: string): string {
 }
 
 function missing(name: string, auth: readonly CredentialKind[]): string {
+  const isSigned = signatureKinds.some((one) => one === auth[0]);
+  const variables = isSigned
+    ? ""
+    : `or set ${variableOf(name)} (for all sources: WEBHOOK_INBOX_TOKEN) in the environment, `;
   return (
-    `has no credential, so anybody could send to it. Give it a ${auth.join(" or ")}, or set ${variableOf(name)} (for ` +
-    `all sources: WEBHOOK_INBOX_TOKEN) in the environment, or leave this source out of "sources", or write ` +
+    `has no credential, so anybody could send to it. Give it a ${auth.join(" or ")}, ${variables}or leave this source out of "sources", or write ` +
     'auth: "none" to take deliveries from anybody.'
   );
 }

@@ -1,6 +1,7 @@
 /** Makes the function that users call to configure a source of a provider, typed by what the provider declares. */
 
-import type { CredentialKind, Credentials, Provider } from "../contracts/provider.ts";
+import type { CredentialKind, Credentials } from "../contracts/credentials.ts";
+import type { Provider } from "../contracts/provider.ts";
 import type { EventMap, Schema, SchemasOf } from "../contracts/schema.ts";
 import type { Source, SourceRetry } from "../contracts/source.ts";
 
@@ -14,6 +15,12 @@ export type SourceOptions<
   readonly auth?: "none";
   /** Schemas for further event types (any Standard Schema), or in place of the provider's. */
   readonly events?: SchemasOf<Own>;
+  /**
+   * Which deliveries are the same event: those with the provider's id, or those with the same body, whatever stands beside
+   * it. `body` is for providers that sign the body and not the id: whoever has caught one delivery could send it again
+   * under other ids. Default: `id`.
+   */
+  readonly dedup?: "id" | "body";
   /** Largest body taken, in bytes. Default: the inbox's `limits.bodyBytesMax`. */
   readonly bodyBytesMax?: number;
   /** Events of this source whose handlers may run at the same time, in one instance. Default: as the inbox allows. */
@@ -22,11 +29,13 @@ export type SourceOptions<
   readonly retry?: SourceRetry<(keyof Events | keyof NoInfer<Own>) & string>;
 };
 
-/** Configures one place to receive from a provider. */
-export type SourceFactory<Events extends EventMap, Auth extends CredentialKind> = <
-  Own extends EventMap = {},
->(
-  options?: SourceOptions<Auth, Own, Events>,
+/** Configures one place to receive from a provider. `More` are options of that provider alone. */
+export type SourceFactory<
+  Events extends EventMap,
+  Auth extends CredentialKind,
+  More extends object = {},
+> = <Own extends EventMap = {}>(
+  options?: SourceOptions<Auth, Own, Events> & More,
 ) => Source<Omit<Events, keyof NoInfer<Own>> & NoInfer<Own>>;
 
 /**

@@ -1,6 +1,7 @@
 /** Every answer the inbox gives. One body for each status, whatever the cause; nothing of the request is echoed. */
 
 import type { Answer } from "../contracts/door.ts";
+import type { Reply } from "../contracts/provider.ts";
 
 function answer(status: number, body: string, more: Readonly<Record<string, string>> = {}): Answer {
   const headers = {
@@ -15,8 +16,10 @@ function answer(status: number, body: string, more: Readonly<Record<string, stri
 /** After a refusal the connection ends: what may follow on it is not worth believing. */
 const closing = { connection: "close" };
 
-/** In custody, a duplicate, or authentic with nothing to keep. Exactly 200: SocialData counts any other code as failed. */
-export const ok: Answer = answer(200, "ok");
+/** What a provider wants to read, word for word. */
+export function replied({ status = 200, contentType = "text/plain", body }: Reply): Answer {
+  return answer(status, body, { "content-type": contentType });
+}
 export const badRequest: Answer = answer(400, "bad request", closing);
 export const unauthorized: Answer = answer(401, "unauthorized", {
   ...closing,

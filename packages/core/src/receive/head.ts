@@ -1,7 +1,7 @@
 /** Sanity of a request's head, before anything is believed or read. */
 
 import type { Answer } from "../contracts/door.ts";
-import type { ConfiguredSource } from "../contracts/source.ts";
+import type { Gate } from "../contracts/source.ts";
 import { headerOf, type DeliveryHead } from "../model/delivery.ts";
 import { badRequest, headersTooLarge, notImplemented } from "./answer.ts";
 
@@ -17,13 +17,13 @@ const singletons: ReadonlySet<string> = new Set([
 ]);
 
 /** The refusal of a head that is not to be believed; undefined when it is fine. */
-export function headFault(head: DeliveryHead, source: ConfiguredSource): Answer | undefined {
+export function headFault(head: DeliveryHead, gate: Gate): Answer | undefined {
   const { headers } = head;
   if (headers.length > headerLinesMax * 2) return headersTooLarge;
   const seen = new Set<string>();
   for (let line = 0; line < headers.length; line += 2) {
     const name = headers[line]?.toLowerCase() ?? "";
-    if (!singletons.has(name) && !source.singleHeaders.has(name)) continue;
+    if (!singletons.has(name) && !gate.singleHeaders.has(name)) continue;
     if (seen.has(name)) return badRequest;
     seen.add(name);
   }

@@ -1,7 +1,7 @@
 /** From a verified request to what is kept of it: the delivery without its credentials, and the events it holds. */
 
 import type { Identification, Identity } from "../contracts/provider.ts";
-import type { ConfiguredSource } from "../contracts/source.ts";
+import type { ConfiguredSource, Gate } from "../contracts/source.ts";
 import { sha256 } from "../hash.ts";
 import { queryOf, type Delivery, type DeliveryHead } from "../model/delivery.ts";
 import { eventKey } from "../event-key.ts";
@@ -21,15 +21,14 @@ const alwaysSecret: ReadonlySet<string> = new Set([
 
 /** The delivery as it is stored: `token`, which was verified, stands nowhere in it. */
 export function deliveryOf(
-  source: ConfiguredSource,
+  gate: Gate,
   head: DeliveryHead,
-  read: Pick<
-    Delivery,
-    "target" | "segment" | "body" | "reconstructed" | "verifiedWith" | "receivedAt"
-  > & { readonly token: string | undefined },
+  read: Omit<Delivery, "method" | "headers" | "contentHash"> & {
+    readonly token: string | undefined;
+  },
 ): Delivery {
   const { token, target, ...rest } = read;
-  const headers = withoutCredentials(head.headers, source.secretHeaders);
+  const headers = withoutCredentials(head.headers, gate.secretHeaders);
   const stored = withoutToken(target, token);
   return {
     ...rest,
@@ -123,11 +122,13 @@ function newEvent(
 ): NewEvent {
   const { type } = identity;
   const id = idOf(identity.id);
-  const { keyId, shown } =
-    id === undefined ? byContent(delivery, type, index) : { keyId: id, shown: id };
+  const content = byContent(source, delivery, type, index);
+  const shown = id ?? content.shown;
+  const keyId = source.dedup === "body" ? content.keyId : (id ?? content.keyId);
+  const scope = delivery.account === undefined ? source.name : `${source.name}/${delivery.account}`;
   return {
     // The key is made from the whole id: two long ids that begin alike stay two events.
-    key: eventKey(source.name, keyId),
+    key: eventKey(scope, keyId),
     source: source.name,
     id: printable(shown, idCharactersMax),
     type: printable(type, typeCharactersMax),
@@ -143,7 +144,7 @@ function newEvent(
     // Hardly ever asked for, so it is made when it is.
     get conflictKey() {
       const isStable = source.provider.habits.bodyStable;
-      return isStable ? eventKey(source.name, `${keyId}\0${delivery.contentHash}`) : undefined;
+      return isStable ? eventKey(scope, `${keyId}\0${delivery.contentHash}`) : undefined;
     },
   };
 }
@@ -154,13 +155,18 @@ function idOf(id: unknown): string | undefined {
   return typeof id === "string" && id !== "" ? id : undefined;
 }
 
-/** Without an id, an event is known by all that tells it from others, within ten minutes. */
+/**
+ * Without an id, an event is known by all that tells it from others, within ten minutes. Where the body alone is to tell,
+ * it is known by that, for good: what stands beside the body may be anybody's.
+ */
 function byContent(
+  { dedup }: ConfiguredSource,
   { contentHash, segment = "", receivedAt }: Delivery,
   type: string,
   index: number,
 ): { readonly keyId: string; readonly shown: string } {
   const shown = `sha256:${contentHash}`;
+  if (dedup === "body") return { shown, keyId: [shown, index].join("\0") };
   const bucket = Math.floor(receivedAt / bucketMs);
   return { shown, keyId: [shown, bucket, segment, type, index].join("\0") };
 }

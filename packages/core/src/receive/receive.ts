@@ -5,10 +5,10 @@
 
 import type { Clock } from "../contracts/clock.ts";
 import type { Answer, BodyRead, BodySource } from "../contracts/door.ts";
-import type { ConfiguredSource } from "../contracts/source.ts";
+import type { ConfiguredSource, Gate } from "../contracts/source.ts";
 import type { Taken } from "../contracts/store.ts";
-import type { Evidence, Verifier } from "../contracts/verifier.ts";
-import { queryOf, type DeliveryHead } from "../model/delivery.ts";
+import type { Evidence } from "../contracts/verifier.ts";
+import { queryOf, type Delivery, type DeliveryHead } from "../model/delivery.ts";
 import type { NewEvent } from "../model/event.ts";
 import type { Receipt } from "../model/receipt.ts";
 import type { Diagnosis, Verdict } from "../model/verdict.ts";
@@ -19,7 +19,8 @@ import * as answers from "./answer.ts";
 import type { Custody } from "./custody.ts";
 import { announcedBytes, headFault, isDirectLoopback, isPrefetch } from "./head.ts";
 import { deliveryOf, identify, unidentified } from "./identify.ts";
-import { routeOf, type Route } from "./route.ts";
+import { answerChallenge, answerHandshake, type Replied } from "./handshake.ts";
+import { placeOf, routeOf, type Place, type Route } from "./route.ts";
 
 /** What receiving needs of its inbox. */
 export interface Receiving {
@@ -32,6 +33,10 @@ export interface Receiving {
   readonly custody: Custody;
   readonly clock: Clock;
   readonly random: () => number;
+  /** For keys that providers publish, and handshakes. */
+  readonly fetch: typeof globalThis.fetch;
+  /** How the world reaches the mount point, such as `https://hooks.example.com`; empty where nobody said. */
+  readonly publicUrl: string;
   readonly emit: Emit;
   /** Resolves once the store is open; rejects while it cannot be opened. */
   readonly ready: () => Promise<void>;
@@ -45,6 +50,8 @@ type Routed = Extract<Route, { kind: "source" }>;
 interface Decision {
   readonly answer: Answer;
   readonly receipts: readonly Receipt[];
+  /** The secrets that matched. */
+  readonly verifiedWith?: string;
 }
 
 /** The answer to a request; undefined when its path is not ours. Never rejects. */
@@ -56,7 +63,16 @@ export function receive(
   const route = routeOf(on.sources, on.path, head.target);
   if (route.kind === "elsewhere") return undefined;
   if (route.kind === "unknown") return Promise.resolve(answers.notFound);
-  return receiveAt(on, route, head, body);
+  const { gate } = route.source;
+  const place = gate === undefined ? undefined : placeOf(on.path, route, gate);
+  if (gate !== undefined && place === undefined) return Promise.resolve(answers.notFound);
+  return receiveAt(on, route, head, body, gate && place && { gate, place });
+}
+
+/** A gate, and where in its source a request goes. */
+interface Entrance {
+  readonly gate: Gate;
+  readonly place: Place;
 }
 
 async function receiveAt(
@@ -64,11 +80,13 @@ async function receiveAt(
   route: Routed,
   head: DeliveryHead,
   body: BodySource,
+  entrance: Entrance | undefined,
 ): Promise<Answer> {
   const source = route.source.name;
   try {
-    const { answer, receipts } = await decide(on, route, head, body);
-    for (const receipt of receipts) on.emit({ kind: "received", source, receipt });
+    const { answer, receipts, verifiedWith } = await decide(on, route, head, body, entrance);
+    const more = verifiedWith === undefined ? {} : { verifiedWith };
+    for (const receipt of receipts) on.emit({ kind: "received", source, receipt, ...more });
     return answer;
   } catch (error) {
     on.emit({ kind: "receive_failed", source, error: summaryOf(error) });
@@ -81,43 +99,90 @@ async function decide(
   route: Routed,
   head: DeliveryHead,
   body: BodySource,
+  entrance: Entrance | undefined,
 ): Promise<Decision> {
   const { source } = route;
-  const { methods } = source.provider;
+  const methods = methodsOf(source);
   if (!methods.some((method) => method === head.method) || isPrefetch(head)) {
     return refused(answers.methodNotAllowed(methods));
   }
-  const fault = headFault(head, source);
-  if (fault !== undefined) return refused(fault);
   if (announcedBytes(head) > source.bodyBytesMax) return refused(answers.tooLarge);
-  const isVouchedFor = source.headVerifiers.length > 0;
+  const isVouchedFor = entrance !== undefined && entrance.gate.headVerifiers.length > 0;
+  const fault = entrance && headFault(head, entrance.gate);
+  if (fault !== undefined) return refused(fault);
   const pass = (isVouchedFor ? on.admission : on.unverified).enter();
   if (pass === undefined) return refused(answers.unavailable(on.random));
   try {
-    return await decideAdmitted(on, route, head, body, pass);
+    const entered = entrance ?? (await accountEntrance(on, route));
+    if (entered === "unavailable") return refused(answers.unavailable(on.random));
+    if (entered === undefined) return { answer: answers.notFound, receipts: [] };
+    const late = entrance === undefined ? headFault(head, entered.gate) : undefined;
+    if (late !== undefined) return refused(late);
+    return await decideAdmitted(on, source, head, body, { ...entered, ...route, pass });
   } finally {
     pass.leave();
   }
 }
 
-async function decideAdmitted(
+/** Whoever has accounts looks one up; an account that is none is no path of ours. */
+async function accountEntrance(
   on: Receiving,
   route: Routed,
+): Promise<Entrance | "unavailable" | undefined> {
+  const { source, account = "" } = route;
+  try {
+    const gate = await source.gateOf(account, evidenceTools(on, source));
+    const place = gate && placeOf(on.path, route, gate);
+    return gate && place && { gate, place };
+  } catch (error) {
+    on.emit({ kind: "keys_failed", source: source.name, error: summaryOf(error) });
+    return "unavailable";
+  }
+}
+
+function evidenceTools(
+  { clock, emit, fetch }: Receiving,
+  { name }: ConfiguredSource,
+): Pick<Evidence, "now" | "fetch" | "report"> {
+  return {
+    now: clock.now(),
+    fetch,
+    report: (error) => emit({ kind: "keys_failed", source: name, error: summaryOf(error) }),
+  };
+}
+
+function methodsOf({ provider }: ConfiguredSource): readonly string[] {
+  const { methods, challenge } = provider;
+  return challenge === undefined || methods.includes("GET") ? methods : ["GET", ...methods];
+}
+
+interface Entered extends Entrance {
+  readonly account: string | undefined;
+  readonly pass: Pass;
+}
+
+async function decideAdmitted(
+  on: Receiving,
+  source: ConfiguredSource,
   head: DeliveryHead,
   body: BodySource,
-  pass: Pass,
+  { gate, place, account, pass }: Entered,
 ): Promise<Decision> {
-  const { source, token } = route;
+  const { token, target, segment } = place;
   const evidence: Evidence = {
     headers: head.headers,
     query: queryOf(head.target),
+    url: on.publicUrl === "" ? "" : on.publicUrl + head.target,
     token,
     body: new Uint8Array(),
-    now: on.clock.now(),
+    ...evidenceTools(on, source),
   };
   const early =
-    source.credential === "loopback" ? direct(head) : verify(source.headVerifiers, evidence);
-  if (!early.ok) return refused(answers.unauthorized, early.diagnosis);
+    gate.credential === "loopback" ? direct(head) : await verify(gate, "headVerifiers", evidence);
+  if (!early.ok) return unproved(on, early.diagnosis);
+  if (head.method === "GET" && source.provider.challenge !== undefined) {
+    return decided(await answerChallenge(source.provider.challenge, gate, evidence), on);
+  }
 
   const read: BodyRead =
     head.method === "GET"
@@ -125,36 +190,78 @@ async function decideAdmitted(
       : await body.read(source.bodyBytesMax, (held) => pass.grow(held));
   if (read.kind !== "read") return unread(on, source, read);
   if (read.reconstructed) {
-    const lost = source.bodyVerifiers.length > 0;
+    const lost = gate.bodyVerifiers.length > 0;
     on.emit({ kind: "body_consumed", source: source.name, lost });
     if (lost) return refused(answers.failure);
   }
 
-  const late = verify(source.bodyVerifiers, { ...evidence, body: read.bytes });
-  if (!late.ok) return refused(answers.unauthorized, late.diagnosis);
+  const late = await verify(gate, "bodyVerifiers", { ...evidence, body: read.bytes });
+  if (!late.ok) return unproved(on, late.diagnosis);
 
-  const delivery = deliveryOf(source, head, {
-    target: route.target,
+  const verifiedWith = [early.secret, late.secret].filter(Boolean).join(" ") || "none";
+  const { reconstructed } = read;
+  const delivery = deliveryOf(gate, head, {
+    target,
     token,
-    segment: route.segment,
+    account,
+    segment,
     body: read.bytes,
-    reconstructed: read.reconstructed,
-    verifiedWith: [early.secret, late.secret].filter(Boolean).join(" ") || "none",
+    reconstructed,
+    verifiedWith,
     receivedAt: evidence.now,
   });
-  if (read.bytes.length > identifiedBytesMax && source.credential === "required") {
-    return await keep(on, [unidentified(source, delivery, undefined)]);
+  const isProved = gate.credential === "required";
+  const decision = await decideAuthentic(on, source, delivery, isProved);
+  return isProved ? { ...decision, verifiedWith } : decision;
+}
+
+/** From here on nothing about a delivery whose sender is proved can lead to a refusal. */
+async function decideAuthentic(
+  on: Receiving,
+  source: ConfiguredSource,
+  delivery: Delivery,
+  isProved: boolean,
+): Promise<Decision> {
+  const accepted = answers.replied(source.accepted);
+  if (delivery.body.length > identifiedBytesMax && isProved) {
+    return await keep(on, accepted, [unidentified(source, delivery, undefined)]);
   }
+  const reply = await answerHandshake(source, delivery, on);
+  if (reply !== undefined) return decided(reply, on);
   const identified = identify(source, delivery);
-  if (identified.kind === "nothing") return { answer: answers.ok, receipts: [{ kind: "nothing" }] };
-  if (identified.kind === "unreadable" && source.credential !== "required") {
-    return refused(answers.badRequest);
+  if (identified.kind === "nothing") return { answer: accepted, receipts: [{ kind: "nothing" }] };
+  if (identified.kind === "unreadable" && !isProved) return refused(answers.badRequest);
+  const events = identified.kind === "events" ? identified.events : [identified.event];
+  return await keep(on, accepted, events);
+}
+
+/** What became of a provider's question. */
+function decided(reply: Replied, on: Receiving): Decision {
+  switch (reply.kind) {
+    case "replied":
+      return { answer: answers.replied(reply.reply), receipts: [{ kind: "handshake" }] };
+    case "no_question":
+      return refused(answers.badRequest);
+    case "refused":
+      return unproved(on, reply.diagnosis);
+    case "failed":
+      return refused(answers.unavailable(on.random));
   }
-  return await keep(on, identified.kind === "events" ? identified.events : [identified.event]);
+}
+
+/** One 401 for every cause. Keys that cannot be fetched are our trouble, and the sender is asked to come again. */
+function unproved(on: Receiving, diagnosis: Diagnosis): Decision {
+  return diagnosis.code === "key_unavailable"
+    ? refused(answers.unavailable(on.random), diagnosis)
+    : refused(answers.unauthorized, diagnosis);
 }
 
 /** Custody, then 200. Without custody 503: the sender is told the truth. */
-async function keep(on: Receiving, events: readonly NewEvent[]): Promise<Decision> {
+async function keep(
+  on: Receiving,
+  accepted: Answer,
+  events: readonly NewEvent[],
+): Promise<Decision> {
   try {
     await on.ready();
   } catch {
@@ -163,7 +270,7 @@ async function keep(on: Receiving, events: readonly NewEvent[]): Promise<Decisio
   try {
     const taken = await on.custody.take(events);
     return {
-      answer: answers.ok,
+      answer: accepted,
       receipts: taken.map((one, index) => receiptOf(one, events[index])),
     };
   } catch (error) {
@@ -179,15 +286,38 @@ function receiptOf(taken: Taken, event: NewEvent | undefined): Receipt {
     : { kind: taken.kind, key };
 }
 
-/** All of them must accept; `secret` names the ones that matched. */
-function verify(verifiers: readonly Verifier[], evidence: Evidence): Verdict {
+/** All of them must accept; `secret` names the ones that matched, and each is counted. */
+async function verify(
+  gate: Gate,
+  kind: "headVerifiers" | "bodyVerifiers",
+  evidence: Evidence,
+): Promise<Verdict> {
   const secrets: string[] = [];
-  for (const verifier of verifiers) {
-    const verdict = verifier.verify(evidence);
-    if (!verdict.ok) return verdict;
-    secrets.push(verdict.secret);
+  for (const verifier of gate[kind]) {
+    const later = verifier.verify(evidence);
+    // A promise only where keys are fetched: all others are judged in one turn.
+    const verdict = later instanceof Promise ? await later : later;
+    if (!verdict.ok) return { ok: false, diagnosis: compared(gate, verdict.diagnosis) };
+    if (verdict.secret !== "") secrets.push(verdict.secret);
+  }
+  for (const secret of secrets) {
+    const count = (gate.matches.get(secret)?.count ?? 0) + 1;
+    gate.matches.set(secret, { count, lastAt: evidence.now });
   }
   return { ok: true, secret: secrets.join(" ") };
+}
+
+/** A secret that has served before is hardly the wrong one. */
+function compared(gate: Gate, diagnosis: Diagnosis): Diagnosis {
+  if (diagnosis.code !== "mismatch") return diagnosis;
+  const kind =
+    diagnosis.credential === "signature" ? /^(?:secret|publicKey|webhookId|topicArn)#/ : undefined;
+  let matchedBefore = 0;
+  for (const [name, { count }] of gate.matches) {
+    const isOfKind = kind?.test(name) ?? name.startsWith(`${diagnosis.credential}#`);
+    if (isOfKind) matchedBefore += count;
+  }
+  return { ...diagnosis, matchedBefore };
 }
 
 function direct(head: DeliveryHead): Verdict {

@@ -1,6 +1,6 @@
 /** From the raw path to the source it names. No decoding and no normalising: only the exact path is ours. */
 
-import type { ConfiguredSource } from "../contracts/source.ts";
+import type { ConfiguredSource, Gate } from "../contracts/source.ts";
 
 export type Route =
   /** Not below the inbox's path: somebody else's request. */
@@ -10,10 +10,12 @@ export type Route =
   | {
       readonly kind: "source";
       readonly source: ConfiguredSource;
-      readonly token: string | undefined;
-      readonly segment: string | undefined;
-      /** The target with its token replaced by `***`. */
-      readonly target: string;
+      /** Whose deliveries come here, where a source has accounts. */
+      readonly account: string | undefined;
+      /** What follows in the path. */
+      readonly rest: readonly string[];
+      /** With its question mark; empty when there is none. */
+      readonly query: string;
     };
 
 /** `path` is where the inbox begins, such as `/webhooks`; empty for the mount point itself. */
@@ -28,26 +30,41 @@ export function routeOf(
   const [name = "", ...rest] = pathname.slice(path.length + 1).split("/");
   const source = sources.get(name);
   if (source === undefined) return { kind: "unknown" };
-  const token = source.hasToken ? rest.shift() : undefined;
+  const account = source.gate === undefined ? rest.shift() : undefined;
+  if (source.gate === undefined && !accountPattern.test(account ?? "")) return { kind: "unknown" };
+  const query = mark === -1 ? "" : target.slice(mark);
+  return { kind: "source", source, account, rest, query };
+}
+
+const accountPattern = /^[A-Za-z0-9._~-]{1,100}$/;
+
+/** Where in a source a request goes: what its gate knows of the path. */
+export interface Place {
+  readonly token: string | undefined;
+  readonly segment: string | undefined;
+  /** The target with its token replaced by `***`. */
+  readonly target: string;
+}
+
+/** Undefined for a path that is none of the source's. */
+export function placeOf(
+  path: string,
+  { source, account, rest: [...rest], query }: Extract<Route, { kind: "source" }>,
+  { hasToken }: Gate,
+): Place | undefined {
+  const inPath = hasToken ? rest.shift() : undefined;
   const segment = rest.shift();
   const isKnown = segment === undefined || source.provider.segments?.includes(segment) === true;
-  if (!isKnown || rest.length > 0) return { kind: "unknown" };
-  const query = mark === -1 ? "" : target.slice(mark);
-  const mayBeInQuery = source.hasToken && source.provider.tokenInQuery === true;
-  if (token === undefined && mayBeInQuery) {
-    return {
-      kind: "source",
-      source,
-      segment,
-      token: tokenOf(query),
-      target: pathname + masked(query),
-    };
-  }
-  const shown = [name, ...(token === undefined ? [] : ["***"]), segment ?? []].flat().join("/");
+  if (!isKnown || rest.length > 0) return undefined;
+  const mayBeInQuery = hasToken && source.provider.tokenInQuery === true;
+  const shown = [
+    source.name,
+    ...(account === undefined ? [] : [account]),
+    ...(inPath === undefined ? [] : ["***"]),
+    ...(segment === undefined ? [] : [segment]),
+  ].join("/");
   return {
-    kind: "source",
-    source,
-    token,
+    token: inPath ?? (mayBeInQuery ? tokenOf(query) : undefined),
     segment,
     target: `${path}/${shown}${mayBeInQuery ? masked(query) : query}`,
   };

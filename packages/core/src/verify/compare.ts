@@ -1,28 +1,32 @@
 /** Constant-time comparison of secrets. Lengths are hidden too: digests are compared, never the texts. */
 
 import { timingSafeEqual } from "node:crypto";
+import type { HeldSecret } from "../contracts/credentials.ts";
 import { sha256 } from "../hash.ts";
 
 /** A credential longer than this is none: it is not even hashed. */
 const credentialCharactersMax = 8192;
 
-/** SHA-256 digests of the secrets a value is compared with. */
-export type Digests = readonly Buffer[];
+const digests = new WeakMap<HeldSecret, Buffer>();
 
-export function digestsOf(secrets: readonly string[]): Digests {
-  return secrets.map((secret) => sha256(secret));
+function digestOf(secret: HeldSecret): Buffer {
+  const known = digests.get(secret);
+  if (known !== undefined) return known;
+  const digest = sha256(secret.value);
+  digests.set(secret, digest);
+  return digest;
 }
 
 /**
- * Index of the secret that equals `given`, or -1. Every secret is compared, whichever matches, so that the time taken
- * says nothing.
+ * The secret that equals `given`; undefined when none does. Every secret is compared, whichever matches, so that the time
+ * taken says nothing.
  */
-export function matchOf(given: string, digests: Digests): number {
-  if (given.length > credentialCharactersMax) return -1;
+export function matchOf(given: string, secrets: readonly HeldSecret[]): HeldSecret | undefined {
+  if (given.length > credentialCharactersMax) return undefined;
   const own = sha256(given);
-  let match = -1;
-  for (const [index, expected] of digests.entries()) {
-    if (timingSafeEqual(own, expected)) match = index;
+  let match: HeldSecret | undefined;
+  for (const secret of secrets) {
+    if (timingSafeEqual(own, digestOf(secret))) match = secret;
   }
   return match;
 }

@@ -1,18 +1,24 @@
 /** From the credentials in a source's options to its verifiers. Refuses what cannot be a secret before anything starts. */
 
-import type { CredentialKind, Credentials, Provider, Secret } from "../contracts/provider.ts";
-import type { Verifier } from "../contracts/verifier.ts";
+import type { CredentialKind, Credentials, Secret } from "../contracts/credentials.ts";
+import type { Provider } from "../contracts/provider.ts";
+import type { Signature, SignedParts } from "../contracts/signature.ts";
+import type { Evidence, Verifier } from "../contracts/verifier.ts";
 import { WebhookInboxError } from "../errors.ts";
+import { headerOf } from "../model/delivery.ts";
 import { basicVerifier, bearerVerifier, headerVerifier } from "./headers.ts";
-import { hmacVerifier } from "./hmac.ts";
+import { invalidCredential, keyringOf, tried, type Keyring } from "./keyring.ts";
 import { tokenVerifier } from "./token.ts";
+
+export const signatureKinds = ["secret", "publicKey", "webhookId", "topicArn"] as const;
 
 export const credentialKinds: readonly CredentialKind[] = [
   "token",
   "bearer",
   "basic",
   "headers",
-  "secret",
+  ...signatureKinds,
+  "verifyToken",
 ];
 
 /** Characters that a path segment or a header may carry as they are; a token with others would not arrive as set. */
@@ -20,89 +26,137 @@ const tokenPattern = /^[A-Za-z0-9._~-]+$/;
 const headerNamePattern = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 const headerValuePattern = /^[\x21-\x7E](?:[\x20-\x7E]*[\x21-\x7E])?$/;
 
+const fitting =
+  (pattern: RegExp) =>
+  (secret: string): string | undefined =>
+    pattern.test(secret)
+      ? undefined
+      : "holds characters that do not travel unchanged (for several, give a list)";
+const asToken = fitting(tokenPattern);
+const asHeader = fitting(headerValuePattern);
+
 /** The verifiers of all credentials given, in the order they are asked. Throws `CREDENTIAL_INVALID`. */
 export function verifiersOf(provider: Provider, credentials: Credentials): readonly Verifier[] {
   const verifiers: Verifier[] = [];
   if ("token" in credentials) {
-    verifiers.push(tokenVerifier(secretsOf("token", credentials.token, tokenPattern)));
+    verifiers.push(tokenVerifier(keyringOf("token", "token", credentials.token, asToken)));
   }
   if ("bearer" in credentials) {
-    verifiers.push(bearerVerifier(secretsOf("bearer", credentials.bearer, headerValuePattern)));
+    verifiers.push(bearerVerifier(keyringOf("bearer", "bearer", credentials.bearer, asHeader)));
   }
   if ("basic" in credentials) verifiers.push(basicOf(credentials.basic));
   if ("headers" in credentials) verifiers.push(...staticHeadersOf(credentials.headers));
-  if ("secret" in credentials) verifiers.push(signatureOf(provider, credentials.secret));
+  for (const kind of signatureKinds) {
+    if (kind in credentials) verifiers.push(signatureVerifier(provider, kind, credentials[kind]));
+  }
+  refuseUnprotected(provider, verifiers);
   return verifiers;
 }
 
-function signatureOf({ name, signature, methods }: Provider, secret: Secret): Verifier {
-  if (signature === undefined) {
-    throw new WebhookInboxError(
-      "OPTION_INVALID",
-      `provider "${name}" has no signature, so a secret proves nothing. Give its definition a signature.`,
+/** The secrets that a provider's challenge may be answered with; undefined where it asks none. */
+export function challengeKeyring(
+  provider: Provider,
+  credentials: Credentials,
+): Keyring | undefined {
+  const kind = provider.challenge?.credential;
+  return kind !== undefined && kind in credentials
+    ? keyringOf(kind, kind, credentials[kind])
+    : undefined;
+}
+
+/** Whoever may leave a signature out must prove himself by something else; whoever always signs is held to it. */
+function refuseUnprotected(
+  { name, auth, signature }: Provider,
+  verifiers: readonly Verifier[],
+): void {
+  if (signature === undefined || verifiers.length === 0) return;
+  const { kind } = signature;
+  const isGiven = verifiers.some(({ covers }) => covers === "body");
+  if (signature.isOptional && isGiven && verifiers.length === 1) {
+    throw invalidCredential(
+      kind,
+      `alone proves nothing: "${name}" may leave its signature out. Give a token as well, or demand the signature`,
     );
   }
-  if (signature.content === undefined && methods.includes("GET")) {
+  if (auth[0] === kind && !isGiven) {
+    throw invalidCredential(
+      kind,
+      `is missing: "${name}" signs what it sends, so that is to be checked`,
+    );
+  }
+}
+
+function signatureVerifier(
+  { name, signature, methods }: Provider,
+  kind: (typeof signatureKinds)[number],
+  secret: Secret,
+): Verifier {
+  if (signature?.kind !== kind) {
+    const where = `provider "${name}"`;
+    throw new WebhookInboxError(
+      "OPTION_INVALID",
+      `${where} has no signature that takes a ${kind}, so it proves nothing. Give its definition one.`,
+    );
+  }
+  if (!signature.signsGet && methods.includes("GET")) {
     throw new WebhookInboxError(
       "OPTION_INVALID",
       `provider "${name}" sends GET, which has no body to sign. Give its signature a content that holds the query.`,
     );
   }
-  const secrets = secretsOf("secret", secret);
-  if (signature.key === "base64" && !secrets.every(isBase64)) {
-    throw invalid("secret", "is not the base64 text that its signature needs");
-  }
-  return hmacVerifier(signature, secrets);
+  const keyring = keyringOf(kind, kind, secret, (text) => signature.refusal(text));
+  return {
+    covers: "body",
+    headers: signature.headers,
+    reads: signature.reads,
+    verify: (evidence) => {
+      const parts = partsOf(signature, evidence);
+      return tried(keyring, "signature", evidence, (secrets) =>
+        signature.judge(parts, secrets, evidence),
+      );
+    },
+  };
 }
 
-function isBase64(text: string): boolean {
-  return text !== "" && Buffer.from(text, "base64").toString("base64") === text;
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+function partsOf({ signsUrl }: Signature, { headers, query, url, body }: Evidence): SignedParts {
+  let json: { readonly value: unknown } | undefined;
+  return {
+    body,
+    query,
+    url: signsUrl ? url : "",
+    header: (name) => headerOf(headers, name) ?? "",
+    get json() {
+      json ??= { value: jsonOf(body) };
+      return json.value;
+    },
+  };
+}
+
+function jsonOf(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(utf8.decode(body)) as unknown;
+  } catch {
+    return undefined;
+  }
 }
 
 function basicOf(basic: Credentials["basic"]): Verifier {
   if (basic === undefined || typeof basic.user !== "string" || basic.user.includes(":")) {
-    throw invalid("basic", "needs a user (without a colon) and a password");
+    throw invalidCredential("basic", "needs a user (without a colon) and a password");
   }
-  return basicVerifier(basic.user, secretsOf("basic.password", basic.password));
+  return basicVerifier(basic.user, keyringOf("basic.password", "basic", basic.password));
 }
 
 function staticHeadersOf(headers: Credentials["headers"]): Verifier[] {
   const entries = Object.entries(headers ?? {});
-  if (entries.length === 0) throw invalid("headers", "names no header");
+  if (entries.length === 0) throw invalidCredential("headers", "names no header");
   return entries.map(([name, secret]) => {
-    if (!headerNamePattern.test(name)) throw invalid("headers", "holds an impossible header name");
-    return headerVerifier(name, secretsOf(`headers["${name}"]`, secret, headerValuePattern));
+    if (!headerNamePattern.test(name)) {
+      throw invalidCredential("headers", "holds an impossible header name");
+    }
+    const held = `header ${name.toLowerCase()}`;
+    return headerVerifier(name, keyringOf(`headers["${name}"]`, held, secret, asHeader));
   });
-}
-
-/**
- * The secrets of one credential. Refused are undefined, an empty list, and texts that an unset variable makes; the
- * literal `NULL` is what SocialData signs with while no secret is set, so that anybody could sign.
- */
-function secretsOf(option: string, secret: Secret, pattern?: RegExp): readonly string[] {
-  const secrets = typeof secret === "string" ? [secret] : secret;
-  if (!Array.isArray(secrets)) throw invalid(option, "is undefined");
-  if (secrets.length === 0) throw invalid(option, "is an empty list");
-  for (const one of secrets as readonly unknown[]) {
-    if (typeof one !== "string") throw invalid(option, `is ${one === null ? "null" : typeof one}`);
-    if (one.trim() === "") throw invalid(option, "is empty");
-    if (one === "NULL" || /(?:undefined|null)$/.test(one)) {
-      throw invalid(option, "looks like an unset variable");
-    }
-    if (pattern !== undefined && !pattern.test(one)) {
-      throw invalid(
-        option,
-        "holds characters that do not travel unchanged (for several, give a list)",
-      );
-    }
-  }
-  return secrets;
-}
-
-function invalid(option: string, what: string): WebhookInboxError {
-  return new WebhookInboxError(
-    "CREDENTIAL_INVALID",
-    `${option} ${what}. Set it to the secret that the provider sends (is the environment variable that it is read from ` +
-      `set?), or write auth: "none" to take deliveries from anybody.`,
-  );
 }

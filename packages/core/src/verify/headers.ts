@@ -2,57 +2,55 @@
 
 import type { Verifier } from "../contracts/verifier.ts";
 import { headerOf } from "../model/delivery.ts";
-import type { Verdict } from "../model/verdict.ts";
-import { digestsOf, matchOf, type Digests } from "./compare.ts";
+import { matchOf } from "./compare.ts";
+import { refused, tried, type Keyring } from "./keyring.ts";
 
 /** A header whose whole value is the secret. `name` in any case. */
-export function headerVerifier(name: string, secrets: readonly string[]): Verifier {
+export function headerVerifier(name: string, keyring: Keyring): Verifier {
   const header = name.toLowerCase();
-  return fromHeader(header, `header ${header}`, secrets, (value) => value);
+  return fromHeader(header, `header ${header}`, keyring, (value) => value);
 }
 
 /** `Authorization: Bearer <secret>`. */
-export function bearerVerifier(secrets: readonly string[]): Verifier {
-  return fromHeader("authorization", "bearer", secrets, (value) => afterScheme(value, "bearer"));
+export function bearerVerifier(keyring: Keyring): Verifier {
+  return fromHeader("authorization", "bearer", keyring, (value) => afterScheme(value, "bearer"));
 }
 
 /** `Authorization: Basic base64(user:password)`. */
-export function basicVerifier(user: string, passwords: readonly string[]): Verifier {
-  const encoded = passwords.map((password) =>
-    Buffer.from(`${user}:${password}`, "utf8").toString("base64"),
-  );
-  return fromHeader("authorization", "basic", encoded, (value) => afterScheme(value, "basic"));
+export function basicVerifier(user: string, passwords: Keyring): Verifier {
+  return fromHeader("authorization", "basic", passwords, (value) => {
+    const encoded = afterScheme(value, "basic");
+    if (encoded === undefined) return undefined;
+    const text = Buffer.from(encoded, "base64").toString("utf8");
+    return text.startsWith(`${user}:`) && text.slice(user.length + 1);
+  });
 }
 
+/** `read` finds what is compared: undefined where the value is of another kind, false where nothing could match. */
 function fromHeader(
   header: string,
   credential: string,
-  secrets: readonly string[],
-  read: (value: string) => string | undefined,
+  keyring: Keyring,
+  read: (value: string) => string | undefined | false,
 ): Verifier {
-  const digests = digestsOf(secrets);
   return {
     covers: "head",
     headers: [header],
-    verify: ({ headers }) => judge(headerOf(headers, header), credential, digests, read),
+    verify(evidence) {
+      const value = headerOf(evidence.headers, header);
+      if (value === undefined || value === "") {
+        return refused({ code: "missing", credential, detail: `no header ${header}` });
+      }
+      const given = read(value);
+      if (given === undefined) return refused({ code: "malformed", credential });
+      return tried(keyring, credential, evidence, (secrets) => {
+        const match = given === false ? undefined : matchOf(given, secrets);
+        return match === undefined
+          ? refused({ code: "mismatch", credential })
+          : { ok: true, secret: match.name };
+      });
+    },
   };
-}
-
-function judge(
-  value: string | undefined,
-  credential: string,
-  digests: Digests,
-  read: (value: string) => string | undefined,
-): Verdict {
-  if (value === undefined || value === "") {
-    return { ok: false, diagnosis: { code: "missing", credential } };
-  }
-  const given = read(value);
-  if (given === undefined) return { ok: false, diagnosis: { code: "malformed", credential } };
-  const match = matchOf(given, digests);
-  return match === -1
-    ? { ok: false, diagnosis: { code: "mismatch", credential } }
-    : { ok: true, secret: `${credential}#${match + 1}` };
 }
 
 /** What follows the scheme and one space; the scheme's case does not matter (RFC 9110, 11.1). */

@@ -1,21 +1,23 @@
 /** A token in the URL: `<path>/<source>/<token>`. */
 
 import type { Verifier } from "../contracts/verifier.ts";
-import { digestsOf, matchOf } from "./compare.ts";
+import { matchOf } from "./compare.ts";
+import { refused, tried, type Keyring } from "./keyring.ts";
 
-export function tokenVerifier(secrets: readonly string[]): Verifier {
-  const digests = digestsOf(secrets);
+export function tokenVerifier(keyring: Keyring): Verifier {
+  const credential = "token";
   return {
     covers: "head",
     headers: [],
-    verify({ token }) {
-      if (token === undefined) {
-        return { ok: false, diagnosis: { code: "missing", credential: "token" } };
-      }
-      const match = matchOf(token, digests);
-      return match === -1
-        ? { ok: false, diagnosis: { code: "mismatch", credential: "token" } }
-        : { ok: true, secret: `token#${match + 1}` };
+    verify(evidence) {
+      const { token } = evidence;
+      if (token === undefined) return refused({ code: "missing", credential });
+      return tried(keyring, credential, evidence, (secrets) => {
+        const match = matchOf(token, secrets);
+        return match === undefined
+          ? refused({ code: "mismatch", credential })
+          : { ok: true, secret: match.name };
+      });
     },
   };
 }

@@ -3,7 +3,7 @@
  *
  * Inputs: `ARGV[1]` JSON `{ fence, leaseMs, slots: { source: n }, typesMax: { source: { type: n } }, channel, events: [{ key,
  * source, id, type, identified, quarantine?, occurredAt?, notes, delivery (from 1), copies, conflictKey? }], deliveries: [{
- * receivedAt, method, target, segment?, headers, verifiedWith, reconstructed, contentHash }] }`; then the bodies, in the
+ * receivedAt, method, target, account?, segment?, headers, verifiedWith, reconstructed, contentHash }] }`; then the bodies, in the
  * order of the deliveries.
  * Output: for each event `[word, event?]`: `taken`, `claimed` (with the event), `duplicate`, `kept` or `refused` (a conflict).
  * Refuses nothing.
@@ -26,6 +26,7 @@ local function bear(e, ask, known, ids, body, claimed, variantOf, state, reason)
     redis.call('HSET', P .. 'delivery:' .. id, 'received_at', int(at), 'method', d.method, 'target', d.target, 'headers',
       d.headers, 'verified_with', d.verifiedWith, 'reconstructed', d.reconstructed and '1' or '0', 'content_hash',
       d.contentHash, 'size', #bytes, 'body', bytes)
+    if d.account then redis.call('HSET', P .. 'delivery:' .. id, 'account', d.account) end
     if d.segment then redis.call('HSET', P .. 'delivery:' .. id, 'segment', d.segment) end
     redis.call('ZADD', P .. 'deliveries', 0, place(at, id) .. id)
   end

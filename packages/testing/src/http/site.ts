@@ -4,6 +4,7 @@ import { createHmac } from "node:crypto";
 import {
   createInbox,
   defineProvider,
+  hmac,
   type Inbox,
   type Sources,
   type WebhookEvent,
@@ -57,7 +58,7 @@ export const signedBytesMax: number = 25 * 1024 * 1024;
 const signer = defineProvider({
   name: "signer",
   auth: ["secret"],
-  signature: { algorithm: "sha256", header: "x-signature", encoding: "hex" },
+  signature: hmac({ algorithm: "sha256", header: "x-signature", encoding: "hex" }),
   methods: ["POST"],
   habits: { redelivers: "automatic", bodyStable: true },
   events: {},

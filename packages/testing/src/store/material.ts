@@ -31,6 +31,7 @@ export function deliveryOf(text: string): Delivery {
   return {
     method: "POST",
     target: "/webhooks/a/***?q=ü%00",
+    account: undefined,
     segment: undefined,
     headers: ["Content-Type", "application/json", "X-Twice", "1", "x-twice", "2"],
     body: Uint8Array.from([...new TextEncoder().encode(text), ...every]),

@@ -45,6 +45,7 @@ export const takeTests: StoreTests = {
       delivery: {
         ...deliveryOf("1"),
         body: new Uint8Array(),
+        account: "acme",
         segment: "succeeded",
         reconstructed: true,
       },
@@ -52,6 +53,7 @@ export const takeTests: StoreTests = {
     await take(store, event);
     const found = await store.get(event.key);
     assert.equal(found?.event.occurredAt, undefined);
+    assert.equal(found?.delivery?.account, "acme");
     assert.equal(found?.delivery?.segment, "succeeded");
     assert.equal(found?.delivery?.reconstructed, true);
     assert.equal(found?.delivery?.body.length, 0);

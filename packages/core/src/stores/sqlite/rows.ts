@@ -16,7 +16,7 @@ export const eventColumns = `e.key, e.source, e.id, e.type, e.identified, e.stat
   e.gave_up, e.history, e.interventions, e.notes`;
 
 /** Columns of a delivery, joined to its event. */
-export const deliveryColumns = `d.method, d.target, d.segment, d.headers, d.verified_with, d.reconstructed, d.body,
+export const deliveryColumns = `d.method, d.target, d.account, d.segment, d.headers, d.verified_with, d.reconstructed, d.body,
   d.received_at AS delivered_at`;
 
 export function eventOf(row: Row): EventRecord {
@@ -48,6 +48,7 @@ export function deliveryOf(row: Row): Delivery {
   return {
     method: row["method"] as string,
     target: row["target"] as string,
+    account: (row["account"] ?? undefined) as string | undefined,
     segment: (row["segment"] ?? undefined) as string | undefined,
     headers: listOf(row["headers"] as string) as string[],
     verifiedWith: row["verified_with"] as string,

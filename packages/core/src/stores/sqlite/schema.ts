@@ -10,6 +10,7 @@ export const steps: readonly string[] = [
     received_at INTEGER NOT NULL,      -- milliseconds since 1970, like every instant here
     method TEXT NOT NULL,
     target TEXT NOT NULL,
+    account TEXT,
     segment TEXT,
     headers TEXT NOT NULL,             -- JSON: [name, value, name, value, …]
     verified_with TEXT NOT NULL,

@@ -73,11 +73,13 @@ function insert(on: Taking, event: NewEvent, isClaimed: boolean, variantOfKey?: 
 
 function insertDelivery(prepare: Prepare, delivery: Delivery): number | bigint {
   return prepare(`
-    INSERT INTO webhook_inbox_deliveries (received_at, method, target, segment, headers, verified_with, reconstructed, body)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)`).run(
+    INSERT INTO webhook_inbox_deliveries
+      (received_at, method, target, account, segment, headers, verified_with, reconstructed, body)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(
     delivery.receivedAt,
     delivery.method,
     delivery.target,
+    delivery.account ?? null,
     delivery.segment ?? null,
     listText(delivery.headers),
     delivery.verifiedWith,

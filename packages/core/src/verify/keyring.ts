@@ -1,0 +1,136 @@
+/** The secrets of one credential: as given, for a time, or from somewhere that has to be asked. */
+
+import type { HeldSecret, Secret } from "../contracts/credentials.ts";
+import type { Evidence } from "../contracts/verifier.ts";
+import { WebhookInboxError } from "../errors.ts";
+import type { Diagnosis, Verdict } from "../model/verdict.ts";
+import { andThen, type Later } from "./later.ts";
+import { Remembered } from "./remembered.ts";
+
+export interface Keyring {
+  /** All secrets, those that do not hold now included. Rejects when they cannot be had. */
+  held(evidence: Asked): Later<readonly HeldSecret[]>;
+  /** Asks again for secrets of which none matched; undefined where that is pointless. */
+  renewed(evidence: Asked): Promise<readonly HeldSecret[]> | undefined;
+}
+
+type Asked = Pick<Evidence, "now" | "report">;
+
+/** How long a fetched list is used, and how long while fetching fails: a vault that is away must not refuse deliveries. */
+const fetchedTerms = { freshMs: 60_000, staleMs: 86_400_000, entriesMax: 1 };
+
+/**
+ * The secrets of the option `option`, named `<name>#1` and on. `refusal` says why a text can be none. Throws
+ * `CREDENTIAL_INVALID`.
+ */
+export function keyringOf(
+  option: string,
+  name: string,
+  secret: Secret,
+  refusal: (secret: string) => string | undefined = () => undefined,
+): Keyring {
+  const listOf = (given: unknown): readonly HeldSecret[] => heldOf(option, name, given, refusal);
+  if (typeof secret !== "function") {
+    const list = listOf(secret);
+    return { held: () => list, renewed: () => undefined };
+  }
+  const fetched = new Remembered({ ...fetchedTerms, load: async () => listOf(await secret()) });
+  return {
+    held: ({ now, report }) => fetched.get("", now, report),
+    renewed: ({ now }) => fetched.renew("", now),
+  };
+}
+
+/** Tries a judgement on the secrets that hold now; if none matches, on those that do not, and on what is asked for anew. */
+export function tried(
+  keyring: Keyring,
+  credential: string,
+  evidence: Evidence,
+  judge: (secrets: readonly HeldSecret[]) => Later<Verdict>,
+): Later<Verdict> {
+  const holds = ({ notBefore, notAfter }: HeldSecret): boolean =>
+    notBefore <= evidence.now && evidence.now <= notAfter;
+  const judged = (secrets: readonly HeldSecret[]): Later<Verdict> =>
+    andThen(judge(secrets.filter(holds)), (verdict) => {
+      const others = secrets.filter((one) => !holds(one));
+      if (others.length === 0 || !mayBeAnother(verdict)) return verdict;
+      return andThen(judge(others), (other) =>
+        other.ok ? refused({ code: "expired", credential, detail: other.secret }) : verdict,
+      );
+    });
+  const unavailable = (error: unknown): Verdict => {
+    evidence.report(error);
+    return refused({ code: "key_unavailable", credential });
+  };
+  const first = keyring.held(evidence);
+  const verdict = first instanceof Promise ? first.then(judged, unavailable) : judged(first);
+  return andThen(verdict, (one) => {
+    const again = mayBeAnother(one) ? keyring.renewed(evidence) : undefined;
+    if (again === undefined) return one;
+    return again.then(judged, (error: unknown) => {
+      evidence.report(error);
+      return one;
+    });
+  });
+}
+
+function mayBeAnother(verdict: Verdict): boolean {
+  return !verdict.ok && ["mismatch", "reencoded"].includes(verdict.diagnosis.code);
+}
+
+export function refused(diagnosis: Diagnosis): Verdict {
+  return { ok: false, diagnosis };
+}
+
+/**
+ * Refused are undefined, an empty list, and texts that an unset variable makes; the literal `NULL` is what SocialData
+ * signs with while no secret is set, so that anybody could sign.
+ */
+function heldOf(
+  option: string,
+  name: string,
+  given: unknown,
+  refusal: (secret: string) => string | undefined,
+): readonly HeldSecret[] {
+  if (given === undefined) throw invalidCredential(option, "is undefined");
+  const list: readonly unknown[] = Array.isArray(given) ? given : [given];
+  if (list.length === 0) throw invalidCredential(option, "is an empty list");
+  return list.map((one, index) => {
+    const isDated = typeof one === "object" && one !== null && "value" in one;
+    const {
+      value,
+      notBefore,
+      notAfter,
+    }: { value: unknown; notBefore?: unknown; notAfter?: unknown } = isDated ? one : { value: one };
+    if (typeof value !== "string") {
+      throw invalidCredential(option, `is ${value === null ? "null" : typeof value}`);
+    }
+    if (value.trim() === "") throw invalidCredential(option, "is empty");
+    if (value === "NULL" || /(?:undefined|null)$/.test(value)) {
+      throw invalidCredential(option, "looks like an unset variable");
+    }
+    const why = refusal(value);
+    if (why !== undefined) throw invalidCredential(option, why);
+    return {
+      name: `${name}#${index + 1}`,
+      value,
+      notBefore: instantOf(option, "notBefore", notBefore, -Infinity),
+      notAfter: instantOf(option, "notAfter", notAfter, Infinity),
+    };
+  });
+}
+
+function instantOf(option: string, name: string, given: unknown, otherwise: number): number {
+  if (given === undefined) return otherwise;
+  const instant = new Date(given as string).getTime();
+  if (!Number.isNaN(instant)) return instant;
+  throw invalidCredential(option, `has a ${name} that is no instant`);
+}
+
+export function invalidCredential(option: string, what: string): WebhookInboxError {
+  return new WebhookInboxError(
+    "CREDENTIAL_INVALID",
+    `${option} ${what}. Set it to the secret that the provider sends (is the environment variable that it is read from ` +
+      `set?), or write auth: "none" to take deliveries from anybody.`,
+  );
+}
