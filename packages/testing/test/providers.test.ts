@@ -120,11 +120,11 @@ describe("SocialData", () => {
 
   test("an event it does not document is taken whole, and known by its content", async () => {
     const { deliver, handled } = await desk();
-    const body = '{"event":"new_tweet","data":{"id_str":"1"},"meta":{"monitor_id":"m"}}';
+    const body = '{"event":"new_space","data":{"id_str":"1"}}';
     expect(await deliver(path, { body })).toBe(200);
     expect(await deliver(path, { body })).toBe(200);
     expect(handled).toMatchObject([
-      { type: "new_tweet", data: { event: "new_tweet", meta: {} }, notes: ["id_missing"] },
+      { type: "new_space", data: { event: "new_space" }, notes: ["id_missing"] },
     ]);
     expect(handled[0]?.id).toMatch(/^sha256:[0-9a-f]{64}$/);
   });

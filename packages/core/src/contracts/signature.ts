@@ -30,6 +30,8 @@ export interface Signature {
   readonly signsUrl: boolean;
   /** Whether it covers something of a request without a body. */
   readonly signsGet: boolean;
+  /** Whether it covers a time. */
+  readonly isTimed: boolean;
   /** Whether a delivery that carries none is left to the other credentials of its source. */
   readonly isOptional: boolean;
   /** Why a text cannot be one of its keys; undefined when it can. */

@@ -23,7 +23,7 @@ import { delaysOf, invalid, oneOf, wholeNumber } from "./checks.ts";
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 const known = {
-  source: ["auth", "events", "dedup", "bodyBytesMax", "handlersMax", "retry"],
+  source: ["auth", "events", "dedup", "toleranceMs", "bodyBytesMax", "handlersMax", "retry"],
   retry: ["delaysMs", "types"],
 };
 const namePattern = /^[a-z0-9][a-z0-9._-]{0,62}$/i;
@@ -95,8 +95,12 @@ function gateOf(
   const auth = options["auth"];
   if (auth !== undefined && auth !== "none") throw invalid(`${where}: auth can only be "none".`);
   const credentials = credentialsOf(where, name, provider.auth, options, environment);
+  const toleranceMs =
+    options["toleranceMs"] === undefined
+      ? undefined
+      : wholeNumber("toleranceMs", options["toleranceMs"] as number, 1);
   const { verifiers, challenge } = naming(where, () => ({
-    verifiers: verifiersOf(provider, credentials),
+    verifiers: verifiersOf(provider, credentials, toleranceMs),
     challenge: challengeKeyring(provider, credentials),
   }));
   if (auth === "none" && verifiers.length > 0) {

@@ -1,25 +1,28 @@
 /** Reads a delivery's content as text and JSON. Bytes that cannot be read so are a reason for quarantine, never guessed. */
 
 import type { Delivery } from "../model/delivery.ts";
-import { headerOf } from "../model/delivery.ts";
+import { headerOf, queryOf } from "../model/delivery.ts";
 import type { QuarantineReason } from "../model/event.ts";
+import { pairsOf } from "./query.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** Parsed before the acknowledgement, and handed to the first handler, so that most bodies are parsed once. */
 const parsed = new WeakMap<Delivery, unknown>();
 
-/** The body as JSON, or why it is not. The byte order mark is skipped, as RFC 8259 allows. */
-export function readJson(
-  delivery: Delivery,
-):
+/** What a body says, or why it cannot be read. */
+export type Content =
   | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly reason: QuarantineReason } {
+  | { readonly ok: false; readonly reason: QuarantineReason };
+
+/** The body as JSON, or why it is not. The byte order mark is skipped, as RFC 8259 allows. */
+export function readJson(delivery: Delivery): Content {
   const coding = headerOf(delivery.headers, "content-encoding") ?? "";
   if (coding !== "" && coding.toLowerCase() !== "identity" && !delivery.reconstructed) {
     return { ok: false, reason: "coding" };
   }
   if (delivery.body.length === 0) return { ok: false, reason: "empty" };
+  if (parsed.has(delivery)) return { ok: true, value: parsed.get(delivery) };
   try {
     const value: unknown = JSON.parse(utf8.decode(delivery.body));
     parsed.set(delivery, value);
@@ -37,6 +40,34 @@ export function freshJson(delivery: Delivery): unknown {
     return value;
   }
   return JSON.parse(utf8.decode(delivery.body));
+}
+
+/** A form's fields, those of its body or of the query of a GET; of a name that repeats the last. */
+export function readForm(delivery: Delivery): Content {
+  if (delivery.method === "GET") {
+    return { ok: true, value: Object.fromEntries(pairsOf(queryOf(delivery.target))) };
+  }
+  if (delivery.body.length === 0) return { ok: false, reason: "empty" };
+  try {
+    return { ok: true, value: Object.fromEntries(pairsOf(utf8.decode(delivery.body))) };
+  } catch {
+    return { ok: false, reason: "unparsable" };
+  }
+}
+
+/** A form with JSON in its field `payload`, a form, or JSON, by the content type. */
+export function readFormOrJson(delivery: Delivery): Content {
+  const type = headerOf(delivery.headers, "content-type") ?? "";
+  const isForm = delivery.method === "GET" || /^application\/x-www-form-urlencoded\b/i.test(type);
+  if (!isForm) return readJson(delivery);
+  const form = readForm(delivery);
+  const payload = form.ok && isRecord(form.value) ? form.value["payload"] : undefined;
+  if (typeof payload !== "string") return form;
+  try {
+    return { ok: true, value: JSON.parse(payload) as unknown };
+  } catch {
+    return { ok: false, reason: "unparsable" };
+  }
 }
 
 /** Whether a value is a JSON object. */

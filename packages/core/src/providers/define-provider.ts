@@ -21,6 +21,8 @@ export type SourceOptions<
    * under other ids. Default: `id`.
    */
   readonly dedup?: "id" | "body";
+  /** How far a signed time may be from this machine's, in milliseconds, either way. Default: the provider's, or 300,000. */
+  readonly toleranceMs?: number;
   /** Largest body taken, in bytes. Default: the inbox's `limits.bodyBytesMax`. */
   readonly bodyBytesMax?: number;
   /** Events of this source whose handlers may run at the same time, in one instance. Default: as the inbox allows. */

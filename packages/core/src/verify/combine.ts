@@ -26,6 +26,7 @@ export function anyOf(...signatures: readonly [Signature, ...Signature[]]): Sign
     reads: [...new Set(signatures.flatMap(({ reads }) => reads))],
     signsUrl: signatures.some(({ signsUrl }) => signsUrl),
     signsGet: signatures.every(({ signsGet }) => signsGet),
+    isTimed: signatures.some(({ isTimed }) => isTimed),
     isOptional: false,
     refusal(secret) {
       const refusals = signatures.map((one) => one.refusal(secret));

@@ -36,7 +36,11 @@ const asToken = fitting(tokenPattern);
 const asHeader = fitting(headerValuePattern);
 
 /** The verifiers of all credentials given, in the order they are asked. Throws `CREDENTIAL_INVALID`. */
-export function verifiersOf(provider: Provider, credentials: Credentials): readonly Verifier[] {
+export function verifiersOf(
+  provider: Provider,
+  credentials: Credentials,
+  toleranceMs: number | undefined,
+): readonly Verifier[] {
   const verifiers: Verifier[] = [];
   if ("token" in credentials) {
     verifiers.push(tokenVerifier(keyringOf("token", "token", credentials.token, asToken)));
@@ -47,7 +51,8 @@ export function verifiersOf(provider: Provider, credentials: Credentials): reado
   if ("basic" in credentials) verifiers.push(basicOf(credentials.basic));
   if ("headers" in credentials) verifiers.push(...staticHeadersOf(credentials.headers));
   for (const kind of signatureKinds) {
-    if (kind in credentials) verifiers.push(signatureVerifier(provider, kind, credentials[kind]));
+    if (!(kind in credentials)) continue;
+    verifiers.push(signatureVerifier(provider, kind, credentials[kind], toleranceMs));
   }
   refuseUnprotected(provider, verifiers);
   return verifiers;
@@ -90,6 +95,7 @@ function signatureVerifier(
   { name, signature, methods }: Provider,
   kind: (typeof signatureKinds)[number],
   secret: Secret,
+  toleranceMs: number | undefined,
 ): Verifier {
   if (signature?.kind !== kind) {
     const where = `provider "${name}"`;
@@ -104,6 +110,12 @@ function signatureVerifier(
       `provider "${name}" sends GET, which has no body to sign. Give its signature a content that holds the query.`,
     );
   }
+  if (toleranceMs !== undefined && !signature.isTimed) {
+    throw new WebhookInboxError(
+      "OPTION_INVALID",
+      `provider "${name}" signs no time, so toleranceMs has no meaning.`,
+    );
+  }
   const keyring = keyringOf(kind, kind, secret, (text) => signature.refusal(text));
   return {
     covers: "body",
@@ -112,7 +124,7 @@ function signatureVerifier(
     verify: (evidence) => {
       const parts = partsOf(signature, evidence);
       return tried(keyring, "signature", evidence, (secrets) =>
-        signature.judge(parts, secrets, evidence),
+        signature.judge(parts, secrets, { ...evidence, toleranceMs }),
       );
     },
   };

@@ -2,6 +2,7 @@
 
 import type { HeldSecret, SignatureKind } from "../contracts/credentials.ts";
 import type { Signature, SignedParts } from "../contracts/signature.ts";
+import type { Evidence } from "../contracts/verifier.ts";
 import type { Diagnosis, Verdict } from "../model/verdict.ts";
 import { refused } from "./keyring.ts";
 
@@ -75,11 +76,12 @@ export function signatureOf<Key>(signing: Signing, method: Method<Key>): Signatu
     reads: (signing.reads ?? []).map((name) => name.toLowerCase()),
     signsUrl: signing.signsUrl === true,
     signsGet: signing.content !== undefined,
+    isTimed: signing.timestamp !== undefined,
     isOptional: false,
     refusal: method.refusal,
-    judge: (parts, secrets, { now }) => {
+    judge: (parts, secrets, evidence) => {
       try {
-        return judged(signing, method, headers, parts, secrets, now);
+        return judged(signing, method, headers, parts, secrets, evidence);
       } catch {
         // What the provider's own functions cannot read was not signed.
         return refused({ code: "mismatch", credential });
@@ -96,7 +98,7 @@ function judged<Key>(
   headers: readonly string[],
   parts: SignedParts,
   secrets: readonly HeldSecret[],
-  now: number,
+  evidence: Pick<Evidence, "now" | "toleranceMs">,
 ): Verdict {
   const texts =
     signing.signatures?.(parts) ??
@@ -119,10 +121,10 @@ function judged<Key>(
   let match: HeldSecret | undefined;
   for (const secret of secrets) if (matches(parts, secret, method.keyOf(secret))) match = secret;
   if (match === undefined) {
-    const why = method.explain?.({ parts, secrets, now, matches });
+    const why = method.explain?.({ parts, secrets, now: evidence.now, matches });
     return refused(why ?? { code: "mismatch", credential });
   }
-  return untimely(signing, parts, now) ?? { ok: true, secret: match.name };
+  return untimely(signing, parts, evidence) ?? { ok: true, secret: match.name };
 }
 
 /** The bytes of a signature. Its alphabet and exact length are checked before it is decoded: decoders forgive too much. */
@@ -140,7 +142,11 @@ function decoded(
 }
 
 /** A verdict when the signed time is absent, malformed or too far from ours; undefined when it is fine. */
-function untimely({ timestamp }: Signing, parts: SignedParts, now: number): Verdict | undefined {
+function untimely(
+  { timestamp }: Signing,
+  parts: SignedParts,
+  { now, toleranceMs }: Pick<Evidence, "now" | "toleranceMs">,
+): Verdict | undefined {
   if (timestamp === undefined) return undefined;
   const given = timestamp.of(parts);
   const value = typeof given === "number" ? String(given) : given;
@@ -151,7 +157,7 @@ function untimely({ timestamp }: Signing, parts: SignedParts, now: number): Verd
     return refused({ code: "malformed", credential: "timestamp" });
   }
   const skewMs = now - Number(value) * (timestamp.unit === "s" ? 1000 : 1);
-  return Math.abs(skewMs) <= (timestamp.toleranceMs ?? toleranceMsDefault)
+  return Math.abs(skewMs) <= (toleranceMs ?? timestamp.toleranceMs ?? toleranceMsDefault)
     ? undefined
     : refused({ code: "stale", credential: "timestamp", skewMs });
 }

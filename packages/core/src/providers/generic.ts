@@ -1,0 +1,122 @@
+/**
+ * Anything that sends HTTP: Zapier (https://help.zapier.com/hc/en-us/articles/8496326446989-Send-webhooks-in-Zaps), Make
+ * (https://apps.make.com/http), n8n (docs.n8n.io, HTTP Request node), and services of one's own. All three can send JSON,
+ * forms and texts, with headers, basic credentials or queries of one's choice.
+ */
+
+import type { Reply, Provider } from "../contracts/provider.ts";
+import type { CredentialKind } from "../contracts/credentials.ts";
+import type { EventMap } from "../contracts/schema.ts";
+import type { Signature } from "../contracts/signature.ts";
+import type { Source } from "../contracts/source.ts";
+import { headerOf, queryOf, type Delivery, type Method } from "../model/delivery.ts";
+import { fieldOf } from "../verify/signing.ts";
+import { readJson, type Content } from "./content.ts";
+import { defineProvider, type SourceOptions } from "./define-provider.ts";
+import { eventsIn, type Fields } from "./events.ts";
+import { nest, pairsOf } from "./query.ts";
+
+/** Where a text stands: in the content, by names joined with dots; in a header; in the query; or what a function finds. */
+export type Where =
+  | string
+  | { readonly header: string }
+  | { readonly query: string }
+  | ((content: Fields, delivery: Delivery) => string | undefined);
+
+type GenericAuth = "token" | "bearer" | "headers" | "basic" | "secret" | "publicKey";
+
+export type GenericOptions<Own extends EventMap> = SourceOptions<GenericAuth, Own> & {
+  /** Where the event's type stands. Default: the content's `type`, else its `event`, else every event is `received`. */
+  readonly type?: Where;
+  /**
+   * Where the event's id stands: one that the sender repeats when it sends an event again, and uses for no other. Default:
+   * nowhere; equal deliveries within ten minutes are one event.
+   */
+  readonly id?: Where;
+  /** Default: `["POST"]`. */
+  readonly methods?: readonly Method[];
+  /** `text` takes any body as it is, for handlers to read: `{ text }`. Default: JSON, or a form by its content type. */
+  readonly format?: "text";
+  /** How the sender signs; its key is given as `secret` or `publicKey`. */
+  readonly signature?: Signature;
+  /** What an accepted delivery is answered. Default: 200 and `ok`. */
+  readonly accepted?: Reply;
+  /** Whether the sender sends again by itself what was not accepted. Default: `unknown`. */
+  readonly redelivers?: Provider["habits"]["redelivers"];
+};
+
+const ownOptions = ["type", "id", "methods", "format", "signature", "accepted", "redelivers"];
+
+/**
+ * A source of a sender that has no provider here.
+ *
+ * @example
+ * leads: generic({ bearer: process.env.ZAPIER_TOKEN, type: "event", id: "lead.id" })
+ */
+export function generic<Own extends EventMap = {}>(options: GenericOptions<Own>): Source<Own> {
+  const { type, id, methods = ["POST"], format, signature, accepted, redelivers } = options;
+  const kinds: readonly CredentialKind[] = ["token", "bearer", "headers", "basic"];
+  const factory = defineProvider<{}, GenericAuth>({
+    name: "generic",
+    auth: (signature === undefined ? kinds : [signature.kind, ...kinds]) as readonly GenericAuth[],
+    ...(signature === undefined ? {} : { signature }),
+    ...(accepted === undefined ? {} : { accepted }),
+    methods,
+    tokenInQuery: methods.includes("GET"),
+    habits: { redelivers: redelivers ?? "unknown", bodyStable: true },
+    events: {},
+    ...eventsIn({
+      content: format === "text" ? readText : readAny,
+      type: (content, delivery) =>
+        (type === undefined ? usualType(content) : textAt(type, content, delivery)) ?? "received",
+      id: (content, delivery) => (id === undefined ? undefined : textAt(id, content, delivery)),
+    }),
+  });
+  const given = Object.entries(options).filter(([name]) => !ownOptions.includes(name));
+  return factory<Own>(Object.fromEntries(given) as SourceOptions<GenericAuth, Own>) as Source<Own>;
+}
+
+function usualType({ type, event }: Fields): string | undefined {
+  if (typeof type === "string" && type !== "") return type;
+  return typeof event === "string" && event !== "" ? event : undefined;
+}
+
+function textAt(where: Where, content: Fields, delivery: Delivery): string | undefined {
+  if (typeof where === "function") return where(content, delivery);
+  if (typeof where === "string") {
+    const value = fieldOf(content, ...where.split("."));
+    return typeof value === "number" ? String(value) : textOf(value);
+  }
+  if ("header" in where) return headerOf(delivery.headers, where.header.toLowerCase());
+  const pairs = pairsOf(queryOf(delivery.target));
+  return pairs.find(([name]) => name === where.query)?.[1];
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+const formPattern = /^application\/x-www-form-urlencoded\b/i;
+
+function readAny(delivery: Delivery): Content {
+  if (delivery.method === "GET") return { ok: true, value: parametersOf(queryOf(delivery.target)) };
+  if (!formPattern.test(headerOf(delivery.headers, "content-type") ?? ""))
+    return readJson(delivery);
+  const text = readText(delivery);
+  return text.ok ? { ok: true, value: parametersOf(String(fieldOf(text.value, "text"))) } : text;
+}
+
+function parametersOf(query: string): Fields {
+  return nest(pairsOf(query).filter(([name, value]) => name !== "token" || value !== "***"));
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+function readText({ body }: Delivery): Content {
+  if (body.length === 0) return { ok: false, reason: "empty" };
+  try {
+    return { ok: true, value: { text: utf8.decode(body) } };
+  } catch {
+    return { ok: false, reason: "unparsable" };
+  }
+}

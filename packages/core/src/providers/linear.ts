@@ -1,0 +1,98 @@
+/**
+ * Linear. Facts are from https://linear.app/developers/webhooks and its package `@linear/sdk` (dist/webhooks, version
+ * 98.0.0).
+ */
+
+import * as z from "zod";
+import { headerOf } from "../model/delivery.ts";
+import { hmac } from "../verify/hmac.ts";
+import { fieldOf } from "../verify/signing.ts";
+import { instantOf } from "./content.ts";
+import { defineProvider, type SourceFactory } from "./define-provider.ts";
+import { eventsIn } from "./events.ts";
+
+export interface LinearEvent {
+  readonly action: string;
+  readonly type: string;
+  readonly createdAt?: string | undefined;
+  readonly data: { readonly [key: string]: unknown };
+  readonly url?: string | null | undefined;
+  readonly actor?: { readonly [key: string]: unknown } | null | undefined;
+  /** Of `update`: what the changed fields were before. */
+  readonly updatedFrom?: { readonly [key: string]: unknown } | null | undefined;
+  readonly organizationId?: string | undefined;
+  readonly webhookId?: string | undefined;
+  /** Milliseconds since 1970. */
+  readonly webhookTimestamp: number;
+  readonly [key: string]: unknown;
+}
+
+const event: z.ZodType<LinearEvent> = z.looseObject({
+  action: z.string(),
+  type: z.string(),
+  createdAt: z.string().optional(),
+  data: z.looseObject({}),
+  url: z.string().nullish(),
+  actor: z.looseObject({}).nullish(),
+  updatedFrom: z.looseObject({}).nullish(),
+  organizationId: z.string().optional(),
+  webhookId: z.string().optional(),
+  webhookTimestamp: z.number(),
+});
+
+const types = [
+  "Attachment",
+  "Comment",
+  "Customer",
+  "CustomerNeed",
+  "Cycle",
+  "Document",
+  "Initiative",
+  "InitiativeUpdate",
+  "Issue",
+  "IssueLabel",
+  "Project",
+  "ProjectUpdate",
+  "Reaction",
+  "User",
+] as const;
+const actions = ["create", "update", "remove"] as const;
+
+/** `<type>.<action>`, such as `Issue.create`. Further ones: name them in `events`, or handle `"*"`. */
+export type LinearEvents = Record<
+  `${(typeof types)[number]}.${(typeof actions)[number]}`,
+  LinearEvent
+>;
+
+/**
+ * A source of Linear. `secret` is the webhook's signing secret. The signature covers the body, with its type and time, but
+ * not the id (`Linear-Delivery`, a header), so `dedup: "body"` is offered. A delivery must be at most a minute old, as in
+ * Linear's own package; whether a retry (after 1 minute, 1 hour, 6 hours) carries a new time is not documented: a larger
+ * `toleranceMs` takes those that do not.
+ */
+export const linear: SourceFactory<LinearEvents, "secret" | "token"> = defineProvider({
+  name: "linear",
+  auth: ["secret", "token"],
+  signature: hmac({
+    algorithm: "sha256",
+    encoding: "hex",
+    header: "linear-signature",
+    timestamp: {
+      of: ({ json }) => fieldOf(json, "webhookTimestamp"),
+      unit: "ms",
+      toleranceMs: 60_000,
+    },
+  }),
+  methods: ["POST"],
+  habits: { redelivers: "automatic", bodyStable: true },
+  events: Object.fromEntries(
+    types.flatMap((type) => actions.map((action) => [`${type}.${action}`, event])),
+  ) as Record<keyof LinearEvents, typeof event>,
+  personal: ["data", "actor", "updatedFrom", "issueData"],
+  ...eventsIn({
+    type: ({ type, action }) =>
+      typeof type === "string" ? `${type}.${String(action)}` : undefined,
+    id: (_, { headers }) => headerOf(headers, "linear-delivery"),
+    occurredAt: ({ createdAt }) => instantOf(createdAt),
+  }),
+});
