@@ -79,6 +79,20 @@ export function settledLine({
   }
 }
 
+/** What changed at the provider, or was never so. */
+export function driftLine({
+  event,
+  path,
+  expected = "something else",
+  received,
+  policy,
+}: Extract<Signal, { kind: "schema_drift" }>): Line {
+  const where = path === "" ? "as a whole" : `at "${path}"`;
+  const then = policy === "quarantine" ? "kept in quarantine" : "handled as they are";
+  const what = `does not fit its schema ${where}: expected ${expected}, received ${received}`;
+  return { level: "warn", message: `${eventText(event)}: ${what}; such events are ${then}` };
+}
+
 /** Who may have kept everything else waiting. */
 export function blockedLine({
   blockedMs,

@@ -3,6 +3,7 @@
 import {
   blockedLine,
   diagnosisText,
+  driftLine,
   eventText,
   settledLine,
   startLines,
@@ -128,6 +129,8 @@ function linesOf(signal: Signal): readonly Line[] {
       return [consumedLine(signal)];
     case "settled":
       return [settledLine(signal)];
+    case "schema_drift":
+      return [driftLine(signal)];
     case "fenced":
       return [
         line(

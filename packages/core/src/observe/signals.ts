@@ -38,6 +38,19 @@ export type Signal =
       readonly outcome: NamedOutcome;
       readonly failures: readonly FailureSummary[];
     }
+  /** Authentic data does not fit the schema of its type. Said once for each source, type and path. */
+  | {
+      readonly kind: "schema_drift";
+      /** The first that it was seen in. */
+      readonly event: EventName;
+      /** Names joined with dots, `[]` for an index, `?` for a name that may be content; empty for the data as a whole. */
+      readonly path: string;
+      /** What the schema wants there, where it says so in a word. */
+      readonly expected?: string;
+      /** What kind of value is there: `absent`, `null`, `array`, `object`, `string`, `number` or `boolean`. */
+      readonly received: string;
+      readonly policy: "quarantine" | "handle";
+    }
   /** Another worker had claimed the event meanwhile: what this one found was discarded. */
   | { readonly kind: "fenced"; readonly event: EventName }
   /** A person has done something to events. */

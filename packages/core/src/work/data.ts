@@ -4,6 +4,7 @@ import type { Schema, SchemaIssue } from "../contracts/schema.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
 import type { Claim } from "../contracts/store.ts";
 import type { QuarantineReason } from "../model/event.ts";
+import type { NoteDrift } from "./drift.ts";
 
 /** What happens to data that does not fit the schema of its type. */
 export type OnInvalid = "quarantine" | "handle";
@@ -27,6 +28,7 @@ export async function readData(
   { event, delivery }: Claim,
   { provider, events }: ConfiguredSource,
   onInvalid: OnInvalid,
+  noteDrift: NoteDrift,
 ): Promise<Readable | Unreadable> {
   let parsed: unknown;
   const invalid = (error: unknown): Readable | Unreadable =>
@@ -44,9 +46,11 @@ export async function readData(
   if (schema === undefined) return { kind: "readable", data: parsed, isValid: true };
   try {
     const checked = await schema["~standard"].validate(parsed);
-    return checked.issues === undefined
-      ? { kind: "readable", data: checked.value, isValid: true }
-      : invalid(new Error(checked.issues.map(issueText).join("; ")));
+    if (checked.issues === undefined) {
+      return { kind: "readable", data: checked.value, isValid: true };
+    }
+    noteDrift(event, checked.issues, parsed);
+    return invalid(new Error(checked.issues.map(issueText).join("; ")));
   } catch (error) {
     return invalid(error);
   }

@@ -10,6 +10,7 @@ import type { EventRecord, Note } from "../model/event.ts";
 import { handlerLogger, type Logger } from "../observe/logger.ts";
 import { isAnswer, type HandlerAnswer } from "./answers.ts";
 import { readData, type OnInvalid, type Readable, type Unreadable } from "./data.ts";
+import type { NoteDrift } from "./drift.ts";
 import type { HandlerContext, Registered, WebhookEvent } from "./handlers.ts";
 import { createTransaction, type Transaction, type TransactionNeeds } from "./transaction.ts";
 
@@ -17,6 +18,7 @@ import { createTransaction, type Transaction, type TransactionNeeds } from "./tr
 export interface HandlerNeeds extends TransactionNeeds {
   readonly source: ConfiguredSource;
   readonly onInvalid: OnInvalid;
+  readonly noteDrift: NoteDrift;
   readonly clock: Clock;
   readonly logger: Logger | undefined;
   /** Aborted when the inbox closes or the claim is lost. */
@@ -52,7 +54,7 @@ export async function runHandler(
   });
   const run = async (): Promise<HandlerEnd> => {
     // Under the deadline as well: schemas are somebody's code.
-    const read = await readData(claim, needs.source, needs.onInvalid);
+    const read = await readData(claim, needs.source, needs.onInvalid, needs.noteDrift);
     if (read.kind === "unreadable") return read;
     const ctx = contextOf(claim, handler, needs, deadline.signal, transaction);
     const returned = await handler.run(eventOf(claim, read), ctx);

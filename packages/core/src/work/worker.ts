@@ -30,6 +30,7 @@ import { crashesMax, decide, type Finding, type Policy } from "./lifecycle.ts";
 import { within } from "./patience.ts";
 import { Search } from "./search.ts";
 import { Settlements } from "./settlements.ts";
+import { driftNoter, type NoteDrift } from "./drift.ts";
 import { limitsOf, Slots, type Offer } from "./slots.ts";
 import { startUpkeep, type Retention } from "./upkeep.ts";
 
@@ -62,6 +63,7 @@ const stableMs = 10_000;
 
 export class Worker {
   readonly #needs: WorkerNeeds;
+  readonly #noteDrift: NoteDrift;
   readonly #settlements: Settlements;
   readonly #leases: Leases;
   readonly #held = new Map<string, Held>();
@@ -84,6 +86,7 @@ export class Worker {
 
   constructor(needs: WorkerNeeds) {
     this.#needs = needs;
+    this.#noteDrift = driftNoter(needs.emit, needs.onInvalid);
     const isLast = (): boolean =>
       this.#state === "closed" || (needs.worksOnDemand && this.#drains === 0);
     this.#settlements = new Settlements({ ...needs, isLast });
@@ -316,6 +319,7 @@ export class Worker {
     const { signal } = held.abort;
     const report = await attempt(held.claim, {
       ...this.#needs,
+      noteDrift: this.#noteDrift,
       source,
       handlers,
       signal,

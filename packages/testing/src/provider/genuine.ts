@@ -1,0 +1,83 @@
+/** What the provider sends is taken, once, as what it says. */
+
+import assert from "node:assert/strict";
+import { instant, withDesk } from "./desk.ts";
+import type { ProviderSuiteOptions } from "./suite.ts";
+
+export function genuineTests(options: ProviderSuiteOptions): Record<string, () => Promise<void>> {
+  const { secrets, sign, examples, accepted = { status: 200, body: "ok" } } = options;
+  const [secret] = secrets;
+  const [{ body: first }] = examples;
+  const tests: Record<string, () => Promise<void>> = {
+    "a delivery twice is one event": () =>
+      withDesk(options, [secret], async ({ url, deliver, handled, kept }) => {
+        const delivery = sign({ url, body: first, secret, at: instant });
+        assert.equal((await deliver(delivery)).status, accepted.status);
+        const count = handled.length;
+        assert.deepEqual(await deliver(delivery), accepted);
+        assert.equal(handled.length, count, "handled again");
+        assert.ok((await kept()).every(({ state }) => state === "done"));
+      }),
+
+    "neither the secret nor the body is logged": () =>
+      withDesk(options, [secret], async ({ url, deliver, logged }) => {
+        const delivery = sign({ url, body: first, secret, at: instant });
+        await deliver(delivery);
+        await deliver({ ...delivery, body: `${delivery.body} ` });
+        const text = logged();
+        for (const hidden of [secret, delivery.body ?? "", ...Object.values(delivery.headers)]) {
+          if (hidden.length < 24) continue;
+          assert.ok(!text.includes(hidden), `logged: ${hidden.slice(0, 8)}…`);
+        }
+      }),
+
+    "authentic content that nobody understands is kept": () =>
+      withDesk(options, [secret], async ({ url, deliver, kept }) => {
+        let count = 0;
+        for (const body of ["{", "[]", "null", '"text"', "{}", '{"a":1}', " "]) {
+          const delivery = signedOrNothing(options, { url, body, secret, at: instant });
+          if (delivery === undefined) continue;
+          const { status } = await deliver(delivery);
+          if (status === 401) continue; // What the signature needs of the body is missing.
+          assert.equal(status, accepted.status, body);
+          count += 1;
+        }
+        assert.ok((await kept()).length <= count);
+      }),
+  };
+  for (const { body, types, ids } of examples) {
+    const name = `${types.join(", ")}: taken as what it is, answered ${accepted.status}`;
+    tests[name] = () =>
+      withDesk(options, [secret], async ({ url, deliver, handled, kept }) => {
+        const delivery = sign({ url, body, secret, at: instant });
+        assert.deepEqual(await deliver(delivery), accepted);
+        assert.deepEqual(
+          handled.map(({ type }) => type),
+          types,
+        );
+        if (ids !== undefined) {
+          assert.deepEqual(
+            handled.map(({ id }) => id),
+            ids,
+          );
+        }
+        for (const { state, verifiedWith } of await kept()) {
+          assert.equal(state, "done");
+          assert.match(verifiedWith, /#1$/);
+        }
+      });
+  }
+  return tests;
+}
+
+/** A signer may not be able to write what no provider would send. */
+function signedOrNothing(
+  { sign }: ProviderSuiteOptions,
+  given: Parameters<ProviderSuiteOptions["sign"]>[0],
+): ReturnType<ProviderSuiteOptions["sign"]> | undefined {
+  try {
+    return sign(given);
+  } catch {
+    return undefined;
+  }
+}
