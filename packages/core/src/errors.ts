@@ -11,6 +11,7 @@
  * - `SELECTION_INVALID`: a query or an intervention names no events, or has a filter or an option that cannot be.
  * - `TRANSACTION_INVALID`: `ctx.transaction` was used in a way that cannot be exact, or this store has none.
  * - `CLAIM_LOST`: another worker has taken over the event, or a person has ended it.
+ * - `PROVIDER_FAILED`: a provider's API did not answer, or not as it should.
  * - `INBOX_CLOSED`: the inbox was closed.
  */
 export type ErrorCode =
@@ -24,6 +25,7 @@ export type ErrorCode =
   | "SELECTION_INVALID"
   | "TRANSACTION_INVALID"
   | "CLAIM_LOST"
+  | "PROVIDER_FAILED"
   | "INBOX_CLOSED";
 
 /** Every error that the inbox throws. Branch on `code`: it is stable, the message is not. */

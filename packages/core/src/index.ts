@@ -99,6 +99,7 @@ export type {
   Note,
   QuarantineReason,
 } from "./model/event.ts";
+export type { DeliveryView, EventView } from "./observe/view.ts";
 export type { Receipt } from "./model/receipt.ts";
 export type { Diagnosis, Verdict } from "./model/verdict.ts";
 export { statesFor, type Act, type InterventionRecord } from "./model/intervention.ts";

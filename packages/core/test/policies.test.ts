@@ -41,13 +41,13 @@ const only = async (inbox: AnInbox) => (await inbox.list()).events[0];
 describe("onUnknownType", () => {
   test("an unknown type is unhandled by default", async () => {
     const inbox = inboxOf();
-    await sent(inbox, "new_tweet");
-    expect(await only(inbox)).toMatchObject({ state: "unhandled", type: "new_tweet" });
+    await sent(inbox, "new_space");
+    expect(await only(inbox)).toMatchObject({ state: "unhandled", type: "new_space" });
   });
 
   test("with quarantine it waits for a person; a known type without a handler does not", async () => {
     const inbox = inboxOf({ onUnknownType: "quarantine" });
-    await sent(inbox, "new_tweet");
+    await sent(inbox, "new_space");
     expect(await only(inbox)).toMatchObject({ state: "quarantined", reason: "unknown_type" });
     await sent(inbox, "job_finished");
     expect(await only(inbox)).toMatchObject({ state: "unhandled" });

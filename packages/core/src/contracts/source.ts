@@ -71,6 +71,8 @@ export interface ConfiguredSource {
     account: string,
     evidence: Pick<Evidence, "now" | "report">,
   ) => Gate | undefined | Promise<Gate | undefined>;
+  /** The gates that are known, with the accounts they belong to. */
+  readonly gates: () => readonly (readonly [account: string | undefined, gate: Gate])[];
   /** What an accepted delivery is answered. */
   readonly accepted: Reply;
   /** Whether equal bodies are one event, whatever ids they come with. */

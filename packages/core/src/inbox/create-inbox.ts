@@ -10,6 +10,7 @@ import type { Act } from "../model/intervention.ts";
 import { logTo } from "../observe/logger.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit, SourceSummary } from "../observe/signals.ts";
+import { viewOf, type EventView } from "../observe/view.ts";
 import { settingsOf, type InboxOptions, type Settings } from "../options/options.ts";
 import { createAdmission } from "../receive/admission.ts";
 import { createCustody, type Custody } from "../receive/custody.ts";
@@ -32,7 +33,7 @@ import {
 } from "../work/interventions.ts";
 import { within } from "../work/patience.ts";
 import { Worker } from "../work/worker.ts";
-import type { CloseOptions, DrainOptions, Inbox } from "./inbox.ts";
+import type { CloseOptions, DrainOptions, Inbox, SecretUsage } from "./inbox.ts";
 
 /**
  * Makes an inbox. Checks the options at once: throws `WebhookInboxError` with `OPTION_INVALID`, `CREDENTIAL_INVALID`,
@@ -275,6 +276,20 @@ class InboxOfSources {
     if (typeof key !== "string") throw invalid("get needs the key of an event.");
     await this.#opened();
     return await this.#settings.store.get(key);
+  }
+
+  async view(key: string): Promise<EventView | undefined> {
+    const kept = await this.get(key);
+    const source = this.#settings.sources.get(kept?.event.source ?? "");
+    return kept && viewOf(kept, source?.provider.personal);
+  }
+
+  secrets(): readonly SecretUsage[] {
+    return [...this.#settings.sources.values()].flatMap(({ name: source, gates }) =>
+      gates().flatMap(([account, { matches }]) =>
+        [...matches].map(([secret, use]) => ({ source, account, secret, ...use })),
+      ),
+    );
   }
 
   async list(query: ListQuery = {}): Promise<ListAnswer> {

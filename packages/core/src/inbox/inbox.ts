@@ -4,6 +4,7 @@ import type { Door } from "../contracts/door.ts";
 import type { EventMap } from "../contracts/schema.ts";
 import type { EventsOf, Sources } from "../contracts/source.ts";
 import type { Kept, ListAnswer, ListQuery, Tally, TallyQuery } from "../contracts/store.ts";
+import type { EventView } from "../observe/view.ts";
 import type { FetchOptions } from "../http/fetch.ts";
 import type { Audit } from "../work/audit.ts";
 import type { Handler, HandlerOptions, TypeOf } from "../work/handlers.ts";
@@ -79,6 +80,15 @@ export interface Inbox<Of extends Sources = Sources, Transaction = unknown> exte
   /** An event with its delivery; undefined when there is none of that key. Opens the store, and starts no work. */
   get(key: string): Promise<Kept | undefined>;
 
+  /**
+   * An event for people to look at: what is personal by its provider's word is masked, in the content, in the query and in
+   * messages of attempts. Undefined when there is none of that key.
+   */
+  view(key: string): Promise<EventView | undefined>;
+
+  /** How many deliveries each secret has matched in this process: a replaced one that matches none any more may go. */
+  secrets(): readonly SecretUsage[];
+
   /** Events without their deliveries, newest first, at most 100 a page. Opens the store, and starts no work. */
   list(query?: ListQuery): Promise<ListAnswer>;
 
@@ -106,6 +116,18 @@ export interface Inbox<Of extends Sources = Sources, Transaction = unknown> exte
    * was kept of their attempts. Their keys stay: a further delivery is a duplicate. Cannot be undone.
    */
   erase(which: Which, options?: InterveneOptions): Promise<Intervened>;
+}
+
+/** The use of one secret. */
+export interface SecretUsage {
+  readonly source: string;
+  /** The account, on a source that has some. */
+  readonly account: string | undefined;
+  /** As deliveries name it, such as `secret#2`. */
+  readonly secret: string;
+  readonly count: number;
+  /** In milliseconds since 1970. */
+  readonly lastAt: number;
 }
 
 export interface DrainOptions {

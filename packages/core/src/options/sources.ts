@@ -68,7 +68,7 @@ function configured(
     provider,
     events,
     gate,
-    gateOf: accountsOf(where, name, source, defaults, environment),
+    ...accountsOf(where, name, source, gate, { defaults, environment }),
     accepted: provider.accepted ?? { body: "ok" },
     dedup: oneOf(`${where}: dedup`, options["dedup"] as "id" | undefined, ["id", "body"]),
     bodyBytesMax: wholeNumber(
@@ -135,24 +135,29 @@ function accountsOf(
   where: string,
   name: string,
   { find }: Source,
-  defaults: SourceDefaults,
-  environment: Environment,
-): ConfiguredSource["gateOf"] {
-  if (find === undefined) return () => undefined;
-  const gates = new Remembered<Gate | undefined>({
+  own: Gate | undefined,
+  { defaults, environment }: { defaults: SourceDefaults; environment: Environment },
+): Pick<ConfiguredSource, "gateOf" | "gates"> {
+  if (find === undefined) {
+    return { gateOf: () => undefined, gates: () => (own === undefined ? [] : [[undefined, own]]) };
+  }
+  const gates: Remembered<Gate | undefined> = new Remembered<Gate | undefined>({
     ...accountTerms,
     async load(account) {
       const source = await find(account);
       if (source === undefined) return undefined;
-      const own = `${where}, account "${account}"`;
-      refuseUnknown("OPTION_INVALID", own, source.options, [
-        ...known.source,
-        ...source.provider.auth,
-      ]);
-      return gateOf(own, name, source, defaults, environment);
+      const whose = `${where}, account "${account}"`;
+      const names = [...known.source, ...source.provider.auth];
+      refuseUnknown("OPTION_INVALID", whose, source.options, names);
+      const gate = gateOf(whose, name, source, defaults, environment);
+      // Counted since the start, not since the account was looked up.
+      return { ...gate, matches: gates.last(account)?.matches ?? gate.matches };
     },
   });
-  return (account, { now, report }) => gates.get(account, now, report);
+  return {
+    gateOf: (account, { now, report }) => gates.get(account, now, report),
+    gates: () => gates.known().flatMap(([account, gate]) => (gate ? [[account, gate]] : [])),
+  };
 }
 
 /** What a source has from its inbox unless it says otherwise. */

@@ -146,6 +146,16 @@ export const audata: SourceFactory<AudataEvents, "token"> = defineProvider({
   auth: ["token"],
   methods: ["GET", "POST"],
   tokenInQuery: true,
+  // Records are about people, but for what tells them apart and when they changed.
+  personal: [
+    "sender",
+    "!sender.id",
+    "!sender.station_id",
+    "!sender.listener_id",
+    "!sender.campaign_id",
+    "!sender.created_at",
+    "!sender.updated_at",
+  ],
   habits: {
     // Neither retries nor a response code are documented.
     redelivers: "unknown",

@@ -11,6 +11,14 @@ import type { Note } from "../model/event.ts";
 import { freshJson, idText, isRecord, readJson } from "./content.ts";
 import { defineProvider, type SourceFactory } from "./define-provider.ts";
 
+export {
+  captainDataApi,
+  retryAdvice,
+  type CaptainDataApi,
+  type CaptainDataApiOptions,
+  type RetryAdvice,
+} from "./captain-data-api.ts";
+
 /** Body of a webhook. Only `job_uid` can be counted on; the page "Add a webhook" of the help centre explains the fields. */
 export interface CaptainDataJob {
   /** The run: the key for every call to Captain Data's API. */
@@ -73,6 +81,17 @@ export const captainData: SourceFactory<
   auth: ["bearer", "headers", "basic", "token"],
   methods: ["POST"],
   segments: jobEvents,
+  // Messages may quote profiles and addresses; names may be those of people and campaigns.
+  personal: [
+    "error",
+    "message",
+    "job_name",
+    "workflow_name",
+    "project_uid",
+    "input",
+    "results",
+    "custom_data",
+  ],
   habits: {
     // "To retry a webhook, use the Retry Webhook endpoint" or its window: by hand. Automatic retries are not documented.
     redelivers: "manual",

@@ -112,7 +112,7 @@ export const clerk: SourceFactory<ClerkEvents, "secret" | "token"> = defineProvi
     "organizationMembership.updated": event(resource),
     "organizationMembership.deleted": event(resource),
   },
-  personal: ["data", "event_attributes"],
+  personal: ["data", "event_attributes", "!data.id", "!data.object", "!data.deleted"],
   ...eventsIn({
     type: ({ type }) => type,
     id: (_, delivery) => standardId(delivery),

@@ -88,7 +88,7 @@ export const linear: SourceFactory<LinearEvents, "secret" | "token"> = definePro
   events: Object.fromEntries(
     types.flatMap((type) => actions.map((action) => [`${type}.${action}`, event])),
   ) as Record<keyof LinearEvents, typeof event>,
-  personal: ["data", "actor", "updatedFrom", "issueData"],
+  personal: ["data", "actor", "updatedFrom", "issueData", "!data.id"],
   ...eventsIn({
     type: ({ type, action }) =>
       typeof type === "string" ? `${type}.${String(action)}` : undefined,

@@ -90,7 +90,13 @@ export const mailgun: SourceFactory<MailgunEvents, "secret" | "token"> = defineP
     complained: event,
     stored: event,
   },
-  personal: ["event-data"],
+  personal: [
+    "event-data",
+    "!event-data.event",
+    "!event-data.id",
+    "!event-data.timestamp",
+    "!event-data.severity",
+  ],
   ...eventsIn({
     type: (body) => fieldOf(body, "event-data", "event"),
     id: (body) => fieldOf(body, "signature", "token"),

@@ -97,7 +97,7 @@ export const paypal: SourceFactory<PayPalEvents, "webhookId" | "token"> = define
     keyof PayPalEvents,
     typeof event
   >,
-  personal: ["resource", "summary"],
+  personal: ["resource", "summary", "!resource.id", "!resource.status", "!resource.state"],
   ...eventsIn({
     type: ({ event_type: type }) => type,
     id: ({ id }) => id,

@@ -83,6 +83,8 @@ export const sendgrid: SourceFactory<SendGridEvents, "publicKey" | "token"> = de
     group_unsubscribe: event,
     group_resubscribe: event,
   },
+  // Custom arguments stand beside SendGrid's own fields, and may be anything.
+  personal: ["*", "!*.event", "!*.timestamp", "!*.sg_event_id", "!*.sg_message_id", "!*.status"],
   ...eventsIn({
     items: (body) => (Array.isArray(body) && body.every(isRecord) ? body : undefined),
     type: ({ event: type }) => type,

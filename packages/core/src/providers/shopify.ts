@@ -122,6 +122,15 @@ export const shopify: SourceFactory<ShopifyEvents, "secret" | "token"> = defineP
     "customers/redact": privacyRequest,
     "shop/redact": privacyRequest,
   },
+  personal: [
+    "*",
+    "!id",
+    "!admin_graphql_api_id",
+    "!created_at",
+    "!updated_at",
+    "!currency",
+    "!shop_id",
+  ],
   ...eventsIn({
     type: (_, delivery) => named(delivery, "topic"),
     id: (_, delivery) => named(delivery, "webhook-id"),

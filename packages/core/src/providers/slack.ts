@@ -129,6 +129,16 @@ export const slack: SourceFactory<SlackEvents, "secret" | "token"> = defineProvi
     view_closed: interaction,
     view_submission: interaction,
   },
+  personal: [
+    "*",
+    "!type",
+    "!event.type",
+    "!event_id",
+    "!event_time",
+    "!team_id",
+    "!api_app_id",
+    "!command",
+  ],
   ...eventsIn({
     content: readFormOrJson,
     type(body) {

@@ -104,7 +104,7 @@ export const stripe: SourceFactory<StripeEvents, "secret" | "token"> = definePro
     keyof StripeEvents,
     typeof event
   >,
-  personal: ["data.object", "data.previous_attributes"],
+  personal: ["data", "!data.object.id", "!data.object.object", "!data.object.status"],
   ...eventsIn({
     type: ({ type }) => type,
     id: ({ id }) => id,

@@ -159,6 +159,15 @@ export const twilio: SourceFactory<TwilioEvents, "secret" | "token"> = definePro
       typeof call
     >),
   },
+  personal: [
+    "*",
+    "!MessageSid",
+    "!MessageStatus",
+    "!SmsStatus",
+    "!CallSid",
+    "!CallStatus",
+    "!ErrorCode",
+  ],
   ...eventsIn({
     content: readFormOrJson,
     type: (fields) => statusOf(fields) ?? "unknown",

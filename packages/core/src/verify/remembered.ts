@@ -58,6 +58,18 @@ export class Remembered<T> {
     return Math.abs(now - lastAt) < renewedMs ? undefined : this.#load(key, entry, now);
   }
 
+  /** The last value of a key, however old. */
+  last(key: string): T | undefined {
+    return this.#entries.get(key)?.value?.is;
+  }
+
+  /** What is remembered. */
+  known(): readonly (readonly [key: string, value: T])[] {
+    return [...this.#entries].flatMap(([key, { value }]) =>
+      value === undefined ? [] : [[key, value.is] as const],
+    );
+  }
+
   #entryOf(key: string): Entry<T> {
     const known = this.#entries.get(key);
     if (known !== undefined) return known;

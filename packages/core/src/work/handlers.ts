@@ -12,6 +12,8 @@ export interface WebhookEvent<Type extends string = string, Data = unknown> {
   /** Public key: 26 characters, unique in the store. */
   readonly key: string;
   readonly source: string;
+  /** Whose it is, on a source with accounts (`lookup`). */
+  readonly account: string | undefined;
   readonly type: Type;
   /** The provider's id. */
   readonly id: string;

@@ -75,10 +75,11 @@ export async function runHandler(
   }
 }
 
-function eventOf({ event }: Claim, { data, isValid }: Readable): WebhookEvent {
+function eventOf({ event, delivery }: Claim, { data, isValid }: Readable): WebhookEvent {
   const { key, source, type, id, occurredAt, receivedAt, notes } = event;
   const all: readonly Note[] = isValid ? [...notes] : [...notes, "data_invalid"];
-  return { key, source, type, id, data, occurredAt, receivedAt, notes: all };
+  const { account } = delivery;
+  return { key, source, account, type, id, data, occurredAt, receivedAt, notes: all };
 }
 
 function tooLate({ kind }: HandlerAnswer): WebhookInboxError {

@@ -3,7 +3,7 @@
 import { createPrivateKey, type KeyObject } from "node:crypto";
 
 /** Self-signed, valid from 2010 to 2110. */
-export const testCertificate = `-----BEGIN CERTIFICATE-----
+export const testCertificate: string = `-----BEGIN CERTIFICATE-----
 MIICsDCCAZgCAQEwDQYJKoZIhvcNAQELBQAwHTEbMBkGA1UEAwwSd2ViaG9vay1p
 bmJveCB0ZXN0MCAXDTEwMDEwMTAwMDAwMFoYDzIxMTAwMTAxMDAwMDAwWjAdMRsw
 GQYDVQQDDBJ3ZWJob29rLWluYm94IHRlc3QwggEiMA0GCSqGSIb3DQEBAQUAA4IB
@@ -53,10 +53,10 @@ JYx4XC4luft9r9uLNo1gEiiaIA==
 `);
 
 /** Where signatures of `sign.paypal` and `sign.sns` say that their certificate is. */
-export const certificateUrls = {
+export const certificateUrls: { readonly paypal: string; readonly sns: string } = {
   paypal: "https://api.paypal.com/v1/notifications/certs/CERT-test",
   sns: "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-00000000000000000000000000000000.pem",
-} as const;
+};
 
 const known: ReadonlySet<string> = new Set(Object.values(certificateUrls));
 

@@ -1,0 +1,148 @@
+/** What people see of an event: all that is not personal. What is, by its provider's word, stands as `***`. */
+
+import type { Kept } from "../contracts/store.ts";
+import { headerOf, queryOf, type Delivery } from "../model/delivery.ts";
+import type { EventRecord } from "../model/event.ts";
+
+/** An event as people may look at it. */
+export interface EventView {
+  /** Messages of failed attempts quote nothing that is masked below. */
+  readonly event: EventRecord;
+  /** Undefined when it was pruned or erased. */
+  readonly delivery: DeliveryView | undefined;
+}
+
+export interface DeliveryView {
+  readonly method: string;
+  /** The path, with `***` for its token and its query. */
+  readonly target: string;
+  readonly account: string | undefined;
+  /** Name and value; the values of headers that are not known to be harmless are masked. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** The body's JSON or form, or the query of a GET, masked; undefined for a body that cannot be read as either. */
+  readonly content: unknown;
+  readonly bodyBytes: number;
+  readonly reconstructed: boolean;
+  readonly verifiedWith: string;
+  readonly receivedAt: number;
+}
+
+const masked = "***";
+const everything = ["*"];
+
+/** Headers that say nothing about persons. */
+const harmless =
+  /^(?:host|accept|content-type|content-length|content-encoding|date|user-agent|.*-(?:event|topic|delivery|timestamp|event-id|webhook-id|message-type|api-version))$/i;
+
+/** `personal` is the provider's: paths, those with `!` before them excepted. */
+export function viewOf(
+  { event, delivery }: Kept,
+  personal: readonly string[] = everything,
+): EventView {
+  if (delivery === undefined) return { event: withoutQuotes(event, []), delivery: undefined };
+  const hidden: string[] = [];
+  const content = contentOf(delivery, masking(personal, hidden));
+  const { method, target, account, headers, body, reconstructed, verifiedWith, receivedAt } =
+    delivery;
+  return {
+    event: withoutQuotes(event, content === undefined ? undefined : hidden),
+    delivery: {
+      method,
+      target: target.replace(/\?.*$/s, `?${masked}`),
+      account,
+      headers: headers.flatMap((name, index) =>
+        index % 2 === 0 ? [[name, harmless.test(name) ? (headers[index + 1] ?? "") : masked]] : [],
+      ),
+      content,
+      bodyBytes: body.length,
+      reconstructed,
+      verifiedWith,
+      receivedAt,
+    },
+  };
+}
+
+/** Shorter texts stand in messages by chance. */
+const quotedCharactersMin = 4;
+
+/** A message may quote what is masked; where the content cannot be read nobody knows, and the messages go. */
+function withoutQuotes(event: EventRecord, hidden: readonly string[] | undefined): EventRecord {
+  const quoted = hidden?.filter((text) => text.length >= quotedCharactersMin);
+  const clean = (message: string): string =>
+    quoted === undefined
+      ? masked
+      : quoted.reduce((text, one) => text.replaceAll(one, masked), message);
+  return {
+    ...event,
+    history: event.history.map((attempt) => ({
+      ...attempt,
+      failures: attempt.failures.map((failure) => ({
+        ...failure,
+        message: clean(failure.message),
+      })),
+    })),
+  };
+}
+
+type Mask = (path: readonly string[], value: unknown) => unknown;
+
+/** Masks values at and below the paths, and remembers what was hidden. */
+function masking(personal: readonly string[], hidden: string[]): Mask {
+  const split = (paths: readonly string[]): readonly (readonly string[])[] =>
+    paths.map((path) => path.split("."));
+  const hiding = split(personal.filter((path) => !path.startsWith("!")));
+  const excepted = split(personal.flatMap((path) => (path.startsWith("!") ? path.slice(1) : [])));
+  const isAt = (path: readonly string[], patterns: readonly (readonly string[])[]): boolean =>
+    patterns.some(
+      (names) =>
+        names.length <= path.length &&
+        names.every((name, index) => name === "*" || name === path[index]),
+    );
+  const mask: Mask = (path, value) => {
+    if (Array.isArray(value)) return value.map((one, index) => mask([...path, String(index)], one));
+    if (typeof value === "object" && value !== null) {
+      return Object.fromEntries(
+        Object.entries(value).map(([name, one]) => [name, mask([...path, name], one)]),
+      );
+    }
+    if (value === null || value === undefined || value === "") return value;
+    if (!isAt(path, hiding) || isAt(path, excepted)) return value;
+    hidden.push(String(value));
+    return masked;
+  };
+  return mask;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+function contentOf(delivery: Delivery, mask: Mask): unknown {
+  if (delivery.method === "GET") return fieldsOf(queryOf(delivery.target), mask);
+  const type = headerOf(delivery.headers, "content-type") ?? "";
+  try {
+    const text = utf8.decode(delivery.body);
+    return /^application\/x-www-form-urlencoded\b/i.test(type)
+      ? fieldsOf(text, mask)
+      : mask([], JSON.parse(text));
+  } catch {
+    // Not readable, or nested too deep to be looked at.
+    return undefined;
+  }
+}
+
+/** Fields of a form by their names; `sender[email]` and `sender.email` are one path. */
+function fieldsOf(form: string, mask: Mask): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    [...new URLSearchParams(form)].map(([name, value]) => {
+      const path = name.split(/[.[\]]+/).filter(Boolean);
+      return [name, name === "payload" ? payloadOf(value, mask) : mask(path, value)];
+    }),
+  );
+}
+
+function payloadOf(value: string, mask: Mask): unknown {
+  try {
+    return mask([], JSON.parse(value));
+  } catch {
+    return mask(["payload"], value);
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * The part of Captain Data's API that its webhooks need. Facts are from its page "Create & Manage Webhooks", which names
+ * the inputs endpoint; the path of the Retry Webhook endpoint is from a public list of its endpoints (polymetrics-ai/cli,
+ * connectors/defs/captain-data/api_surface.json), and neither answer is documented.
+ */
+
+import { WebhookInboxError } from "../errors.ts";
+import { isRecord } from "./content.ts";
+import type { Fields } from "./events.ts";
+
+export interface CaptainDataApiOptions {
+  readonly apiKey: string;
+  /** The project (workspace) uid. */
+  readonly projectUid: string;
+  /** Default: `https://api.captaindata.co/v3`. */
+  readonly baseUrl?: string;
+  /** Default: `globalThis.fetch`. */
+  readonly fetch?: typeof globalThis.fetch;
+}
+
+/**
+ * What to do about a failed input, by its reason: `retry` (a temporary trouble, such as a time-out), `after_fix` (retry
+ * once the account's cookie or login is put right), `never` (404, or an incorrect input), `unknown` (not told by the page).
+ */
+export type RetryAdvice = "retry" | "after_fix" | "never" | "unknown";
+
+export interface CaptainDataApi {
+  /**
+   * Has the webhook of a job sent again, for one that was missed. Answers what the API answers; its shape is not documented.
+   * Rejects with `PROVIDER_FAILED`.
+   */
+  retryWebhook(jobUid: string): Promise<unknown>;
+  /** The inputs of a job ("Get a Run's Inputs"), to see which of them failed. Rejects with `PROVIDER_FAILED`. */
+  inputs(jobUid: string): Promise<readonly Fields[]>;
+}
+
+const baseUrlDefault = "https://api.captaindata.co/v3";
+const timeoutMs = 10_000;
+const answerBytesMax = 16 * 1024 * 1024;
+const jobUidPattern = /^[A-Za-z0-9_-]{1,128}$/;
+
+/**
+ * Calls Captain Data's API.
+ *
+ * @example
+ * const api = captainDataApi({ apiKey, projectUid });
+ * const lost = (await api.inputs(jobUid)).filter((input) => retryAdvice(input) !== "never");
+ */
+export function captainDataApi(options: CaptainDataApiOptions): CaptainDataApi {
+  const { apiKey, projectUid, baseUrl = baseUrlDefault, fetch = globalThis.fetch } = options;
+  const ask = async (method: string, path: string): Promise<unknown> => {
+    let response: Response;
+    try {
+      response = await fetch(`${baseUrl}${path}`, {
+        method,
+        redirect: "error",
+        signal: AbortSignal.timeout(timeoutMs),
+        headers: {
+          authorization: `x-api-key ${apiKey}`,
+          "x-project-id": projectUid,
+          accept: "application/json",
+        },
+      });
+    } catch (cause) {
+      throw failed(method, path, "did not answer", cause);
+    }
+    const text = await textOf(response).catch((cause: unknown) => {
+      throw failed(method, path, "did not end its answer, or it is too large", cause);
+    });
+    if (!response.ok) throw failed(method, path, `answered ${response.status}`);
+    try {
+      return text === "" ? undefined : (JSON.parse(text) as unknown);
+    } catch (cause) {
+      throw failed(method, path, "answered no JSON", cause);
+    }
+  };
+  return {
+    retryWebhook: async (jobUid) => await ask("POST", `/webhooks/${checked(jobUid)}/retry`),
+    async inputs(jobUid) {
+      const path = `/jobs/${checked(jobUid)}/inputs`;
+      const answer = await ask("GET", path);
+      const list = listIn(answer);
+      if (list === undefined) throw failed("GET", path, "answered no list of inputs");
+      return list;
+    },
+  };
+}
+
+/** The list, or the list that is in one of the usual places of an answer. */
+function listIn(answer: unknown): readonly Fields[] | undefined {
+  const places = isRecord(answer)
+    ? [answer["inputs"], answer["data"], answer["results"]]
+    : [answer];
+  return places.find((place) => Array.isArray(place) && place.every(isRecord)) as
+    | readonly Fields[]
+    | undefined;
+}
+
+async function textOf(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > answerBytesMax) throw new Error("the answer is too large");
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function checked(jobUid: string): string {
+  if (typeof jobUid === "string" && jobUidPattern.test(jobUid)) return jobUid;
+  throw new WebhookInboxError(
+    "OPTION_INVALID",
+    "captainDataApi: a job_uid is letters, digits, - and _.",
+  );
+}
+
+function failed(method: string, path: string, what: string, cause?: unknown): WebhookInboxError {
+  return new WebhookInboxError("PROVIDER_FAILED", `Captain Data, ${method} ${path}: ${what}.`, {
+    cause,
+  });
+}
+
+/**
+ * Whether a failed input, or the error of a failed job, is worth a retry. "Do not retry: 404 errors or incorrect inputs.
+ * Retry possible: temporary issues such as API timeouts or invalid session cookies." The texts of errors are not
+ * documented, so words are looked for; what holds none of them is `unknown`.
+ */
+export function retryAdvice(input: unknown): RetryAdvice {
+  const words = wordsOf(input, 0).join(" ");
+  if (
+    /\b404\b|not[ _-]?found|inaccessible|(?:incorrect|invalid|malformed|improper\w*)[ _-](?:\w+[ _-])?(?:inputs?|urls?|formats?)/i.test(
+      words,
+    )
+  ) {
+    return "never";
+  }
+  if (
+    /cookie|session|unauthori[sz]ed|authenticat|log(?:ged)?[ _-]?(?:in|out)|\b401\b/i.test(words)
+  ) {
+    return "after_fix";
+  }
+  return /time[ds]?[ _-]?out|temporar|rate[ _-]?limit|too many requests|\b(?:429|5\d\d)\b/i.test(
+    words,
+  )
+    ? "retry"
+    : "unknown";
+}
+
+const depthMax = 4;
+/** Names under which an error or a status stands; others are the input's own content. */
+const reasonPattern = /error|reason|message|status|code|label/i;
+
+function wordsOf(value: unknown, depth: number, isReason = !isRecord(value)): readonly string[] {
+  if (typeof value === "string" || typeof value === "number")
+    return isReason ? [String(value)] : [];
+  if (!isRecord(value) || depth > depthMax) return [];
+  return Object.entries(value).flatMap(([name, one]) =>
+    wordsOf(one, depth + 1, isReason && depth > 0 ? true : reasonPattern.test(name)),
+  );
+}

@@ -1,0 +1,107 @@
+/** Audata as its page "Webhooks" describes it. How it writes nested data into URL parameters is not documented. */
+
+import { randomUUID } from "node:crypto";
+import { audataGet, audataPost } from "../senders/audata.ts";
+import { call, type Call, type Tunnel } from "./loopback.ts";
+
+export interface AudataOptions {
+  /** "The unique subdomain of the station." Default: `developerfm`. */
+  readonly station?: string;
+  /**
+   * How records stand in the parameters of a GET: in brackets, as Rails writes them, with dots, or as JSON in one parameter.
+   * Default: `brackets`.
+   */
+  readonly nesting?: "brackets" | "dots" | "json";
+  readonly tunnel?: Tunnel;
+}
+
+/** The form "New Webhook". */
+export interface NewWebhook {
+  /** Which one it is for: each webhook has one. */
+  readonly event: `${string}.${"created" | "updated" | "deleted"}`;
+  /** Must begin with `https://`. */
+  readonly endpoint: string;
+  readonly method: "GET" | "POST";
+}
+
+/** A line of the webhook logs. */
+export interface AudataLog extends Call {
+  readonly webhookCallId: string;
+  readonly event: string;
+}
+
+/** A record: fields of any kind, and records and lists of them. */
+export type AudataFields = Readonly<Record<string, unknown>> & { readonly id: number };
+
+export interface SimulatedAudata {
+  /** "New Webhook", "Save Webhook". Throws for an endpoint without https: "plain HTTP endpoints will be rejected". */
+  newWebhook(webhook: NewWebhook): void;
+  /** Something happens to a record: every webhook for that event is called, once. */
+  change(
+    record: string,
+    action: "created" | "updated" | "deleted",
+    sender: AudataFields,
+  ): Promise<readonly AudataLog[]>;
+  /** The webhook logs, by `webhookCallId`. */
+  readonly logs: ReadonlyMap<string, AudataLog>;
+}
+
+/** A simulated station of Audata. */
+export function audata({
+  station = "developerfm",
+  nesting = "brackets",
+  tunnel = (url) => url,
+}: AudataOptions = {}): SimulatedAudata {
+  const webhooks: NewWebhook[] = [];
+  const logs = new Map<string, AudataLog>();
+  return {
+    logs,
+    newWebhook(webhook) {
+      if (!webhook.endpoint.startsWith("https://")) {
+        throw new Error("Audata: the endpoint must begin with https://");
+      }
+      webhooks.push(webhook);
+    },
+    async change(record, action, sender) {
+      const event = `${record}.${action}`;
+      const lines: AudataLog[] = [];
+      for (const { endpoint, method } of webhooks.filter((one) => one.event === event)) {
+        const webhookCallId = randomUUID();
+        const sentAt = new Date().toISOString();
+        const content = { event, sentAt, station, sender_id: sender.id, sender, webhookCallId };
+        const delivery =
+          method === "POST"
+            ? audataPost(endpoint, content)
+            : audataGet(endpoint, queryOf(content, nesting));
+        const line = { ...(await call(delivery, tunnel)), webhookCallId, event };
+        logs.set(webhookCallId, line);
+        lines.push(line);
+      }
+      return lines;
+    },
+  };
+}
+
+function queryOf(content: object, nesting: "brackets" | "dots" | "json"): string {
+  const pairs = Object.entries(content).flatMap(([name, value]) =>
+    nesting === "json" && typeof value === "object"
+      ? [[name, JSON.stringify(value)] as const]
+      : pairsOf(name, value, nesting),
+  );
+  const query = new URLSearchParams();
+  for (const [name, value] of pairs) query.append(name, value);
+  return query.toString();
+}
+
+function pairsOf(
+  name: string,
+  value: unknown,
+  nesting: "brackets" | "dots" | "json",
+): readonly (readonly [string, string])[] {
+  if (value === null || value === undefined) return [[name, ""]];
+  if (Array.isArray(value)) return value.flatMap((one) => pairsOf(`${name}[]`, one, nesting));
+  if (typeof value !== "object") return [[name, String(value)]];
+  return Object.entries(value).flatMap(([field, one]) =>
+    pairsOf(nesting === "dots" ? `${name}.${field}` : `${name}[${field}]`, one, nesting),
+  );
+}

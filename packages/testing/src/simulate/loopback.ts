@@ -1,0 +1,68 @@
+/** What simulated providers share: an API on loopback, and calls to webhooks as a provider makes them. */
+
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { send, type OutgoingDelivery } from "../senders/delivery.ts";
+
+/** What became of one call. */
+export interface Call {
+  readonly delivery: OutgoingDelivery;
+  /** The receiver's status; undefined when it did not answer. */
+  readonly status: number | undefined;
+  /** What it answered. */
+  readonly body: string | undefined;
+}
+
+/** Where a simulated provider finds public URLs: a tunnel from `https://hooks.example.com` to a server on this machine. */
+export type Tunnel = (url: string) => string;
+
+/** Calls once: an answer of any kind, or none, ends it. */
+export async function call(delivery: OutgoingDelivery, tunnel: Tunnel): Promise<Call> {
+  try {
+    const { status, body } = await send({ ...delivery, url: tunnel(delivery.url) });
+    return { delivery, status, body };
+  } catch {
+    return { delivery, status: undefined, body: undefined };
+  }
+}
+
+export interface ApiAnswer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+export interface Api {
+  /** Of the API, without a slash at its end. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Serves JSON on a free port of loopback. */
+export async function serveApi(
+  answer: (request: {
+    method: string;
+    path: string;
+    headers: IncomingMessage["headers"];
+  }) => ApiAnswer | Promise<ApiAnswer>,
+): Promise<Api> {
+  const respond = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
+    const { method = "", url = "", headers } = incoming;
+    incoming.resume();
+    const { status, body } = await answer({ method, path: url, headers });
+    outgoing.writeHead(status, { "content-type": "application/json" });
+    outgoing.end(JSON.stringify(body));
+  };
+  const server = createServer((incoming, outgoing) => void respond(incoming, outgoing));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async close() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
