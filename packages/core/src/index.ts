@@ -51,8 +51,7 @@ export type {
   Provider,
   Reply,
 } from "./contracts/provider.ts";
-export type { Signature, SignedParts } from "./contracts/signature.ts";
-export type { Evidence } from "./contracts/verifier.ts";
+export type { Judging, Signature, SignedParts } from "./contracts/signature.ts";
 export type { EventMap, Schema, SchemaIssue, SchemaResult, SchemasOf } from "./contracts/schema.ts";
 export type { EventsOf, Source, SourceRetry, Sources } from "./contracts/source.ts";
 

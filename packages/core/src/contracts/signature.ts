@@ -18,6 +18,14 @@ export interface SignedParts {
   readonly header: (name: string) => string;
 }
 
+/** What a signature is judged with. */
+export interface Judging extends Pick<Evidence, "now" | "fetch" | "report"> {
+  /** How far a signed time may be from ours, where the source says so. */
+  readonly toleranceMs: number | undefined;
+  /** Whether there is time to find out more about a signature that matches nothing: once a second, for each source. */
+  readonly mayExplain: () => boolean;
+}
+
 /** A way of signing. Total: judging neither throws nor rejects. */
 export interface Signature {
   /** What its keys are given as in a source's options. */
@@ -40,6 +48,6 @@ export interface Signature {
   judge(
     parts: SignedParts,
     secrets: readonly HeldSecret[],
-    evidence: Evidence,
+    judging: Judging,
   ): Verdict | Promise<Verdict>;
 }

@@ -16,8 +16,6 @@ export interface Evidence {
   readonly body: Uint8Array;
   /** The receiver's time, in milliseconds since 1970. */
   readonly now: number;
-  /** How far a signed time may be from ours, where the source says so. */
-  readonly toleranceMs?: number | undefined;
   /** For keys that the provider publishes. */
   readonly fetch: typeof globalThis.fetch;
   /** Told why keys could not be had. */

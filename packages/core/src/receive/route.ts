@@ -31,12 +31,17 @@ export function routeOf(
   const source = sources.get(name);
   if (source === undefined) return { kind: "unknown" };
   const account = source.gate === undefined ? rest.shift() : undefined;
-  if (source.gate === undefined && !accountPattern.test(account ?? "")) return { kind: "unknown" };
+  if (source.gate === undefined && !isAccount(account ?? "")) return { kind: "unknown" };
   const query = mark === -1 ? "" : target.slice(mark);
   return { kind: "source", source, account, rest, query };
 }
 
 const accountPattern = /^[A-Za-z0-9._~-]{1,100}$/;
+
+/** What every object has (`constructor`, `__proto__`) is no account, also for those who look into a plain one. */
+function isAccount(name: string): boolean {
+  return accountPattern.test(name) && !(name in Object.prototype);
+}
 
 /** Where in a source a request goes: what its gate knows of the path. */
 export interface Place {

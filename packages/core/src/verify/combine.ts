@@ -32,13 +32,13 @@ export function anyOf(...signatures: readonly [Signature, ...Signature[]]): Sign
       const refusals = signatures.map((one) => one.refusal(secret));
       return refusals.includes(undefined) ? undefined : refusals[0];
     },
-    judge(parts, secrets, evidence) {
+    judge(parts, secrets, judging) {
       const judgeFrom = (index: number, worst: Verdict | undefined): Later<Verdict> => {
         const signature = signatures[index];
         if (signature === undefined) return worst ?? nothing;
         const own = secrets.filter(({ value }) => signature.refusal(value) === undefined);
         if (own.length === 0) return judgeFrom(index + 1, worst);
-        return andThen(signature.judge(parts, own, evidence), (verdict) =>
+        return andThen(signature.judge(parts, own, judging), (verdict) =>
           verdict.ok ? verdict : judgeFrom(index + 1, weightier(worst, verdict)),
         );
       };
@@ -61,8 +61,8 @@ export function whenPresent(signature: Signature): Signature {
   return {
     ...signature,
     isOptional: true,
-    judge: (parts, secrets, evidence) =>
-      andThen(signature.judge(parts, secrets, evidence), (verdict) =>
+    judge: (parts, secrets, judging) =>
+      andThen(signature.judge(parts, secrets, judging), (verdict) =>
         !verdict.ok && verdict.diagnosis.code === "missing" && isSignature(verdict.diagnosis)
           ? { ok: true, secret: "" }
           : verdict,

@@ -117,18 +117,28 @@ function signatureVerifier(
     );
   }
   const keyring = keyringOf(kind, kind, secret, (text) => signature.refusal(text));
+  let explainedAt = -Infinity;
   return {
     covers: "body",
     headers: signature.headers,
     reads: signature.reads,
     verify: (evidence) => {
       const parts = partsOf(signature, evidence);
+      const { now, fetch, report } = evidence;
+      const mayExplain = (): boolean => {
+        if (Math.abs(now - explainedAt) < explainedEveryMs) return false;
+        explainedAt = now;
+        return true;
+      };
       return tried(keyring, "signature", evidence, (secrets) =>
-        signature.judge(parts, secrets, { ...evidence, toleranceMs }),
+        signature.judge(parts, secrets, { now, fetch, report, toleranceMs, mayExplain }),
       );
     },
   };
 }
+
+/** It costs as much as a dozen deliveries. */
+const explainedEveryMs = 1000;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 

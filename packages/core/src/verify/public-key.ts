@@ -2,8 +2,7 @@
 
 import { createPublicKey, verify, X509Certificate, type KeyObject } from "node:crypto";
 import type { HeldSecret, SignatureKind } from "../contracts/credentials.ts";
-import type { Signature, SignedParts } from "../contracts/signature.ts";
-import type { Evidence } from "../contracts/verifier.ts";
+import type { Judging, Signature, SignedParts } from "../contracts/signature.ts";
 import { refused } from "./keyring.ts";
 import { andThen } from "./later.ts";
 import { Remembered } from "./remembered.ts";
@@ -107,8 +106,8 @@ const urlCharactersMax = 512;
 export function certificate(options: Certificate): Signature {
   const { kind, digest, url, isTrusted, pattern, ...signing } = options;
   // One for each `fetch`: what one inbox was told is nothing to another.
-  const byFetch = new WeakMap<Evidence["fetch"], Remembered<X509Certificate>>();
-  const certificatesOf = (fetch: Evidence["fetch"]): Remembered<X509Certificate> => {
+  const byFetch = new WeakMap<Judging["fetch"], Remembered<X509Certificate>>();
+  const certificatesOf = (fetch: Judging["fetch"]): Remembered<X509Certificate> => {
     const known = byFetch.get(fetch);
     if (known !== undefined) return known;
     const made = new Remembered({
@@ -135,19 +134,19 @@ export function certificate(options: Certificate): Signature {
   });
   return {
     ...shape,
-    judge(parts, secrets, evidence) {
+    judge(parts, secrets, judging) {
       // What is not well formed, or not meant for this receiver, is worth no question to anybody.
-      const formal = shape.judge(parts, secrets, evidence);
+      const formal = shape.judge(parts, secrets, judging);
       if (formal instanceof Promise || !formal.ok) return formal;
       const at = trustedUrl(() => url(parts), isTrusted);
       const algorithm = digest(parts);
       if (at === undefined) return refused({ code: "malformed", credential: "certificate URL" });
       if (algorithm === undefined) return refused({ code: "malformed", credential: "signature" });
-      const { fetch, now, report } = evidence;
+      const { fetch, now, report } = judging;
       const made = certificatesOf(fetch).get(at, now, report);
       const judge = (one: X509Certificate): ReturnType<Signature["judge"]> =>
         isValidAt(one, now)
-          ? method(one, algorithm).judge(parts, secrets, evidence)
+          ? method(one, algorithm).judge(parts, secrets, judging)
           : refused({
               code: "malformed",
               credential: "certificate",
@@ -174,7 +173,7 @@ function trustedUrl(read: () => unknown, isTrusted: (url: URL) => boolean): stri
 }
 
 async function fetched(
-  fetch: Evidence["fetch"],
+  fetch: Judging["fetch"],
   url: string,
   signal: AbortSignal,
 ): Promise<X509Certificate> {

@@ -1,8 +1,7 @@
 /** What all ways of signing share: where the signatures stand, what they cover, and when they were made. */
 
 import type { HeldSecret, SignatureKind } from "../contracts/credentials.ts";
-import type { Signature, SignedParts } from "../contracts/signature.ts";
-import type { Evidence } from "../contracts/verifier.ts";
+import type { Judging, Signature, SignedParts } from "../contracts/signature.ts";
 import type { Diagnosis, Verdict } from "../model/verdict.ts";
 import { refused } from "./keyring.ts";
 
@@ -55,7 +54,6 @@ export interface Method<Key> {
 export interface Mismatch<Key> {
   readonly parts: SignedParts;
   readonly secrets: readonly HeldSecret[];
-  readonly now: number;
   /** Whether the request would match with other parts or another key. */
   readonly matches: (parts: SignedParts, secret: HeldSecret, key: Key) => boolean;
 }
@@ -79,9 +77,9 @@ export function signatureOf<Key>(signing: Signing, method: Method<Key>): Signatu
     isTimed: signing.timestamp !== undefined,
     isOptional: false,
     refusal: method.refusal,
-    judge: (parts, secrets, evidence) => {
+    judge: (parts, secrets, judging) => {
       try {
-        return judged(signing, method, headers, parts, secrets, evidence);
+        return judged(signing, method, headers, parts, secrets, judging);
       } catch {
         // What the provider's own functions cannot read was not signed.
         return refused({ code: "mismatch", credential });
@@ -98,7 +96,7 @@ function judged<Key>(
   headers: readonly string[],
   parts: SignedParts,
   secrets: readonly HeldSecret[],
-  evidence: Pick<Evidence, "now" | "toleranceMs">,
+  judging: Judging,
 ): Verdict {
   const texts =
     signing.signatures?.(parts) ??
@@ -121,10 +119,10 @@ function judged<Key>(
   let match: HeldSecret | undefined;
   for (const secret of secrets) if (matches(parts, secret, method.keyOf(secret))) match = secret;
   if (match === undefined) {
-    const why = method.explain?.({ parts, secrets, now: evidence.now, matches });
+    const why = judging.mayExplain() ? method.explain?.({ parts, secrets, matches }) : undefined;
     return refused(why ?? { code: "mismatch", credential });
   }
-  return untimely(signing, parts, evidence) ?? { ok: true, secret: match.name };
+  return untimely(signing, parts, judging) ?? { ok: true, secret: match.name };
 }
 
 /** The bytes of a signature. Its alphabet and exact length are checked before it is decoded: decoders forgive too much. */
@@ -145,7 +143,7 @@ function decoded(
 function untimely(
   { timestamp }: Signing,
   parts: SignedParts,
-  { now, toleranceMs }: Pick<Evidence, "now" | "toleranceMs">,
+  { now, toleranceMs }: Judging,
 ): Verdict | undefined {
   if (timestamp === undefined) return undefined;
   const given = timestamp.of(parts);
