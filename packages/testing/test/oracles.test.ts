@@ -13,7 +13,7 @@ import { sign, type OutgoingDelivery } from "@webhook-inbox/testing/sign";
 import { EventWebhook } from "@sendgrid/eventwebhook";
 import { verifyKey } from "discord-interactions";
 import { Webhook as StandardWebhook } from "standardwebhooks";
-import Stripe from "stripe";
+import { Stripe } from "stripe";
 import { Webhook as SvixWebhook } from "svix";
 import {
   getExpectedTwilioSignature,
@@ -177,9 +177,9 @@ test("Discord's package accepts what `sign` signs", async () => {
   const { publicKey, privateKey } = generateKeyPairSync("ed25519");
   const key = publicKey.export({ type: "spki", format: "der" }).subarray(-32).toString("hex");
   const { headers } = sign.discord({ url, body, privateKey });
-  const [signature = "", timestamp = ""] = [
-    headers["x-signature-ed25519"],
-    headers["x-signature-timestamp"],
+  const [signature, timestamp] = [
+    headers["x-signature-ed25519"] ?? "",
+    headers["x-signature-timestamp"] ?? "",
   ];
   expect(await verifyKey(body, signature, timestamp, key)).toBe(true);
   expect(await verifyKey(`${body} `, signature, timestamp, key)).toBe(false);

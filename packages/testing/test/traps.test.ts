@@ -225,7 +225,7 @@ describe("Captain Data", () => {
       send({ run: { run_uid: "r", status: "RUNNING" } }),
     );
     expect(new Set(states)).toEqual(new Set(["done"]));
-    expect(handled.map(brief).map(([type, id]) => `${type} ${String(id).slice(0, 12)}`)).toEqual([
+    expect(handled.map(brief).map(([type, id]) => `${type} ${(id ?? "").slice(0, 12)}`)).toEqual([
       "job.succeeded 1:succeeded",
       "job.failed 2:failed",
       "job.created 3:created",

@@ -28,7 +28,7 @@ function signer(options: Partial<Hmac> = {}, more: Partial<Provider> = {}) {
   return defineProvider({
     name: "signer",
     auth: ["secret"],
-    signature: hmac({ ...sha256Hex, ...options } as Hmac),
+    signature: hmac({ ...sha256Hex, ...options }),
     methods: ["POST"],
     habits: { redelivers: "automatic", bodyStable: true },
     events: {},
@@ -225,7 +225,7 @@ describe("the diagnosis of a signature", () => {
     const { deliver, diagnoses } = await signedDesk(signer()({ secret: "s" }));
     await deliver({
       body: JSON.stringify(JSON.parse(body), undefined, 2),
-      ...{ headers: signed(body, "s").headers },
+      headers: signed(body, "s").headers,
     });
     expect(diagnoses()[0]).toMatchObject({ code: "reencoded", detail: "the JSON without spaces" });
   });

@@ -17,6 +17,7 @@ import { createCustody, type Custody } from "../receive/custody.ts";
 import { identify } from "../receive/identify.ts";
 import { receive, type Receiving } from "../receive/receive.ts";
 import { auditOf, type Audit } from "../work/audit.ts";
+import { driftNoter } from "../work/drift.ts";
 import { checkListQuery, checkTallyQuery, invalid } from "../work/filters.ts";
 import {
   createRegistry,
@@ -94,6 +95,7 @@ class InboxOfSources {
       ...settings,
       registry: this.#registry,
       identify,
+      noteDrift: driftNoter(this.#emit, settings.onInvalid),
       random: Math.random,
       owner: crypto.randomUUID(),
       emit: this.#emit,

@@ -107,7 +107,7 @@ function masking(personal: readonly string[], hidden: string[]): Mask {
     }
     if (value === null || value === undefined || value === "") return value;
     if (!isAt(path, hiding) || isAt(path, excepted)) return value;
-    hidden.push(String(value));
+    if (typeof value === "string") hidden.push(value);
     return masked;
   };
   return mask;

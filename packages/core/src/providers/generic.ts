@@ -45,7 +45,15 @@ export type GenericOptions<Own extends EventMap> = SourceOptions<GenericAuth, Ow
   readonly redelivers?: Provider["habits"]["redelivers"];
 };
 
-const ownOptions = ["type", "id", "methods", "format", "signature", "accepted", "redelivers"];
+const ownOptions: ReadonlySet<string> = new Set([
+  "type",
+  "id",
+  "methods",
+  "format",
+  "signature",
+  "accepted",
+  "redelivers",
+]);
 
 /**
  * A source of a sender that has no provider here.
@@ -72,8 +80,8 @@ export function generic<Own extends EventMap = {}>(options: GenericOptions<Own>)
       id: (content, delivery) => (id === undefined ? undefined : textAt(id, content, delivery)),
     }),
   });
-  const given = Object.entries(options).filter(([name]) => !ownOptions.includes(name));
-  return factory<Own>(Object.fromEntries(given) as SourceOptions<GenericAuth, Own>) as Source<Own>;
+  const given = Object.entries(options).filter(([name]) => !ownOptions.has(name));
+  return factory<Own>(Object.fromEntries(given) as SourceOptions<GenericAuth, Own>);
 }
 
 function usualType({ type, event }: Fields): string | undefined {

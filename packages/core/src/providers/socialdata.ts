@@ -203,5 +203,5 @@ export const socialData: SourceFactory<SocialDataEvents, "token" | "secret", Soc
 ) => {
   const { requireSignature = false, ...rest } = options;
   const make = requireSignature ? demanding : checking;
-  return make<Own>(rest as SourceOptions<"token" | "secret", Own, SocialDataEvents>);
+  return make<Own>(rest);
 };

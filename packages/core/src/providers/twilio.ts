@@ -39,7 +39,7 @@ export interface TwilioCall {
 }
 
 const text = z.string().optional();
-const message: z.ZodType<TwilioMessage> = z.looseObject({
+const messageFields: z.ZodType<TwilioMessage> = z.looseObject({
   MessageSid: z.string(),
   AccountSid: text,
   From: text,
@@ -49,7 +49,7 @@ const message: z.ZodType<TwilioMessage> = z.looseObject({
   SmsStatus: text,
   ErrorCode: text,
 });
-const call: z.ZodType<TwilioCall> = z.looseObject({
+const callFields: z.ZodType<TwilioCall> = z.looseObject({
   CallSid: z.string(),
   CallStatus: z.string(),
   AccountSid: text,
@@ -152,11 +152,11 @@ export const twilio: SourceFactory<TwilioEvents, "secret" | "token"> = definePro
   accepted: { contentType: "text/xml", body: "<Response/>" },
   events: {
     ...(Object.fromEntries(
-      messageStatuses.map((status) => [`message.${status}`, message]),
-    ) as Record<`message.${(typeof messageStatuses)[number]}`, typeof message>),
-    ...(Object.fromEntries(callStatuses.map((status) => [`call.${status}`, call])) as Record<
+      messageStatuses.map((status) => [`message.${status}`, messageFields]),
+    ) as Record<`message.${(typeof messageStatuses)[number]}`, typeof messageFields>),
+    ...(Object.fromEntries(callStatuses.map((status) => [`call.${status}`, callFields])) as Record<
       `call.${(typeof callStatuses)[number]}`,
-      typeof call
+      typeof callFields
     >),
   },
   personal: [

@@ -30,7 +30,7 @@ import { crashesMax, decide, type Finding, type Policy } from "./lifecycle.ts";
 import { within } from "./patience.ts";
 import { Search } from "./search.ts";
 import { Settlements } from "./settlements.ts";
-import { driftNoter, type NoteDrift } from "./drift.ts";
+import type { NoteDrift } from "./drift.ts";
 import { limitsOf, Slots, type Offer } from "./slots.ts";
 import { startUpkeep, type Retention } from "./upkeep.ts";
 
@@ -44,6 +44,7 @@ export interface WorkerNeeds {
   readonly registry: Registry;
   readonly identify: Identify;
   readonly onInvalid: OnInvalid;
+  readonly noteDrift: NoteDrift;
   readonly onUnknownType: Policy["onUnknownType"];
   readonly random: () => number;
   readonly handlersMax: number;
@@ -63,7 +64,6 @@ const stableMs = 10_000;
 
 export class Worker {
   readonly #needs: WorkerNeeds;
-  readonly #noteDrift: NoteDrift;
   readonly #settlements: Settlements;
   readonly #leases: Leases;
   readonly #held = new Map<string, Held>();
@@ -86,7 +86,6 @@ export class Worker {
 
   constructor(needs: WorkerNeeds) {
     this.#needs = needs;
-    this.#noteDrift = driftNoter(needs.emit, needs.onInvalid);
     const isLast = (): boolean =>
       this.#state === "closed" || (needs.worksOnDemand && this.#drains === 0);
     this.#settlements = new Settlements({ ...needs, isLast });
@@ -319,7 +318,6 @@ export class Worker {
     const { signal } = held.abort;
     const report = await attempt(held.claim, {
       ...this.#needs,
-      noteDrift: this.#noteDrift,
       source,
       handlers,
       signal,

@@ -53,9 +53,11 @@ function mutatedText(text: string, random: () => number): string {
   if (kind === 0) return "";
   if (kind === 1) return text.slice(0, Math.floor(random() * text.length)).trim();
   if (kind === 2) return (text + text).slice(0, 4000);
-  const letters = [...text].map((letter) =>
-    random() < 0.2 ? String.fromCharCode(32 + Math.floor(random() * printable)) : letter,
-  );
+  const letters = text
+    .split("")
+    .map((letter) =>
+      random() < 0.2 ? String.fromCharCode(32 + Math.floor(random() * printable)) : letter,
+    );
   return letters.join("").trim();
 }
 

@@ -100,7 +100,7 @@ function pairsOf(
 ): readonly (readonly [string, string])[] {
   if (value === null || value === undefined) return [[name, ""]];
   if (Array.isArray(value)) return value.flatMap((one) => pairsOf(`${name}[]`, one, nesting));
-  if (typeof value !== "object") return [[name, String(value)]];
+  if (typeof value !== "object") return [[name, `${value as string | number | boolean}`]];
   return Object.entries(value).flatMap(([field, one]) =>
     pairsOf(nesting === "dots" ? `${name}.${field}` : `${name}[${field}]`, one, nesting),
   );

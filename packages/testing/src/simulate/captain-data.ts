@@ -5,7 +5,15 @@
 
 import { randomUUID } from "node:crypto";
 import { captainDataDelivery } from "../senders/captain-data.ts";
-import { call, serveApi, type Api, type ApiAnswer, type Call, type Tunnel } from "./loopback.ts";
+import {
+  call,
+  serveApi,
+  type Api,
+  type ApiAnswer,
+  type ApiRequest,
+  type Call,
+  type Tunnel,
+} from "./loopback.ts";
 
 export interface CaptainDataOptions {
   /** Default: `test-key`. */
@@ -92,31 +100,14 @@ export async function captainData({
     calls.push(...made);
     return made;
   };
+  const notifyOf = (job: Job): Promise<readonly CaptainDataCall[]> => notify(job, eventOf(job));
   const jobOf = (uid: string): Job => {
     const job = jobs.get(uid);
     if (job === undefined) throw new Error(`there is no job ${uid}`);
     return job;
   };
-  const eventOf = ({ status }: Job): CaptainDataEvent =>
-    ({ running: "created", finished: "succeeded", warning: "failed" } as const)[status];
-
-  const api = await serveApi(async ({ method, path, headers }): Promise<ApiAnswer> => {
-    const isKnown =
-      headers.authorization === `x-api-key ${apiKey}` && headers["x-project-id"] === projectUid;
-    if (!isKnown) return { status: 401, body: { message: "Unauthorized", status_code: 401 } };
-    const [, jobUid, inputs] = /^\/v3\/jobs\/([^/?]+)(\/inputs)?$/.exec(path) ?? [];
-    const [, retried] = /^\/v3\/webhooks\/([^/?]+)\/retry$/.exec(path) ?? [];
-    const job = jobs.get(jobUid ?? retried ?? "");
-    if (job === undefined) return { status: 404, body: { message: "Not found", status_code: 404 } };
-    if (method === "POST" && retried !== undefined) {
-      await notify(job, eventOf(job));
-      return { status: 200, body: { message: "Webhook retried." } };
-    }
-    if (method !== "GET") return { status: 405, body: { message: "Method not allowed" } };
-    return inputs === undefined
-      ? { status: 200, body: statusOf(job, workflowUid) }
-      : { status: 200, body: { inputs: job.inputs.map(inputOf) } };
-  });
+  const account = { apiKey, projectUid, workflowUid, jobs, notify: notifyOf };
+  const api = await serveApi((request) => answerOf(request, account));
   return {
     ...api,
     calls,
@@ -133,13 +124,46 @@ export async function captainData({
       const job = jobOf(jobUid);
       job.inputs = inputs;
       job.status = inputs.every(({ error }) => error !== undefined) ? "warning" : "finished";
-      await notify(job, eventOf(job));
+      await notifyOf(job);
     },
     async retryWebhook(jobUid) {
-      const job = jobOf(jobUid);
-      return await notify(job, eventOf(job));
+      return await notifyOf(jobOf(jobUid));
     },
   };
+}
+
+function eventOf({ status }: Job): CaptainDataEvent {
+  return ({ running: "created", finished: "succeeded", warning: "failed" } as const)[status];
+}
+
+interface Account {
+  readonly apiKey: string;
+  readonly projectUid: string;
+  readonly workflowUid: string;
+  readonly jobs: ReadonlyMap<string, Job>;
+  /** Sends the webhook of what the job is now. */
+  readonly notify: (job: Job) => Promise<unknown>;
+}
+
+async function answerOf(
+  { method, path, headers }: ApiRequest,
+  { apiKey, projectUid, workflowUid, jobs, notify }: Account,
+): Promise<ApiAnswer> {
+  const isKnown =
+    headers["authorization"] === `x-api-key ${apiKey}` && headers["x-project-id"] === projectUid;
+  if (!isKnown) return { status: 401, body: { message: "Unauthorized", status_code: 401 } };
+  const [, jobUid, inputs] = /^\/v3\/jobs\/([^/?]+)(\/inputs)?$/.exec(path) ?? [];
+  const [, retried] = /^\/v3\/webhooks\/([^/?]+)\/retry$/.exec(path) ?? [];
+  const job = jobs.get(jobUid ?? retried ?? "");
+  if (job === undefined) return { status: 404, body: { message: "Not found", status_code: 404 } };
+  if (method === "POST" && retried !== undefined) {
+    await notify(job);
+    return { status: 200, body: { message: "Webhook retried." } };
+  }
+  if (method !== "GET") return { status: 405, body: { message: "Method not allowed" } };
+  return inputs === undefined
+    ? { status: 200, body: statusOf(job, workflowUid) }
+    : { status: 200, body: { inputs: job.inputs.map(inputOf) } };
 }
 
 function statusOf(

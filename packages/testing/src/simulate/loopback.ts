@@ -1,7 +1,12 @@
 /** What simulated providers share: an API on loopback, and calls to webhooks as a provider makes them. */
 
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from "node:http";
 import type { AddressInfo } from "node:net";
 import { send, type OutgoingDelivery } from "../senders/delivery.ts";
 
@@ -27,6 +32,13 @@ export async function call(delivery: OutgoingDelivery, tunnel: Tunnel): Promise<
   }
 }
 
+export interface ApiRequest {
+  readonly method: string;
+  /** With its query. */
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+}
+
 export interface ApiAnswer {
   readonly status: number;
   readonly body: unknown;
@@ -40,11 +52,7 @@ export interface Api {
 
 /** Serves JSON on a free port of loopback. */
 export async function serveApi(
-  answer: (request: {
-    method: string;
-    path: string;
-    headers: IncomingMessage["headers"];
-  }) => ApiAnswer | Promise<ApiAnswer>,
+  answer: (request: ApiRequest) => ApiAnswer | Promise<ApiAnswer>,
 ): Promise<Api> {
   const respond = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
     const { method = "", url = "", headers } = incoming;
