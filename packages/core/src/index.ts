@@ -29,6 +29,15 @@ export {
   type SourceOptions,
 } from "./providers/define-provider.ts";
 export { lookup } from "./providers/lookup.ts";
+export { contentId, eventsIn, secondsOf, type Fields, type Reading } from "./providers/events.ts";
+export {
+  instantOf,
+  readForm,
+  readFormOrJson,
+  readJson,
+  type Content,
+} from "./providers/content.ts";
+export { fieldOf } from "./verify/signing.ts";
 export { anyOf, whenPresent } from "./verify/combine.ts";
 export { hmac, type Hmac } from "./verify/hmac.ts";
 export { certificate, publicKey, type Certificate, type PublicKey } from "./verify/public-key.ts";

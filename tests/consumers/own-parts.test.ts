@@ -1,11 +1,14 @@
-/** The store of `docs/writing-a-store.md`, held to the suite by Node's own runner. */
+/** The store and the provider of the pages on writing one, held to their suites by Node's own runner. */
 
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 
-test("the example of a store of one's own passes the whole suite", () => {
-  const cwd = join(import.meta.dirname, "../../examples/own-store");
+test.each([
+  ["own-store", 100],
+  ["own-provider", 15],
+])("the example %s passes the whole suite", (name, testsMin) => {
+  const cwd = join(import.meta.dirname, "../../examples", name);
   const env = { ...process.env, NODE_OPTIONS: "" };
   const { status, stdout } = spawnSync(process.execPath, ["--test", "--test-reporter=tap"], {
     cwd,
@@ -13,6 +16,6 @@ test("the example of a store of one's own passes the whole suite", () => {
     encoding: "utf8",
   });
   expect(stdout).toMatch(/^# fail 0$/m);
-  expect(Number(/^# pass (\d+)$/m.exec(stdout)?.[1])).toBeGreaterThan(100);
+  expect(Number(/^# pass (\d+)$/m.exec(stdout)?.[1])).toBeGreaterThan(testsMin);
   expect(status).toBe(0);
 });
