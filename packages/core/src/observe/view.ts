@@ -48,7 +48,7 @@ export function viewOf(
     event: withoutQuotes(event, content === undefined ? undefined : hidden),
     delivery: {
       method,
-      target: target.replace(/\?.*$/s, `?${masked}`),
+      target: target.replace(/\?[^]*$/, `?${masked}`),
       account,
       headers: headers.flatMap((name, index) =>
         index % 2 === 0 ? [[name, harmless.test(name) ? (headers[index + 1] ?? "") : masked]] : [],

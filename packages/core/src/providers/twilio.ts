@@ -96,7 +96,7 @@ const portOf = { "https:": "443", "http:": "80" } as const;
 /** The URL as it came, and with its standard port added or left out. */
 function spellings(url: string): readonly string[] {
   const [, scheme = "", host = "", port, rest = ""] =
-    /^(https?:)\/\/((?:\[[^\]]*\])|[^:/?#]*)(?::(\d+))?(.*)$/s.exec(url) ?? [];
+    /^(https?:)\/\/((?:\[[^\]]*\])|[^:/?#]*)(?::(\d+))?([^]*)$/.exec(url) ?? [];
   const standard = portOf[scheme as keyof typeof portOf];
   if (port !== undefined && port !== standard) return [url, `${scheme}//${host}${rest}`];
   return [`${scheme}//${host}${rest}`, `${scheme}//${host}:${standard}${rest}`];
