@@ -11,13 +11,14 @@ import type { Evidence } from "../contracts/verifier.ts";
 import { queryOf, type Delivery, type DeliveryHead } from "../model/delivery.ts";
 import type { NewEvent } from "../model/event.ts";
 import type { Receipt } from "../model/receipt.ts";
-import type { Diagnosis, Verdict } from "../model/verdict.ts";
+import type { Diagnosis } from "../model/verdict.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
 import type { Admission, Pass } from "./admission.ts";
 import * as answers from "./answer.ts";
 import type { Custody } from "./custody.ts";
-import { announcedBytes, headFault, isDirectLoopback, isPrefetch } from "./head.ts";
+import { announcedBytes, headFault, isPrefetch } from "./head.ts";
+import { direct, verify } from "./prove.ts";
 import { deliveryOf, identify, unidentified } from "./identify.ts";
 import { answerChallenge, answerHandshake, type Replied } from "./handshake.ts";
 import { placeOf, routeOf, type Place, type Route } from "./route.ts";
@@ -106,10 +107,10 @@ async function decide(
   if (!methods.some((method) => method === head.method) || isPrefetch(head)) {
     return refused(answers.methodNotAllowed(methods));
   }
-  if (announcedBytes(head) > source.bodyBytesMax) return refused(answers.tooLarge);
-  const isVouchedFor = entrance !== undefined && entrance.gate.headVerifiers.length > 0;
   const fault = entrance && headFault(head, entrance.gate);
   if (fault !== undefined) return refused(fault);
+  if (announcedBytes(head) > source.bodyBytesMax) return refused(answers.tooLarge);
+  const isVouchedFor = entrance !== undefined && entrance.gate.headVerifiers.length > 0;
   const pass = (isVouchedFor ? on.admission : on.unverified).enter();
   if (pass === undefined) return refused(answers.unavailable(on.random));
   try {
@@ -284,46 +285,6 @@ function receiptOf(taken: Taken, event: NewEvent | undefined): Receipt {
   return taken.kind === "taken" && event?.quarantine !== undefined
     ? { kind: "quarantined", key, reason: event.quarantine }
     : { kind: taken.kind, key };
-}
-
-/** All of them must accept; `secret` names the ones that matched, and each is counted. */
-async function verify(
-  gate: Gate,
-  kind: "headVerifiers" | "bodyVerifiers",
-  evidence: Evidence,
-): Promise<Verdict> {
-  const secrets: string[] = [];
-  for (const verifier of gate[kind]) {
-    const later = verifier.verify(evidence);
-    // A promise only where keys are fetched: all others are judged in one turn.
-    const verdict = later instanceof Promise ? await later : later;
-    if (!verdict.ok) return { ok: false, diagnosis: compared(gate, verdict.diagnosis) };
-    if (verdict.secret !== "") secrets.push(verdict.secret);
-  }
-  for (const secret of secrets) {
-    const count = (gate.matches.get(secret)?.count ?? 0) + 1;
-    gate.matches.set(secret, { count, lastAt: evidence.now });
-  }
-  return { ok: true, secret: secrets.join(" ") };
-}
-
-/** A secret that has served before is hardly the wrong one. */
-function compared(gate: Gate, diagnosis: Diagnosis): Diagnosis {
-  if (diagnosis.code !== "mismatch") return diagnosis;
-  const kind =
-    diagnosis.credential === "signature" ? /^(?:secret|publicKey|webhookId|topicArn)#/ : undefined;
-  let matchedBefore = 0;
-  for (const [name, { count }] of gate.matches) {
-    const isOfKind = kind?.test(name) ?? name.startsWith(`${diagnosis.credential}#`);
-    if (isOfKind) matchedBefore += count;
-  }
-  return { ...diagnosis, matchedBefore };
-}
-
-function direct(head: DeliveryHead): Verdict {
-  return isDirectLoopback(head)
-    ? { ok: true, secret: "" }
-    : { ok: false, diagnosis: { code: "exposed", credential: "none" } };
 }
 
 function unread(

@@ -1,0 +1,97 @@
+/** Authentic events that do not fit their schema: by policy, and said once for each source, type and place. */
+
+import type { Signal } from "@webhook-inbox/core";
+import { audata } from "@webhook-inbox/core/providers/audata";
+import { socialData } from "@webhook-inbox/core/providers/socialdata";
+import { describe, expect, test } from "vitest";
+import * as z from "zod";
+import { signedDesk, url } from "../../../tests/support/signed-desk.ts";
+
+const job = (data: string) => ({
+  url: `${url}/t`,
+  body: `{"event":"job_finished","data":${data}}`,
+});
+const driftsOf = (signals: readonly Signal[]) =>
+  signals.flatMap((signal) => (signal.kind === "schema_drift" ? [signal] : []));
+
+describe("an event that does not fit its schema", () => {
+  test("is quarantined, and said once with what was expected and what is there", async () => {
+    const { deliver, signals, states, lines, handled } = await signedDesk(
+      socialData({ token: "t" }),
+    );
+    await deliver(job('{"job_id":1,"status":"success","result":{"datafile_url":7}}'));
+    await deliver(job('{"job_id":2,"status":"success","result":{"datafile_url":8}}'));
+    await deliver(job('{"job_id":3,"status":"success","result":null}'));
+    expect(await states()).toEqual([
+      "quarantined invalid",
+      "quarantined invalid",
+      "quarantined invalid",
+    ]);
+    expect(handled).toEqual([]);
+    expect(driftsOf(signals)).toMatchObject([
+      {
+        event: { type: "job_finished" },
+        path: "result.datafile_url",
+        expected: "string",
+        received: "number",
+        policy: "quarantine",
+      },
+      {
+        event: { type: "job_finished" },
+        path: "result",
+        expected: "object",
+        received: "null",
+        policy: "quarantine",
+      },
+    ]);
+    const said = lines
+      .map(({ message }) => message)
+      .filter((message) => message.includes("schema"));
+    expect(said).toHaveLength(2);
+    expect(said[0]).toContain('at "result.datafile_url": expected string, received number');
+  });
+
+  test("is handled all the same where `onInvalid` says so", async () => {
+    const { deliver, signals, handled } = await signedDesk(socialData({ token: "t" }), {
+      onInvalid: "handle",
+    });
+    await deliver(job('{"job_id":1,"status":"exploded"}'));
+    expect(handled).toMatchObject([{ data: { status: "exploded" }, notes: ["data_invalid"] }]);
+    expect(driftsOf(signals)).toMatchObject([
+      { path: "status", received: "string", policy: "handle" },
+    ]);
+  });
+
+  test("says nothing of its content: neither values, nor names that may be content, nor messages", async () => {
+    const people = z.record(
+      z.string(),
+      z.array(
+        z
+          .string()
+          .refine((text) => text.length < 3, { error: (issue) => `not ${String(issue.input)}` }),
+      ),
+    );
+    const source = audata({ token: "t", events: { "Show.updated": z.object({ people }) } });
+    const { deliver, signals, lines } = await signedDesk(source);
+    await deliver({
+      url: `${url}/t`,
+      body: '{"event":"Show.updated","webhookCallId":"1","people":{"jane@example.com":["secret value"]}}',
+    });
+    expect(driftsOf(signals)).toMatchObject([{ path: "people.?.[]", received: "string" }]);
+    expect(JSON.stringify([signals, lines])).not.toMatch(/jane|secret value/);
+  });
+
+  test("of more places than anybody reads is not said for ever", async () => {
+    const source = audata({
+      token: "t",
+      events: { "Show.updated": z.record(z.string(), z.string()) },
+    });
+    const { deliver, signals } = await signedDesk(source);
+    const names = Object.fromEntries(Array.from({ length: 2000 }, (_, index) => [`n${index}`, 1]));
+    await deliver({
+      url: `${url}/t`,
+      body: JSON.stringify({ ...names, event: "Show.updated", webhookCallId: "1" }),
+    });
+    expect(driftsOf(signals)).toHaveLength(1000);
+  });
+});
