@@ -47,7 +47,8 @@ export async function answerFetch(
   const { status, headers, body } = (await answering) ?? elsewhere;
   // What becomes of the connection is the server's to say.
   const { connection: _, ...own } = headers;
-  return new Response(body, { status, headers: own });
+  // A status that has no content has no body at all.
+  return new Response(body === "" ? null : body, { status, headers: own });
 }
 
 /** Path and query of a URL that has been through a parser. */

@@ -73,7 +73,8 @@ export async function writeNode(res: ServerResponse, answering: Promise<Answer>)
   try {
     const { status, headers, body } = await answering;
     if (res.headersSent || res.destroyed) return;
-    res.writeHead(status, { ...headers, "content-length": body.length });
+    const length = status === 204 ? {} : { "content-length": Buffer.byteLength(body) };
+    res.writeHead(status, { ...headers, ...length });
     res.end(body);
   } catch {
     res.destroy();

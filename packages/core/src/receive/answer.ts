@@ -17,9 +17,17 @@ function answer(status: number, body: string, more: Readonly<Record<string, stri
 const closing = { connection: "close" };
 
 /** What a provider wants to read, word for word. */
-export function replied({ status = 200, contentType = "text/plain", body }: Reply): Answer {
-  return answer(status, body, { "content-type": contentType });
+export function replied(reply: Reply): Answer {
+  const made = answersOf.get(reply);
+  if (made !== undefined) return made;
+  const { status = 200, contentType = "text/plain", body } = reply;
+  const fresh = answer(status, body, { "content-type": contentType });
+  answersOf.set(reply, fresh);
+  return fresh;
 }
+
+/** Nearly every delivery has the same one. */
+const answersOf = new WeakMap<Reply, Answer>();
 export const badRequest: Answer = answer(400, "bad request", closing);
 export const unauthorized: Answer = answer(401, "unauthorized", {
   ...closing,

@@ -64,9 +64,8 @@ export async function answerHandshake(
   delivery: Delivery,
   { fetch, emit }: Pick<Receiving, "fetch" | "emit">,
 ): Promise<Replied | undefined> {
-  if (provider.handshake === undefined) return undefined;
   try {
-    const reply = await provider.handshake(delivery, {
+    const reply = await provider.handshake?.(delivery, {
       fetch: async (url) => {
         const response = await fetch(url, {
           redirect: "error",

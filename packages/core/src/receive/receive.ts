@@ -227,8 +227,10 @@ async function decideAuthentic(
   if (delivery.body.length > identifiedBytesMax && isProved) {
     return await keep(on, accepted, [unidentified(source, delivery, undefined)]);
   }
-  const reply = await answerHandshake(source, delivery, on);
-  if (reply !== undefined) return decided(reply, on);
+  if (source.provider.handshake !== undefined) {
+    const reply = await answerHandshake(source, delivery, on);
+    if (reply !== undefined) return decided(reply, on);
+  }
   const identified = identify(source, delivery);
   if (identified.kind === "nothing") return { answer: accepted, receipts: [{ kind: "nothing" }] };
   if (identified.kind === "unreadable" && !isProved) return refused(answers.badRequest);

@@ -54,6 +54,33 @@ export const answerRows: Rows = {
     assert.doesNotMatch(JSON.stringify(one?.delivery?.headers), /s3cret|blue/);
   },
 
+  async "what a provider wants to read is answered word for word: no content, or another type"({
+    send,
+    kept,
+  }) {
+    const silent = await send({ path: "/webhooks/silent/t0ken", body: "hello" });
+    assert.deepEqual([silent.status, silent.body], [204, ""]);
+    const marked = await send({ path: "/webhooks/marked/t0ken", body: "hello" });
+    assert.deepEqual([marked.status, marked.body], [200, "<Réponse/>"]);
+    assert.deepEqual(marked.headers.get("content-type"), ["text/xml"]);
+    assert.equal((await kept()).length, 2);
+  },
+
+  async "questions are answered: by GET word for word, by POST without content; nothing is kept"(
+    place,
+  ) {
+    const { send, kept } = place;
+    const asked = "/webhooks/asked/t0ken";
+    const answer = await send({ path: `${asked}?token=v3rify&challenge=a.b-c` });
+    assert.deepEqual([answer.status, answer.body], [200, "a.b-c"]);
+    assert.equal((await send({ path: `${asked}?token=wrong&challenge=1` })).status, 401);
+    assert.equal((await send({ path: `${asked}?token=v3rify&challenge=%3Cb%3E` })).status, 400);
+    const ping = await send({ path: asked, body: "ping" });
+    assert.deepEqual([ping.status, ping.body], [204, ""]);
+    await keepsNothing(place);
+    assert.deepEqual(await kept(), []);
+  },
+
   async "a duplicate is answered like the first, and counted"({ send, kept }) {
     for (let n = 0; n < 3; n++) expectAnswer(await send({ path: jobs, body: job(1) }), 200);
     assert.deepEqual(

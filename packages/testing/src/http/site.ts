@@ -8,6 +8,7 @@ import {
   type Inbox,
   type Sources,
   type WebhookEvent,
+  type Reply,
 } from "@webhook-inbox/core";
 import type { WebhooksOptions } from "@webhook-inbox/core/defaults";
 import { memory } from "@webhook-inbox/core/memory";
@@ -66,6 +67,25 @@ const signer = defineProvider({
   parse: ({ body }) => body.length,
 });
 
+/** A provider that wants to read something of its own, and asks before it sends. */
+const answering = (accepted: Reply) =>
+  defineProvider({
+    name: "answering",
+    auth: ["token", "verifyToken"],
+    methods: ["POST"],
+    habits: { redelivers: "automatic", bodyStable: true },
+    accepted,
+    challenge: {
+      credential: "verifyToken",
+      token: (query) => query.get("token") ?? undefined,
+      answer: (query) => ({ body: query.get("challenge") ?? "" }),
+    },
+    handshake: ({ body }) => (body.length === 4 ? { status: 204, body: "" } : undefined),
+    events: {},
+    identify: () => ({ kind: "events", events: [{ id: undefined, type: "any" }] }),
+    parse: ({ body }) => body.length,
+  });
+
 export function signatureOf(body: Uint8Array): string {
   return createHmac("sha256", secret).update(body).digest("hex");
 }
@@ -93,6 +113,9 @@ export function newInbox(): InboxUnderTest {
       runs: captainData({ bearer: "s3cret", headers: { "X-Team": "blue" } }),
       signed: signer({ secret, bodyBytesMax: signedBytesMax }),
       open: socialData({ auth: "none" }),
+      silent: answering({ status: 204, body: "" })({ token }),
+      marked: answering({ contentType: "text/xml", body: "<Réponse/>" })({ token }),
+      asked: answering({ body: "ok" })({ token, verifyToken: "v3rify" }),
     },
     limits: { bodyBytesMax: 100_000, inFlightBytesMax: 8 * signedBytesMax },
     logger: {
