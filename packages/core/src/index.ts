@@ -34,6 +34,7 @@ export {
   instantOf,
   readForm,
   readFormOrJson,
+  readPayloadOrJson,
   readJson,
   type Content,
 } from "./providers/content.ts";

@@ -22,7 +22,8 @@ test("data has the type of its event, without a cast", () => {
     expectTypeOf(type).toEqualTypeOf<"job_finished">();
     expectTypeOf(data).toEqualTypeOf<SocialDataJob>();
     if (data.status === "success") expectTypeOf(data.result.datafile_url).toEqualTypeOf<string>();
-    if (data.status === "error") expectTypeOf(data.message).toEqualTypeOf<string | undefined>();
+    if (data.status === "error")
+      expectTypeOf(data.message).toEqualTypeOf<string | null | undefined>();
   });
   inbox.on("audata", "Listener.updated", { name: "x", timeoutMs: 5 }, ({ data }, ctx) => {
     expectTypeOf(data.sender).toEqualTypeOf<AudataListener>();

@@ -118,6 +118,7 @@ const suites: Readonly<Record<string, Omit<ProviderSuiteOptions, "test">>> = {
       {
         body: '{"data":{"deleted":true,"id":"user_1","object":"user"},"object":"event","type":"user.deleted"}',
         types: ["user.deleted"],
+        ids: ["msg_1"],
       },
     ],
     toleranceMs: 300_000,
@@ -221,7 +222,29 @@ const suites: Readonly<Record<string, Omit<ProviderSuiteOptions, "test">>> = {
     secrets: [publicKeyText("ec"), publicKeyText("ec")],
     source: (publicKey) => sendgrid({ publicKey }),
     sign: ({ secret, ...given }) => sign.sendgrid({ ...given, privateKey: keyOf(secret) }),
-    examples: [{ body: sendgridBatch, types: ["processed", "bounce"], ids: ["e1", "e2"] }],
+    examples: [
+      {
+        body: sendgridBatch,
+        types: ["processed", "bounce"],
+        ids: ["e1", "e2"],
+        data: [
+          {
+            email: "a@example.com",
+            event: "processed",
+            sg_event_id: "e1",
+            timestamp: 1_600_112_492,
+          },
+          {
+            email: "b@example.com",
+            event: "bounce",
+            sg_event_id: "e2",
+            timestamp: 1_600_112_493,
+            reason: "550",
+          },
+        ],
+        personal: ["a@example.com", "550"],
+      },
+    ],
   },
   PayPal: {
     secrets: ["8PT597110X687430LKGECATA", "1JE4291016473214C"],
@@ -258,7 +281,15 @@ const suites: Readonly<Record<string, Omit<ProviderSuiteOptions, "test">>> = {
     source: (secret) => mailgun({ secret }),
     sign: ({ body, ...given }) =>
       sign.mailgun({ ...given, body: JSON.parse(body), token: "t".repeat(50) }),
-    examples: [{ body: mailgunRecord, types: ["delivered"], ids: ["t".repeat(50)] }],
+    examples: [
+      {
+        body: mailgunRecord,
+        types: ["delivered"],
+        ids: ["t".repeat(50)],
+        data: [JSON.parse(mailgunRecord)],
+        personal: ["a@example.com"],
+      },
+    ],
     coversBody: false,
   },
   Discord: {

@@ -8,6 +8,7 @@ import {
   retryAdvice,
 } from "@webhook-inbox/core/providers/captain-data";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
+import { memory } from "@webhook-inbox/core/memory";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { simulate } from "@webhook-inbox/testing/simulate";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -89,6 +90,70 @@ describe("SocialData", () => {
     const call = await provider.finishJob(provider.startJob(), { status: "success" });
     expect(call).toMatchObject({ status: undefined });
     expect(provider.calls).toHaveLength(1);
+  });
+});
+
+describe("SocialData's monitors", () => {
+  const seen = {
+    event: "new_tweet",
+    data: { id_str: "7", full_text: "hello" },
+    meta: { monitor_id: "m", monitor_type: "user_tweets" },
+  } as const;
+
+  test("are signed with the secret, and with the literal NULL while there is none", async () => {
+    const store = memory({ acceptLoss: true });
+    const inbox = createInbox({
+      store,
+      sources: { socialdata: socialData({ secret: "s3cret-of-account", requireSignature: true }) },
+      logger: false,
+    });
+    const { url } = await serve(inbox);
+    const provider = await simulate.socialData();
+    onTestFinished(() => provider.close());
+    provider.saveSettings({ webhookUrl: `${url}/webhooks/socialdata` });
+    expect(await provider.monitorSaw(seen)).toMatchObject({ status: 401, ok: false });
+    provider.setSecret("s3cret-of-account");
+    expect(await provider.monitorSaw(seen)).toMatchObject({ status: 200, ok: true });
+    expect(await provider.finishJob(provider.startJob(), { status: "success" })).toMatchObject({
+      status: 401,
+    });
+  });
+
+  test("an unsigned id of a request is nobody's word: the same sight is one event", async () => {
+    const { tunnel, handled, inbox } = await receiver();
+    const provider = await simulate.socialData({ tunnel });
+    onTestFinished(() => provider.close());
+    provider.saveSettings({ webhookUrl: `${host}/webhooks/socialdata/t` });
+    await provider.monitorSaw(seen);
+    await provider.monitorSaw(seen);
+    await inbox.idle();
+    expect(handled.map(({ id }) => id)).toEqual(["new_tweet:m:7"]);
+  });
+});
+
+test("a job of SocialData ends once", async () => {
+  const provider = await simulate.socialData();
+  onTestFinished(() => provider.close());
+  const job = provider.startJob();
+  await provider.finishJob(job, { status: "error" });
+  await expect(provider.finishJob(job, { status: "success" })).rejects.toThrow("has ended");
+  expect(() => provider.processJob(job)).toThrow("has ended");
+});
+
+test("a receiver that answers 201 has failed, and one that hangs is given up", async () => {
+  const created = await listen((_, response) => response.writeHead(201).end());
+  const hanging = await listen(() => undefined);
+  const provider = await simulate.socialData({ timeoutMs: 100 });
+  onTestFinished(() => provider.close());
+  provider.saveSettings({ webhookUrl: created.url });
+  expect(await provider.finishJob(provider.startJob(), { status: "success" })).toMatchObject({
+    status: 201,
+    ok: false,
+  });
+  provider.saveSettings({ webhookUrl: hanging.url });
+  expect(await provider.finishJob(provider.startJob(), { status: "success" })).toMatchObject({
+    status: undefined,
+    ok: false,
   });
 });
 
@@ -181,13 +246,26 @@ describe("Captain Data", () => {
       "404: profile not found": "never",
       "The resource is inaccessible": "never",
       "Invalid LinkedIn URL": "never",
+      "Invalid LinkedIn profile URL": "never",
       "Incorrect input": "never",
+      "incorrect inputs": "never",
+      "The input is invalid": "never",
+      "URL is malformed": "never",
+      "400 Bad Request": "never",
       "Invalid session cookie": "after_fix",
+      "cookie not found": "after_fix",
+      "Invalid input: session expired": "after_fix",
       "You were logged out of LinkedIn": "after_fix",
+      "account needs to be reconnected": "after_fix",
       "API timeout": "retry",
       "Request timed out": "retry",
+      "Timeout: profile not found in 30s": "retry",
       "503 Service Unavailable": "retry",
+      "Internal server error": "retry",
+      ECONNRESET: "retry",
       "Error while completing action: cannot re-send connection request yet.": "unknown",
+      "Limit of 500 connections reached": "unknown",
+      "Catalog entry missing": "unknown",
     };
     await provider.finishJob(
       job,
@@ -196,9 +274,31 @@ describe("Captain Data", () => {
     const inputs = await api.inputs(job);
     expect(inputs.map(retryAdvice)).toEqual(Object.values(reasons));
     expect(retryAdvice({ error: { status_code: 404, message: "gone" } })).toBe("never");
+    expect(retryAdvice({ errors: [{ message: "API timeout" }] })).toBe("retry");
+    expect(retryAdvice({ input: { message: "your session, 404" }, error: "API timeout" })).toBe(
+      "retry",
+    );
+    expect(retryAdvice({ status: "succeeded", message: "profile: not found" })).toBe("unknown");
+    expect(retryAdvice(undefined)).toBe("unknown");
     expect(retryAdvice({ input: { url: "https://x/timeout" }, status: "succeeded" })).toBe(
       "unknown",
     );
+  });
+
+  test("its custom headers are sent as they are set, the content type among them", async () => {
+    const { tunnel, inbox } = await receiver();
+    const provider = await simulate.captainData({ tunnel });
+    onTestFinished(() => provider.close());
+    provider.addWebhook({
+      event: "created",
+      url: `${host}/webhooks/captain-data`,
+      headers: { Authorization: "Bearer key", "Content-Type": "text/plain" },
+    });
+    await provider.startJob();
+    const { events } = await inbox.list();
+    const { delivery } = (await inbox.get(events[0]?.key ?? "")) ?? {};
+    expect(delivery?.headers.join()).toMatch(/content-type,text\/plain(?:,|$)/i);
+    await expect(provider.finishJob(await provider.startJob(), [])).rejects.toThrow("at least one");
   });
 
   test("its API's errors have a code and say what was asked, without the key", async () => {
@@ -214,7 +314,8 @@ describe("Captain Data", () => {
     expect(error).toMatchObject({ code: "PROVIDER_FAILED" });
     expect(String(error)).not.toContain("hush");
     const { url } = await listen((_, response) => response.end("<html>"));
-    const odd = captainDataApi({ apiKey: "k", projectUid: "p", baseUrl: url });
+    expect(() => captainDataApi({ apiKey: "", projectUid: "p" })).toThrow("apiKey is not set");
+    const odd = captainDataApi({ apiKey: "k", projectUid: "p", baseUrl: `${url}/` });
     await expect(odd.inputs("a")).rejects.toThrow("answered no JSON");
   });
 });

@@ -79,14 +79,14 @@ describe("a view", () => {
     });
   });
 
-  test("of SocialData's monitors hides people and what they say, not the ids", async () => {
+  test("of SocialData's monitors hides all that they saw", async () => {
     const body =
       '{"event":"new_tweet","data":{"id_str":"7","full_text":"hello","user":{"name":"N"},"quoted_status":{"user":{"name":"M"}}},"meta":{"monitor_id":"m"}}';
     const { content } = await viewed(socialData({ token }), { url: tokenUrl, body });
     expect(content).toEqual({
       event: "new_tweet",
       data: {
-        id_str: "7",
+        id_str: "***",
         full_text: "***",
         user: { name: "***" },
         quoted_status: { user: { name: "***" } },
@@ -174,6 +174,50 @@ describe("a view", () => {
     });
     expect(text).not.toContain("jane");
     expect(view?.event.history[0]?.failures[0]?.message).toBe("cannot read ***, id 5");
+  });
+
+  test("of JSON under the content type of a form, of values at the root, and of a wrapped body", async () => {
+    const form = { "content-type": "application/x-www-form-urlencoded" };
+    const auth = { authorization: "Bearer b" };
+    const failed = '{"job_uid":"1","error":"jane@example.com"}';
+    for (const [headers, body] of [
+      [form, failed],
+      [form, "payload=%22jane@example.com%22"],
+      [form, "payload=jane@example.com"],
+      [{}, '"jane@example.com"'],
+      [{}, `[${failed}]`],
+      [{}, '{"jane@example.com":1}'],
+    ] as const) {
+      const { text } = await viewed(captainData({ bearer: "b" }), {
+        headers: { ...auth, ...headers },
+        body,
+      });
+      expect(text, body).not.toContain("jane");
+    }
+  });
+
+  test("of a query behind a second question mark, and of a message that quotes a number", async () => {
+    const { text } = await viewed(audata({ token }), {
+      method: "GET",
+      url: `${url}?token=${token}?event=a.b&webhookCallId=1&sender[first_name]=Jane`,
+    });
+    expect(text).not.toContain("Jane");
+    const provider = defineProvider({
+      name: "own",
+      auth: ["token"],
+      methods: ["POST"],
+      habits: { redelivers: "never", bodyStable: true },
+      events: {},
+      identify: () => ({ kind: "events", events: [{ id: "1", type: "a" }] }),
+      parse: () => {
+        throw new Error("cannot call 412123123");
+      },
+    });
+    const called = await viewed(provider({ token }), {
+      url: tokenUrl,
+      body: '{"phone":412123123}',
+    });
+    expect(called.text).not.toContain("412123123");
   });
 
   test("of an unknown key is undefined", async () => {

@@ -43,7 +43,7 @@ export type Signal =
       readonly kind: "schema_drift";
       /** The first that it was seen in. */
       readonly event: EventName;
-      /** Names joined with dots, `[]` for an index, `?` for a name that may be content; empty for the data as a whole. */
+      /** Names joined with dots, `[]` for an index, `*` for one that its schema does not name; empty for the data as a whole. */
       readonly path: string;
       /** What the schema wants there, where it says so in a word. */
       readonly expected?: string;

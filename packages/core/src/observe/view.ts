@@ -41,7 +41,9 @@ export function viewOf(
 ): EventView {
   if (delivery === undefined) return { event: withoutQuotes(event, []), delivery: undefined };
   const hidden: string[] = [];
-  const content = contentOf(delivery, masking(personal, hidden));
+  // What nobody could read holds its persons in other places than those that are known.
+  const isKnown = event.identified && event.reason !== "unidentified";
+  const content = contentOf(delivery, masking(isKnown ? personal : everything, hidden));
   const { method, target, account, headers, body, reconstructed, verifiedWith, receivedAt } =
     delivery;
   return {
@@ -102,12 +104,13 @@ function masking(personal: readonly string[], hidden: string[]): Mask {
     if (Array.isArray(value)) return value.map((one, index) => mask([...path, String(index)], one));
     if (typeof value === "object" && value !== null) {
       return Object.fromEntries(
-        Object.entries(value).map(([name, one]) => [name, mask([...path, name], one)]),
+        Object.entries(value).map(([name, one]) => [shown(name), mask([...path, name], one)]),
       );
     }
     if (value === null || value === undefined || value === "") return value;
-    if (!isAt(path, hiding) || isAt(path, excepted)) return value;
-    if (typeof value === "string") hidden.push(value);
+    const isShown = path.length > 0 && (!isAt(path, hiding) || isAt(path, excepted));
+    if (isShown) return value;
+    hidden.push(String(value as string | number | boolean));
     return masked;
   };
   return mask;
@@ -115,34 +118,40 @@ function masking(personal: readonly string[], hidden: string[]): Mask {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-function contentOf(delivery: Delivery, mask: Mask): unknown {
-  if (delivery.method === "GET") return fieldsOf(queryOf(delivery.target), mask);
-  const type = headerOf(delivery.headers, "content-type") ?? "";
+/** The content as providers read it: JSON whatever its type says, else a form. */
+function contentOf({ method, target, headers, body }: Delivery, mask: Mask): unknown {
   try {
-    const text = utf8.decode(delivery.body);
-    return /^application\/x-www-form-urlencoded\b/i.test(type)
-      ? fieldsOf(text, mask)
-      : mask([], JSON.parse(text));
+    if (method === "GET") return fieldsOf(queryOf(target), mask);
+    const text = utf8.decode(body);
+    const type = headerOf(headers, "content-type") ?? "";
+    const isForm = /^application\/x-www-form-urlencoded\b/i.test(type);
+    return isForm && !/^\s*[[{]/.test(text) ? fieldsOf(text, mask) : mask([], JSON.parse(text));
   } catch {
     // Not readable, or nested too deep to be looked at.
     return undefined;
   }
 }
 
-/** Fields of a form by their names; `sender[email]` and `sender.email` are one path. */
+/** Fields of a form by their names; `sender[email]` and `sender.email` are one path. A second `?` begins further ones. */
 function fieldsOf(form: string, mask: Mask): Readonly<Record<string, unknown>> {
   return Object.fromEntries(
-    [...new URLSearchParams(form)].map(([name, value]) => {
+    [...new URLSearchParams(form.replaceAll("?", "&"))].map(([name, value]) => {
       const path = name.split(/[.[\]]+/).filter(Boolean);
-      return [name, name === "payload" ? payloadOf(value, mask) : mask(path, value)];
+      const read = name === "payload" ? payloadOf(value, mask) : mask(path, value);
+      return [path.map(shown).join("."), read];
     }),
   );
+}
+
+/** Names that could be content are masked as well. */
+function shown(name: string): string {
+  return /^[\w$:-]{1,64}$/.test(name) ? name : masked;
 }
 
 function payloadOf(value: string, mask: Mask): unknown {
   try {
     return mask([], JSON.parse(value));
   } catch {
-    return mask(["payload"], value);
+    return masked;
   }
 }

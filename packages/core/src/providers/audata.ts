@@ -148,7 +148,12 @@ export const audata: SourceFactory<AudataEvents, "token"> = defineProvider({
   tokenInQuery: true,
   // Records are about people, but for what tells them apart and when they changed.
   personal: [
-    "sender",
+    "*",
+    "!event",
+    "!sentAt",
+    "!station",
+    "!sender_id",
+    "!webhookCallId",
     "!sender.id",
     "!sender.station_id",
     "!sender.listener_id",

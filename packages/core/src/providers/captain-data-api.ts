@@ -44,10 +44,15 @@ const jobUidPattern = /^[A-Za-z0-9_-]{1,128}$/;
  *
  * @example
  * const api = captainDataApi({ apiKey, projectUid });
- * const lost = (await api.inputs(jobUid)).filter((input) => retryAdvice(input) !== "never");
+ * const again = (await api.inputs(jobUid)).filter((input) => retryAdvice(input) === "retry");
  */
 export function captainDataApi(options: CaptainDataApiOptions): CaptainDataApi {
-  const { apiKey, projectUid, baseUrl = baseUrlDefault, fetch = globalThis.fetch } = options;
+  const { apiKey, projectUid, fetch = globalThis.fetch } = options;
+  const baseUrl = (options.baseUrl ?? baseUrlDefault).replace(/\/+$/, "");
+  for (const [name, value] of Object.entries({ apiKey, projectUid })) {
+    if (typeof value === "string" && value !== "") continue;
+    throw new WebhookInboxError("CREDENTIAL_INVALID", `captainDataApi: ${name} is not set.`);
+  }
   const ask = async (method: string, path: string): Promise<unknown> => {
     let response: Response;
     try {
@@ -124,38 +129,49 @@ function failed(method: string, path: string, what: string, cause?: unknown): We
 /**
  * Whether a failed input, or the error of a failed job, is worth a retry. "Do not retry: 404 errors or incorrect inputs.
  * Retry possible: temporary issues such as API timeouts or invalid session cookies." The texts of errors are not
- * documented, so words are looked for; what holds none of them is `unknown`.
+ * documented, so words are looked for in what stands under `error`, `reason`, `message` and the like, never in the input's own
+ * content; what holds none of them is `unknown`.
  */
 export function retryAdvice(input: unknown): RetryAdvice {
-  const words = wordsOf(input, 0).join(" ");
-  if (
-    /\b404\b|not[ _-]?found|inaccessible|(?:incorrect|invalid|malformed|improper\w*)[ _-](?:\w+[ _-])?(?:inputs?|urls?|formats?)/i.test(
-      words,
-    )
-  ) {
-    return "never";
-  }
-  if (
-    /cookie|session|unauthori[sz]ed|authenticat|log(?:ged)?[ _-]?(?:in|out)|\b401\b/i.test(words)
-  ) {
-    return "after_fix";
-  }
-  return /time[ds]?[ _-]?out|temporar|rate[ _-]?limit|too many requests|\b(?:429|5\d\d)\b/i.test(
-    words,
-  )
-    ? "retry"
-    : "unknown";
+  const words = reasonsIn(input, 0).join(" | ");
+  return advices.find(([, pattern]) => pattern.test(words))?.[0] ?? "unknown";
 }
 
-const depthMax = 4;
-/** Names under which an error or a status stands; others are the input's own content. */
-const reasonPattern = /error|reason|message|status|code|label/i;
+/** In this order: an invalid cookie is no invalid input, and a time-out of a profile that was not found a time-out. */
+const advices: readonly (readonly [RetryAdvice, RegExp])[] = [
+  [
+    "after_fix",
+    /\bcookies?\b|\bsessions?\b|unauthori[sz]ed|authenticat|\blog(?:ged)?[ _-]?(?:in|out)\b|\b401\b|reconnect/i,
+  ],
+  [
+    "retry",
+    /\btime[ds]?[ _-]?out|temporar|rate[ _-]?limit|too many requests|service unavailable|internal server error|bad gateway|ECONN|(?:^|\b(?:status|code|http|error)\W{0,3})(?:429|5\d\d)\b|\b5\d\d (?:error|service|internal|bad)/i,
+  ],
+  [
+    "never",
+    /\b404\b|not[ _-]?found|inaccessible|\b400\b|bad request|(?:incorrect|invalid|malformed|improper\w*|wrong)\b[^|]{0,40}\b(?:inputs?|urls?|formats?)\b|\b(?:inputs?|urls?|formats?)\b[^|]{0,40}\b(?:incorrect|invalid|malformed|improper\w*|wrong)\b/i,
+  ],
+];
 
-function wordsOf(value: unknown, depth: number, isReason = !isRecord(value)): readonly string[] {
-  if (typeof value === "string" || typeof value === "number")
-    return isReason ? [String(value)] : [];
-  if (!isRecord(value) || depth > depthMax) return [];
+const reasonPattern = /^(?:errors?|error_\w+|reason|message|status_code|code)$/i;
+const depthMax = 4;
+
+/** Texts of a reason: the value itself, or what stands under the names of reasons, at any depth below the first. */
+function reasonsIn(value: unknown, depth: number): readonly string[] {
+  if (typeof value === "string" || typeof value === "number") return [String(value)];
+  if (depth > depthMax || typeof value !== "object" || value === null) return [];
+  if (Array.isArray(value)) return value.flatMap((one) => reasonsIn(one, depth + 1));
+  if (!hasFailed(value)) return [];
   return Object.entries(value).flatMap(([name, one]) =>
-    wordsOf(one, depth + 1, isReason && depth > 0 ? true : reasonPattern.test(name)),
+    reasonPattern.test(name) ? reasonsIn(one, depth + 1) : [],
+  );
+}
+
+/** One that says it has succeeded has no reason, whatever its message quotes. */
+function hasFailed(input: object): boolean {
+  const status: unknown = "status" in input ? input.status : undefined;
+  return (
+    typeof status !== "string" ||
+    !/^(?:success|succeeded|finished|completed|done|ok)$/i.test(status)
   );
 }

@@ -28,7 +28,13 @@ export interface CaptainDataJob {
   /** "Default message based on failure or success." */
   readonly message?: string | null | undefined;
   /** Null or absent on success. */
-  readonly error?: string | Readonly<Record<string, unknown>> | null | undefined;
+  readonly error?:
+    | string
+    | Readonly<Record<string, unknown>>
+    | readonly unknown[]
+    | boolean
+    | null
+    | undefined;
   readonly project_uid?: string | null | undefined;
   readonly recipe_ref?: string | null | undefined;
   readonly job_ref?: string | null | undefined;
@@ -53,13 +59,15 @@ export type CaptainDataEvents = {
 type JobEvent = "created" | "succeeded" | "failed";
 const jobEvents: readonly JobEvent[] = ["created", "succeeded", "failed"];
 
-const text = z.string().nullish();
+/** Uids are texts in all examples; numbers are read as such. */
+const uid = z.union([z.string(), z.number().transform(String)]);
+const text = uid.nullish();
 
 const job: z.ZodType<CaptainDataJob> = z.looseObject({
-  job_uid: z.string(),
+  job_uid: uid,
   uid: text,
   message: text,
-  error: z.union([z.string(), z.looseObject({})]).nullish(),
+  error: z.union([z.string(), z.looseObject({}), z.array(z.unknown()), z.boolean()]).nullish(),
   project_uid: text,
   recipe_ref: text,
   job_ref: text,
@@ -83,14 +91,14 @@ export const captainData: SourceFactory<
   segments: jobEvents,
   // Messages may quote profiles and addresses; names may be those of people and campaigns.
   personal: [
-    "error",
-    "message",
-    "job_name",
-    "workflow_name",
-    "project_uid",
-    "input",
-    "results",
-    "custom_data",
+    "*",
+    "!uid",
+    "!job_uid",
+    "!recipe_ref",
+    "!job_ref",
+    "!workflow_uid",
+    "!run.run_uid",
+    "!run.status",
   ],
   habits: {
     // "To retry a webhook, use the Retry Webhook endpoint" or its window: by hand. Automatic retries are not documented.
@@ -135,12 +143,18 @@ function typeOf(
   const header = headerOf(delivery.headers, "x-webhook-event")?.trim().toLowerCase();
   const wired = jobEvents.find((event) => event === (delivery.segment ?? header));
   const hasError = !isBlank(body["error"]);
-  const said = typeOfMessage(body["message"]) ?? (hasError ? "failed" : undefined);
+  const named = ["event", "type", "status"].map((name) => typeOfName(body[name])).find(Boolean);
+  const said = named ?? typeOfMessage(body["message"]) ?? (hasError ? "failed" : undefined);
   const type = wired ?? said ?? typeOfWords(body["message"]) ?? "unknown";
   const notes: Note[] = [];
   if (type === "succeeded" && hasError) notes.push("partial_success");
   if (wired !== undefined && said !== undefined && wired !== said) notes.push("type_disagreement");
   return { type, notes };
+}
+
+/** No key of the body names its event; if one ever does, it counts. */
+function typeOfName(value: unknown): JobEvent | undefined {
+  return jobEvents.find((event) => value === event || value === `job.${event}`);
 }
 
 function typeOfMessage(message: unknown): JobEvent | undefined {
@@ -155,4 +169,6 @@ function typeOfWords(message: unknown): JobEvent | undefined {
   return /creat|start|launch/i.test(message) ? "created" : undefined;
 }
 
-const isBlank = (value: unknown): boolean => value === undefined || value === null || value === "";
+const isBlank = (value: unknown): boolean =>
+  [undefined, null, "", false].includes(value as null) ||
+  (Array.isArray(value) && value.length === 0);

@@ -14,14 +14,14 @@ export interface ClerkEvent<Data> {
   readonly object: "event";
   readonly data: Data;
   /** Milliseconds since 1970. */
-  readonly timestamp?: number | undefined;
-  readonly instance_id?: string | undefined;
+  readonly timestamp?: number | null | undefined;
+  readonly instance_id?: string | null | undefined;
   readonly [key: string]: unknown;
 }
 
 export interface ClerkResource {
   readonly id: string;
-  readonly object?: string | undefined;
+  readonly object?: string | null | undefined;
   readonly [key: string]: unknown;
 }
 
@@ -39,7 +39,7 @@ export interface ClerkUser extends ClerkResource {
 
 /** What is left of a deleted resource. */
 export interface ClerkDeleted {
-  readonly id?: string | undefined;
+  readonly id?: string | null | undefined;
   readonly deleted: boolean;
   readonly [key: string]: unknown;
 }
@@ -47,7 +47,7 @@ export interface ClerkDeleted {
 const text = z.string().nullish();
 const user: z.ZodType<ClerkUser> = z.looseObject({
   id: z.string(),
-  object: z.string().optional(),
+  object: z.string().nullish(),
   email_addresses: z.array(z.looseObject({ id: z.string(), email_address: z.string() })),
   primary_email_address_id: text,
   first_name: text,
@@ -56,10 +56,10 @@ const user: z.ZodType<ClerkUser> = z.looseObject({
 });
 const resource: z.ZodType<ClerkResource> = z.looseObject({
   id: z.string(),
-  object: z.string().optional(),
+  object: z.string().nullish(),
 });
 const gone: z.ZodType<ClerkDeleted> = z.looseObject({
-  id: z.string().optional(),
+  id: z.string().nullish(),
   deleted: z.boolean(),
 });
 
@@ -68,8 +68,8 @@ function event<Data>(data: z.ZodType<Data>): z.ZodType<ClerkEvent<Data>> {
     type: z.string(),
     object: z.literal("event"),
     data,
-    timestamp: z.number().optional(),
-    instance_id: z.string().optional(),
+    timestamp: z.number().nullish(),
+    instance_id: z.string().nullish(),
   });
 }
 
@@ -112,7 +112,16 @@ export const clerk: SourceFactory<ClerkEvents, "secret" | "token"> = defineProvi
     "organizationMembership.updated": event(resource),
     "organizationMembership.deleted": event(resource),
   },
-  personal: ["data", "event_attributes", "!data.id", "!data.object", "!data.deleted"],
+  personal: [
+    "*",
+    "!type",
+    "!object",
+    "!timestamp",
+    "!instance_id",
+    "!data.id",
+    "!data.object",
+    "!data.deleted",
+  ],
   ...eventsIn({
     type: ({ type }) => type,
     id: (_, delivery) => standardId(delivery),

@@ -55,14 +55,21 @@ export function readForm(delivery: Delivery): Content {
   }
 }
 
-/** A form with JSON in its field `payload`, a form, or JSON, by the content type. */
+/** A form, by its content type or of a GET, or JSON. */
 export function readFormOrJson(delivery: Delivery): Content {
   const type = headerOf(delivery.headers, "content-type") ?? "";
   const isForm = delivery.method === "GET" || /^application\/x-www-form-urlencoded\b/i.test(type);
-  if (!isForm) return readJson(delivery);
-  const form = readForm(delivery);
-  const payload = form.ok && isRecord(form.value) ? form.value["payload"] : undefined;
-  if (typeof payload !== "string") return form;
+  return isForm ? readForm(delivery) : readJson(delivery);
+}
+
+/** JSON, which may also stand in the field `payload` of a form; a form without that field as it is. */
+export function readPayloadOrJson(delivery: Delivery): Content {
+  const read = readFormOrJson(delivery);
+  const type = headerOf(delivery.headers, "content-type") ?? "";
+  const payload = read.ok && isRecord(read.value) ? read.value["payload"] : undefined;
+  if (typeof payload !== "string" || !/^application\/x-www-form-urlencoded\b/i.test(type)) {
+    return read;
+  }
   try {
     return { ok: true, value: JSON.parse(payload) as unknown };
   } catch {

@@ -82,10 +82,16 @@ export const discord: SourceFactory<DiscordEvents, "publicKey" | "token"> = defi
     ENTITLEMENT_DELETE: event,
     QUEST_USER_ENROLLMENT: event,
   },
-  personal: ["event.data"],
+  personal: ["*", "!version", "!application_id", "!type", "!event.type", "!event.timestamp"],
   ...eventsIn({
     type: (body) => fieldOf(body, "event", "type"),
     id: (body) => contentId(body),
-    occurredAt: (body) => instantOf(fieldOf(body, "event", "timestamp")),
+    occurredAt: (body) => utcOf(fieldOf(body, "event", "timestamp")),
   }),
 });
+
+/** Its examples have no zone, and mean UTC. */
+function utcOf(time: unknown): number | undefined {
+  const isBare = typeof time === "string" && /T[\d:.]+$/.test(time);
+  return instantOf(isBare ? `${time}Z` : time);
+}

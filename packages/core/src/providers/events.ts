@@ -13,7 +13,10 @@ export interface Reading {
   readonly content?: (delivery: Delivery) => Content;
   /** The records of a delivery that holds several events; undefined for content that is none. Default: it is one record. */
   readonly items?: (content: unknown, delivery: Delivery) => readonly Fields[] | undefined;
-  /** The event's type: a text that is not empty, or the delivery is quarantined as `unidentified`. */
+  /**
+   * The event's type: a text that is not empty. Without one the delivery is quarantined as `unidentified`; a record among
+   * several is an event of the type `unknown` then, so that the others are taken.
+   */
   readonly type: (item: Fields, delivery: Delivery) => unknown;
   /**
    * The provider's id of the event, not that of a resource it speaks of. Without one (no text, or an empty one) an event of
@@ -71,10 +74,12 @@ function valueOf(content: Content): unknown {
 }
 
 function identityOf(reading: Reading, item: Fields, delivery: Delivery): Identity | undefined {
-  const type = reading.type(item, delivery);
-  if (typeof type !== "string" || type === "") return undefined;
-  const id = idOf(reading.id(item, delivery));
   const isOneOfSeveral = reading.items !== undefined;
+  const found = reading.type(item, delivery);
+  const isTyped = typeof found === "string" && found !== "";
+  if (!isTyped && !isOneOfSeveral) return undefined;
+  const type = isTyped ? found : "unknown";
+  const id = idOf(reading.id(item, delivery));
   return {
     id: id ?? (isOneOfSeveral ? contentId(item) : undefined),
     type,

@@ -6,7 +6,7 @@
 import * as z from "zod";
 import { headerOf } from "../model/delivery.ts";
 import { hmac } from "../verify/hmac.ts";
-import { readFormOrJson } from "./content.ts";
+import { readPayloadOrJson } from "./content.ts";
 import { defineProvider, type SourceFactory } from "./define-provider.ts";
 import { eventsIn } from "./events.ts";
 
@@ -156,18 +156,22 @@ export const github: SourceFactory<GitHubEvents, "secret" | "token"> = definePro
     "installation_repositories.removed": payload,
   },
   personal: [
-    "sender",
-    "pusher",
-    "commits",
-    "head_commit",
-    "issue",
-    "pull_request",
-    "comment",
-    "review",
+    "*",
+    "!action",
+    "!ref",
+    "!before",
+    "!after",
+    "!number",
+    "!hook_id",
+    "!repository.id",
+    "!repository.full_name",
+    "!installation.id",
+    "!issue.number",
+    "!pull_request.number",
   ],
   ...eventsIn({
     // The content type set at the webhook is JSON, or a form with JSON in `payload`.
-    content: readFormOrJson,
+    content: readPayloadOrJson,
     type({ action }, { headers }) {
       const event = headerOf(headers, "x-github-event") ?? "";
       return event === "" || typeof action !== "string" ? event : `${event}.${action}`;

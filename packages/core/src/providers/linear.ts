@@ -14,14 +14,14 @@ import { eventsIn } from "./events.ts";
 export interface LinearEvent {
   readonly action: string;
   readonly type: string;
-  readonly createdAt?: string | undefined;
+  readonly createdAt?: string | null | undefined;
   readonly data: { readonly [key: string]: unknown };
   readonly url?: string | null | undefined;
   readonly actor?: { readonly [key: string]: unknown } | null | undefined;
   /** Of `update`: what the changed fields were before. */
   readonly updatedFrom?: { readonly [key: string]: unknown } | null | undefined;
-  readonly organizationId?: string | undefined;
-  readonly webhookId?: string | undefined;
+  readonly organizationId?: string | null | undefined;
+  readonly webhookId?: string | null | undefined;
   /** Milliseconds since 1970. */
   readonly webhookTimestamp: number;
   readonly [key: string]: unknown;
@@ -30,13 +30,13 @@ export interface LinearEvent {
 const event: z.ZodType<LinearEvent> = z.looseObject({
   action: z.string(),
   type: z.string(),
-  createdAt: z.string().optional(),
+  createdAt: z.string().nullish(),
   data: z.looseObject({}),
   url: z.string().nullish(),
   actor: z.looseObject({}).nullish(),
   updatedFrom: z.looseObject({}).nullish(),
-  organizationId: z.string().optional(),
-  webhookId: z.string().optional(),
+  organizationId: z.string().nullish(),
+  webhookId: z.string().nullish(),
   webhookTimestamp: z.number(),
 });
 
@@ -84,11 +84,21 @@ export const linear: SourceFactory<LinearEvents, "secret" | "token"> = definePro
     },
   }),
   methods: ["POST"],
-  habits: { redelivers: "automatic", bodyStable: true },
+  // Whether a retry is stamped anew is not documented.
+  habits: { redelivers: "automatic", bodyStable: false },
   events: Object.fromEntries(
     types.flatMap((type) => actions.map((action) => [`${type}.${action}`, event])),
   ) as Record<keyof LinearEvents, typeof event>,
-  personal: ["data", "actor", "updatedFrom", "issueData", "!data.id"],
+  personal: [
+    "*",
+    "!action",
+    "!type",
+    "!createdAt",
+    "!data.id",
+    "!organizationId",
+    "!webhookId",
+    "!webhookTimestamp",
+  ],
   ...eventsIn({
     type: ({ type, action }) =>
       typeof type === "string" ? `${type}.${String(action)}` : undefined,

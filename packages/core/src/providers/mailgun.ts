@@ -16,13 +16,18 @@ export interface MailgunEvent {
   readonly id: string;
   /** Unix seconds, with fractions. */
   readonly timestamp: number;
-  readonly recipient?: string | undefined;
+  readonly recipient?: string | null | undefined;
   /** Of `failed`: `permanent` or `temporary`. */
-  readonly severity?: string | undefined;
+  readonly severity?: string | null | undefined;
   readonly reason?: string | null | undefined;
-  readonly message?: { readonly [key: string]: unknown } | undefined;
-  readonly "delivery-status"?: { readonly [key: string]: unknown } | undefined;
-  readonly "user-variables"?: { readonly [key: string]: unknown } | undefined;
+  readonly message?: { readonly [key: string]: unknown } | null | undefined;
+  readonly "delivery-status"?: { readonly [key: string]: unknown } | null | undefined;
+  /** An empty list where there are none. */
+  readonly "user-variables"?:
+    | { readonly [key: string]: unknown }
+    | readonly unknown[]
+    | null
+    | undefined;
   readonly [key: string]: unknown;
 }
 
@@ -30,12 +35,12 @@ const event: z.ZodType<MailgunEvent> = z.looseObject({
   event: z.string(),
   id: z.string(),
   timestamp: z.number(),
-  recipient: z.string().optional(),
-  severity: z.string().optional(),
+  recipient: z.string().nullish(),
+  severity: z.string().nullish(),
   reason: z.string().nullish(),
-  message: z.looseObject({}).optional(),
-  "delivery-status": z.looseObject({}).optional(),
-  "user-variables": z.looseObject({}).optional(),
+  message: z.looseObject({}).nullish(),
+  "delivery-status": z.looseObject({}).nullish(),
+  "user-variables": z.union([z.looseObject({}), z.array(z.unknown())]).nullish(),
 });
 
 /** Event types of Mailgun with the record in `event-data`. */
@@ -91,7 +96,7 @@ export const mailgun: SourceFactory<MailgunEvents, "secret" | "token"> = defineP
     stored: event,
   },
   personal: [
-    "event-data",
+    "*",
     "!event-data.event",
     "!event-data.id",
     "!event-data.timestamp",

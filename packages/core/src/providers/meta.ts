@@ -14,7 +14,10 @@ import { eventsIn, secondsOf, type Fields } from "./events.ts";
 export interface MetaChange {
   readonly object: string;
   /** The entry without its changes and messages: `id` and `time`. */
-  readonly entry: { readonly id?: string | undefined; readonly [key: string]: unknown };
+  readonly entry: {
+    readonly id?: string | number | null | undefined;
+    readonly [key: string]: unknown;
+  };
   readonly field: string;
   readonly value: unknown;
   readonly [key: string]: unknown;
@@ -22,7 +25,7 @@ export interface MetaChange {
 
 const change: z.ZodType<MetaChange> = z.looseObject({
   object: z.string(),
-  entry: z.looseObject({ id: z.string().optional() }),
+  entry: z.looseObject({ id: z.union([z.string(), z.number()]).nullish() }),
   field: z.string(),
   value: z.unknown(),
 });
@@ -99,7 +102,7 @@ export const meta: SourceFactory<MetaEvents, "secret" | "verifyToken" | "token">
     "instagram.mentions": change,
     "instagram.messaging": change,
   },
-  personal: ["entry.*.changes", "entry.*.messaging", "entry.*.standby"],
+  personal: ["*", "!object", "!entry.*.id", "!entry.*.time", "!entry.*.changes.*.field"],
   ...eventsIn({
     items: changesIn,
     type: ({ object, field }) => `${String(object)}.${String(field)}`,

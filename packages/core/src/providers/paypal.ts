@@ -14,9 +14,9 @@ export interface PayPalEvent {
   /** `WH-…` */
   readonly id: string;
   readonly event_type: string;
-  readonly create_time?: string | undefined;
-  readonly resource_type?: string | undefined;
-  readonly summary?: string | undefined;
+  readonly create_time?: string | null | undefined;
+  readonly resource_type?: string | null | undefined;
+  readonly summary?: string | null | undefined;
   readonly resource: { readonly [key: string]: unknown };
   readonly [key: string]: unknown;
 }
@@ -24,9 +24,9 @@ export interface PayPalEvent {
 const event: z.ZodType<PayPalEvent> = z.looseObject({
   id: z.string(),
   event_type: z.string(),
-  create_time: z.string().optional(),
-  resource_type: z.string().optional(),
-  summary: z.string().optional(),
+  create_time: z.string().nullish(),
+  resource_type: z.string().nullish(),
+  summary: z.string().nullish(),
   resource: z.looseObject({}),
 });
 
@@ -58,7 +58,7 @@ const types = [
 /** Event types of PayPal with their data. Further ones: name them in `events`, or handle `"*"`. */
 export type PayPalEvents = Record<(typeof types)[number], PayPalEvent>;
 
-/** Where captured deliveries of live and sandbox accounts have their certificates. */
+/** The hosts in the examples of its reference (verify-webhook-signature), of live and of sandbox accounts. */
 const certificateHosts: ReadonlySet<string> = new Set(["api.paypal.com", "api.sandbox.paypal.com"]);
 
 /**
@@ -97,7 +97,17 @@ export const paypal: SourceFactory<PayPalEvents, "webhookId" | "token"> = define
     keyof PayPalEvents,
     typeof event
   >,
-  personal: ["resource", "summary", "!resource.id", "!resource.status", "!resource.state"],
+  personal: [
+    "*",
+    "!id",
+    "!event_type",
+    "!event_version",
+    "!create_time",
+    "!resource_type",
+    "!resource.id",
+    "!resource.status",
+    "!resource.state",
+  ],
   ...eventsIn({
     type: ({ event_type: type }) => type,
     id: ({ id }) => id,

@@ -15,10 +15,10 @@ export interface SendGridEvent {
   readonly email: string;
   /** Unix seconds. */
   readonly timestamp: number;
-  readonly sg_event_id?: string | undefined;
-  readonly sg_message_id?: string | undefined;
+  readonly sg_event_id?: string | null | undefined;
+  readonly sg_message_id?: string | null | undefined;
   readonly reason?: string | null | undefined;
-  readonly status?: string | null | undefined;
+  readonly status?: string | number | null | undefined;
   readonly url?: string | null | undefined;
   readonly category?: string | readonly string[] | null | undefined;
   readonly [key: string]: unknown;
@@ -27,11 +27,11 @@ export interface SendGridEvent {
 const event: z.ZodType<SendGridEvent> = z.looseObject({
   event: z.string(),
   email: z.string(),
-  timestamp: z.number(),
-  sg_event_id: z.string().optional(),
-  sg_message_id: z.string().optional(),
+  timestamp: z.union([z.number(), z.string().regex(/^\d+$/).transform(Number)]),
+  sg_event_id: z.string().nullish(),
+  sg_message_id: z.string().nullish(),
   reason: z.string().nullish(),
-  status: z.string().nullish(),
+  status: z.union([z.string(), z.number()]).nullish(),
   url: z.string().nullish(),
   category: z.union([z.string(), z.array(z.string())]).nullish(),
 });
@@ -86,7 +86,8 @@ export const sendgrid: SourceFactory<SendGridEvents, "publicKey" | "token"> = de
   // Custom arguments stand beside SendGrid's own fields, and may be anything.
   personal: ["*", "!*.event", "!*.timestamp", "!*.sg_event_id", "!*.sg_message_id", "!*.status"],
   ...eventsIn({
-    items: (body) => (Array.isArray(body) && body.every(isRecord) ? body : undefined),
+    items: (body) =>
+      Array.isArray(body) ? body.map((one) => (isRecord(one) ? one : { value: one })) : undefined,
     type: ({ event: type }) => type,
     id: ({ sg_event_id: id }) => id,
     occurredAt: (item) => secondsOf(item["timestamp"]),

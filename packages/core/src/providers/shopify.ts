@@ -14,7 +14,7 @@ import { eventsIn } from "./events.ts";
 export interface ShopifyResource {
   /** May be beyond 2^53, where its last digits are lost: `admin_graphql_api_id` is text. */
   readonly id: number;
-  readonly admin_graphql_api_id?: string | undefined;
+  readonly admin_graphql_api_id?: string | null | undefined;
   readonly [key: string]: unknown;
 }
 
@@ -26,7 +26,7 @@ export interface ShopifyOrder extends ShopifyResource {
   readonly total_price?: string | null | undefined;
   readonly financial_status?: string | null | undefined;
   readonly created_at?: string | null | undefined;
-  readonly line_items?: readonly { readonly [key: string]: unknown }[] | undefined;
+  readonly line_items?: readonly { readonly [key: string]: unknown }[] | null | undefined;
 }
 
 /** What the mandatory privacy webhooks carry. */
@@ -34,15 +34,16 @@ export interface ShopifyPrivacyRequest {
   readonly shop_id: number;
   readonly shop_domain: string;
   readonly customer?:
-    | { readonly id?: number | undefined; readonly [key: string]: unknown }
+    | { readonly id?: number | null | undefined; readonly [key: string]: unknown }
+    | null
     | undefined;
-  readonly orders_requested?: readonly number[] | undefined;
-  readonly orders_to_redact?: readonly number[] | undefined;
+  readonly orders_requested?: readonly number[] | null | undefined;
+  readonly orders_to_redact?: readonly number[] | null | undefined;
   readonly [key: string]: unknown;
 }
 
 const text = z.string().nullish();
-const fields = { id: z.number(), admin_graphql_api_id: z.string().optional() };
+const fields = { id: z.number(), admin_graphql_api_id: z.string().nullish() };
 const resource: z.ZodType<ShopifyResource> = z.looseObject(fields);
 const order: z.ZodType<ShopifyOrder> = z.looseObject({
   ...fields,
@@ -52,14 +53,14 @@ const order: z.ZodType<ShopifyOrder> = z.looseObject({
   total_price: text,
   financial_status: text,
   created_at: text,
-  line_items: z.array(z.looseObject({})).optional(),
+  line_items: z.array(z.looseObject({})).nullish(),
 });
 const privacyRequest: z.ZodType<ShopifyPrivacyRequest> = z.looseObject({
   shop_id: z.number(),
   shop_domain: z.string(),
-  customer: z.looseObject({ id: z.number().optional() }).optional(),
-  orders_requested: z.array(z.number()).optional(),
-  orders_to_redact: z.array(z.number()).optional(),
+  customer: z.looseObject({ id: z.number().nullish() }).nullish(),
+  orders_requested: z.array(z.number()).nullish(),
+  orders_to_redact: z.array(z.number()).nullish(),
 });
 
 /** Topics of Shopify with their data. Further ones: name them in `events`, or handle `"*"`. */

@@ -6,7 +6,7 @@
 
 import * as z from "zod";
 import { hmac } from "../verify/hmac.ts";
-import { isRecord, readFormOrJson } from "./content.ts";
+import { isRecord, readPayloadOrJson } from "./content.ts";
 import { defineProvider, type SourceFactory } from "./define-provider.ts";
 import { eventsIn, secondsOf } from "./events.ts";
 
@@ -15,9 +15,9 @@ export interface SlackEvent {
   readonly type: "event_callback";
   readonly event_id: string;
   /** Unix seconds. */
-  readonly event_time?: number | undefined;
+  readonly event_time?: number | null | undefined;
   readonly team_id?: string | null | undefined;
-  readonly api_app_id?: string | undefined;
+  readonly api_app_id?: string | null | undefined;
   readonly event: { readonly type: string; readonly [key: string]: unknown };
   readonly [key: string]: unknown;
 }
@@ -25,31 +25,31 @@ export interface SlackEvent {
 /** A slash command: the fields of its form. */
 export interface SlackCommand {
   readonly command: string;
-  readonly text?: string | undefined;
-  readonly response_url?: string | undefined;
-  readonly trigger_id?: string | undefined;
-  readonly user_id?: string | undefined;
-  readonly channel_id?: string | undefined;
-  readonly team_id?: string | undefined;
+  readonly text?: string | null | undefined;
+  readonly response_url?: string | null | undefined;
+  readonly trigger_id?: string | null | undefined;
+  readonly user_id?: string | null | undefined;
+  readonly channel_id?: string | null | undefined;
+  readonly team_id?: string | null | undefined;
   readonly [key: string]: unknown;
 }
 
 /** What a person did with a message or a view: the JSON in the form's `payload`. */
 export interface SlackInteraction {
   readonly type: string;
-  readonly trigger_id?: string | undefined;
+  readonly trigger_id?: string | null | undefined;
   readonly [key: string]: unknown;
 }
 
 const event: z.ZodType<SlackEvent> = z.looseObject({
   type: z.literal("event_callback"),
   event_id: z.string(),
-  event_time: z.number().optional(),
+  event_time: z.number().nullish(),
   team_id: z.string().nullish(),
-  api_app_id: z.string().optional(),
+  api_app_id: z.string().nullish(),
   event: z.looseObject({ type: z.string() }),
 });
-const text = z.string().optional();
+const text = z.string().nullish();
 const command: z.ZodType<SlackCommand> = z.looseObject({
   command: z.string(),
   text,
@@ -105,11 +105,12 @@ export const slack: SourceFactory<SlackEvents, "secret" | "token"> = defineProvi
   habits: { redelivers: "automatic", bodyStable: true },
   accepted: { body: "" },
   handshake(delivery) {
-    const body = readFormOrJson(delivery);
-    if (!body.ok || !isRecord(body.value) || body.value["type"] !== "url_verification") {
-      return undefined;
-    }
-    return { body: String(body.value["challenge"]) };
+    const body = readPayloadOrJson(delivery);
+    if (!body.ok || !isRecord(body.value)) return undefined;
+    const { type, challenge, ssl_check: sslCheck } = body.value;
+    if (type === "url_verification") return { body: String(challenge) };
+    // Slack asks now and then whether the certificate is in order.
+    return sslCheck === "1" ? { body: "" } : undefined;
   },
   events: {
     app_home_opened: event,
@@ -140,7 +141,7 @@ export const slack: SourceFactory<SlackEvents, "secret" | "token"> = defineProvi
     "!command",
   ],
   ...eventsIn({
-    content: readFormOrJson,
+    content: readPayloadOrJson,
     type(body) {
       if (isRecord(body["event"])) return body["event"]["type"];
       return "command" in body ? "command" : body["type"];

@@ -115,7 +115,7 @@ export const sns: SourceFactory<SnsEvents, "topicArn" | "token"> = defineProvide
     return { body: "" };
   },
   events: { Notification: notification, UnsubscribeConfirmation: unsubscribed },
-  personal: ["Message", "Subject", "MessageAttributes", "SubscribeURL", "UnsubscribeURL", "Token"],
+  personal: ["*", "!Type", "!MessageId", "!TopicArn", "!Timestamp", "!SignatureVersion"],
   ...eventsIn({
     type: ({ Type }) => Type,
     id: ({ MessageId }) => MessageId,

@@ -35,7 +35,7 @@ export type SocialDataJob =
       readonly job_id: SocialDataJobId;
       readonly status: "error";
       /** Why it failed, such as `Insufficient balance`. */
-      readonly message?: string | undefined;
+      readonly message?: string | null | undefined;
       readonly [key: string]: unknown;
     }
   | {
@@ -49,25 +49,26 @@ export interface SocialDataMonitorEvent<Data> {
   readonly data: Data;
   readonly meta?:
     | {
-        readonly monitor_id?: string | undefined;
+        readonly monitor_id?: string | null | undefined;
         /** Such as `user_tweets`, `user_following`, `user_profile`. */
-        readonly monitor_type?: string | undefined;
-        readonly monitored_id_str?: string | undefined;
+        readonly monitor_type?: string | null | undefined;
+        readonly monitored_id_str?: string | null | undefined;
         readonly [key: string]: unknown;
       }
+    | null
     | undefined;
   readonly [key: string]: unknown;
 }
 
 export interface SocialDataTweet {
-  readonly id_str?: string | undefined;
+  readonly id_str?: string | null | undefined;
   readonly tweet_created_at?: string | null | undefined;
   readonly full_text?: string | null | undefined;
   readonly [key: string]: unknown;
 }
 
 export interface SocialDataUser {
-  readonly id_str?: string | undefined;
+  readonly id_str?: string | null | undefined;
   readonly name?: string | null | undefined;
   readonly screen_name?: string | null | undefined;
   readonly [key: string]: unknown;
@@ -91,7 +92,7 @@ const job: z.ZodType<SocialDataJob> = z.discriminatedUnion("status", [
     status: z.literal("success"),
     result: z.looseObject({ datafile_url: z.string() }),
   }),
-  z.looseObject({ job_id: jobId, status: z.literal("error"), message: z.string().optional() }),
+  z.looseObject({ job_id: jobId, status: z.literal("error"), message: text }),
   z.looseObject({ job_id: jobId, status: z.enum(["pending", "processing"]) }),
 ]);
 
@@ -100,19 +101,19 @@ function seen<Data>(data: z.ZodType<Data>): z.ZodType<SocialDataMonitorEvent<Dat
     data,
     meta: z
       .looseObject({
-        monitor_id: z.string().optional(),
-        monitor_type: z.string().optional(),
-        monitored_id_str: z.string().optional(),
+        monitor_id: z.string().nullish(),
+        monitor_type: z.string().nullish(),
+        monitored_id_str: z.string().nullish(),
       })
-      .optional(),
+      .nullish(),
   });
 }
 
 const tweet: z.ZodType<SocialDataMonitorEvent<SocialDataTweet>> = seen(
-  z.looseObject({ id_str: z.string().optional(), tweet_created_at: text, full_text: text }),
+  z.looseObject({ id_str: z.string().nullish(), tweet_created_at: text, full_text: text }),
 );
 const user: z.ZodType<SocialDataMonitorEvent<SocialDataUser>> = seen(
-  z.looseObject({ id_str: z.string().optional(), name: text, screen_name: text }),
+  z.looseObject({ id_str: z.string().nullish(), name: text, screen_name: text }),
 );
 
 /**
@@ -141,7 +142,15 @@ const definition = {
     bodyStable: true,
   },
   events: { job_finished: job, new_tweet: tweet, new_following: user, profile_update: user },
-  personal: ["data.result.datafile_url", "data.message", ...monitored()],
+  // All that a monitor sees is about people, and the URL of a file may carry its own credential.
+  personal: [
+    "*",
+    "!event",
+    "!data.job_id",
+    "!data.status",
+    "!meta.monitor_id",
+    "!meta.monitor_type",
+  ],
   ...eventsIn({
     type: (body) => (isJob(body) && !isRecord(body["data"]) ? undefined : body["event"]),
     id: idOf,
@@ -150,17 +159,9 @@ const definition = {
   }),
 } as const;
 
-/** Everything that a monitor sees is about people, but for the ids. */
-function monitored(): readonly string[] {
-  const names = ["name", "screen_name", "location", "url", "description", "profile_banner_url"];
-  const more = ["profile_image_url_https", "text", "full_text", "user", "entities"];
-  const nested = ["quoted_status", "retweeted_status"];
-  return [...names, ...more, ...nested].map((name) => `data.${name}`);
-}
-
 const isJob = ({ event }: Fields): boolean => event === "job_finished";
 
-/** A job ends once; what a monitor saw has the id of its one request, which is signed, else what it is about. */
+/** A job ends once; what a monitor saw has the id of its request where that is signed, else that of what it is about. */
 function idOf(body: Fields, delivery: Delivery): Identity["id"] {
   const { data, meta, event } = body;
   if (isJob(body)) {
@@ -169,8 +170,9 @@ function idOf(body: Fields, delivery: Delivery): Identity["id"] {
     return id !== undefined && typeof status === "string" ? `job:${id}:${status}` : undefined;
   }
   if (!isRecord(meta)) return undefined;
-  const eventId = headerOf(delivery.headers, "x-event-id");
-  if (eventId !== undefined && eventId !== "") return eventId;
+  const isSigned = /\bsecret#/.test(delivery.verifiedWith);
+  const eventId = isSigned ? headerOf(delivery.headers, "x-event-id") : undefined;
+  if (eventId !== undefined) return eventId;
   const seenId = fieldOf(data, "id_str");
   return event === "profile_update" || typeof seenId !== "string"
     ? contentId(body)

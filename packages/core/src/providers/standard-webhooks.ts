@@ -79,7 +79,8 @@ export function standardId(delivery: Delivery): string {
 
 /**
  * A source of anybody who signs by Standard Webhooks or with Svix. `secret` is the signing secret (`whsec_…`) or the
- * public key (`whpk_…`). Name its event types in `events`, or handle them under `"*"`.
+ * public key (`whpk_…`). The type is the body's `type` (or `event_type`), without one `received`. Name its event types in
+ * `events`, or handle them under `"*"`.
  *
  * @example
  * acme: standardWebhooks({ secret: process.env.ACME_SECRET, events: { "invoice.paid": z.object({ … }) } })
@@ -96,7 +97,8 @@ export const standardWebhooks: SourceFactory<{}, "secret" | "token"> = definePro
   habits: { redelivers: "automatic", bodyStable: true },
   events: {},
   ...eventsIn({
-    type: ({ type }) => type,
+    // The payload's shape is a recommendation: Svix leaves it to its users.
+    type: ({ type, event_type: eventType }) => type ?? eventType ?? "received",
     id: (_, delivery) => standardId(delivery),
     occurredAt: ({ timestamp }) => instantOf(timestamp),
   }),

@@ -98,13 +98,26 @@ export const stripe: SourceFactory<StripeEvents, "secret" | "token"> = definePro
     content: ({ header, body }) => [`${partsOf(header("stripe-signature"), "t")[0]}.`, body],
   }),
   methods: ["POST"],
-  // "For up to three days with an exponential back off"; events are not ordered, and may come more than once.
-  habits: { redelivers: "automatic", bodyStable: true },
+  // "For up to three days with an exponential back off", in no order, and more than once; the number of webhooks that
+  // have not been delivered stands in the body, and changes.
+  habits: { redelivers: "automatic", bodyStable: false },
   events: Object.fromEntries(types.map((type) => [type, event])) as Record<
     keyof StripeEvents,
     typeof event
   >,
-  personal: ["data", "!data.object.id", "!data.object.object", "!data.object.status"],
+  personal: [
+    "*",
+    "!id",
+    "!object",
+    "!type",
+    "!created",
+    "!livemode",
+    "!api_version",
+    "!account",
+    "!data.object.id",
+    "!data.object.object",
+    "!data.object.status",
+  ],
   ...eventsIn({
     type: ({ type }) => type,
     id: ({ id }) => id,

@@ -17,28 +17,28 @@ import { pairsOf } from "./query.ts";
 /** The fields of a webhook's form, all text. "New parameters" come without notice. */
 export interface TwilioMessage {
   readonly MessageSid: string;
-  readonly AccountSid?: string | undefined;
-  readonly From?: string | undefined;
-  readonly To?: string | undefined;
-  readonly Body?: string | undefined;
-  readonly MessageStatus?: string | undefined;
-  readonly SmsStatus?: string | undefined;
-  readonly ErrorCode?: string | undefined;
+  readonly AccountSid?: string | null | undefined;
+  readonly From?: string | null | undefined;
+  readonly To?: string | null | undefined;
+  readonly Body?: string | null | undefined;
+  readonly MessageStatus?: string | null | undefined;
+  readonly SmsStatus?: string | null | undefined;
+  readonly ErrorCode?: string | null | undefined;
   readonly [key: string]: unknown;
 }
 
 export interface TwilioCall {
   readonly CallSid: string;
   readonly CallStatus: string;
-  readonly AccountSid?: string | undefined;
-  readonly From?: string | undefined;
-  readonly To?: string | undefined;
-  readonly SequenceNumber?: string | undefined;
-  readonly CallDuration?: string | undefined;
+  readonly AccountSid?: string | null | undefined;
+  readonly From?: string | null | undefined;
+  readonly To?: string | null | undefined;
+  readonly SequenceNumber?: string | null | undefined;
+  readonly CallDuration?: string | null | undefined;
   readonly [key: string]: unknown;
 }
 
-const text = z.string().optional();
+const text = z.string().nullish();
 const messageFields: z.ZodType<TwilioMessage> = z.looseObject({
   MessageSid: z.string(),
   AccountSid: text,
@@ -131,10 +131,10 @@ const spelt = (index: number): ReturnType<typeof hmac> =>
 
 /** The event of a status: `SmsStatus` is what a message that came in has. */
 function statusOf(fields: Fields): string | undefined {
-  const message = fields["MessageStatus"] ?? fields["SmsStatus"];
+  const message = [fields["MessageStatus"], fields["SmsStatus"]].find(Boolean);
   if (typeof message === "string") return `message.${message}`;
   const status = fields["CallStatus"];
-  return typeof status === "string" ? `call.${status}` : undefined;
+  return typeof status === "string" && status !== "" ? `call.${status}` : undefined;
 }
 
 /**

@@ -49,7 +49,7 @@ export async function readData(
     if (checked.issues === undefined) {
       return { kind: "readable", data: checked.value, isValid: true };
     }
-    noteDrift(event, checked.issues, parsed);
+    noteDrift(event, checked.issues, parsed, schema);
     return invalid(new Error(checked.issues.map(issueText).join("; ")));
   } catch (error) {
     return invalid(error);

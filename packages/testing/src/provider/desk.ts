@@ -24,6 +24,10 @@ export interface Desk {
   readonly logged: () => string;
   /** Sends, and waits until what was taken is handled. */
   readonly deliver: (delivery: Raw) => Promise<Answered>;
+  /** Sets the receiver's clock. */
+  readonly at: (now: number) => void;
+  /** Every event kept, as people see it. */
+  readonly views: () => Promise<string>;
   /** State and reason of every event kept, and the secrets that their deliveries matched. */
   readonly kept: () => Promise<
     readonly { readonly state: string; readonly verifiedWith: string }[]
@@ -54,6 +58,8 @@ export async function withDesk(
   const handled: WebhookEvent[] = [];
   const signals: Signal[] = [];
   const lines: string[] = [];
+  let now = instant;
+  const clock: Clock = { ...still, now: () => now };
   const log = (fields: object, message: string): void =>
     void lines.push(JSON.stringify(fields), message);
   const inbox = createInbox({
@@ -64,7 +70,7 @@ export async function withDesk(
     fetch: options.fetch ?? (() => Promise.reject(new TypeError("no network"))),
     onSignal: (signal) => void signals.push(signal),
     logger: { debug: log, info: log, warn: log, error: log },
-    clock: still,
+    clock,
   });
   const server = createServer(nodeHandler(inbox)).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -86,6 +92,13 @@ export async function withDesk(
         await inbox.idle();
         return answered;
       },
+      at: (next) => {
+        now = next;
+      },
+      views: async () => {
+        const { events } = await inbox.list();
+        return JSON.stringify(await Promise.all(events.map(({ key }) => inbox.view(key))));
+      },
       kept: async () => {
         const { events } = await inbox.list();
         return await Promise.all(
@@ -103,7 +116,7 @@ export async function withDesk(
   }
 }
 
-/** Time stands still; timers are the machine's. */
+/** Time stands still until it is set; timers are the machine's. */
 const still: Clock = {
   now: () => instant,
   after(delayMs, callback) {

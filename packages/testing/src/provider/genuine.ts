@@ -10,13 +10,28 @@ export function genuineTests(options: ProviderSuiteOptions): Record<string, () =
   const [{ body: first }] = examples;
   const tests: Record<string, () => Promise<void>> = {
     "a delivery twice is one event": () =>
-      withDesk(options, [secret], async ({ url, deliver, handled, kept }) => {
+      withDesk(options, [secret], async ({ url, deliver, handled, kept, at }) => {
         const delivery = sign({ url, body: first, secret, at: instant });
         assert.equal((await deliver(delivery)).status, accepted.status);
         const count = handled.length;
+        assert.ok((await kept()).every(({ state }) => state === "done"));
+        at(instant + 1);
         assert.deepEqual(await deliver(delivery), accepted);
         assert.equal(handled.length, count, "handled again");
-        assert.ok((await kept()).every(({ state }) => state === "done"));
+        at(instant + 2000);
+        await deliver(sign({ url, body: first, secret, at: instant + 2000 }));
+        assert.equal(handled.length, count, "signed anew, it was handled again");
+      }),
+
+    "different events are different": () =>
+      withDesk(options, [secret], async ({ url, deliver, handled }) => {
+        const bodies = examples.map(({ body }) => body);
+        for (const body of new Set(bodies)) await deliver(sign({ url, body, secret, at: instant }));
+        const fixed = examples.flatMap(({ ids = [] }) => ids);
+        const isFixed = new Set(fixed).size < fixed.length;
+        const types = examples.flatMap((example) => example.types);
+        assert.equal(new Set(handled.map(({ key }) => key)).size, handled.length);
+        if (!isFixed) assert.equal(handled.length, types.length);
       }),
 
     "neither the secret nor the body is logged": () =>
@@ -42,13 +57,14 @@ export function genuineTests(options: ProviderSuiteOptions): Record<string, () =
           assert.equal(status, accepted.status, body);
           count += 1;
         }
-        assert.ok((await kept()).length <= count);
+        const found = (await kept()).length;
+        assert.ok(found <= count && found >= Math.min(count, 1), `${found} kept of ${count}`);
       }),
   };
-  for (const { body, types, ids } of examples) {
+  for (const { body, types, ids, data, personal = [] } of examples) {
     const name = `${types.join(", ")}: taken as what it is, answered ${accepted.status}`;
     tests[name] = () =>
-      withDesk(options, [secret], async ({ url, deliver, handled, kept }) => {
+      withDesk(options, [secret], async ({ url, deliver, handled, kept, views }) => {
         const delivery = sign({ url, body, secret, at: instant });
         assert.deepEqual(await deliver(delivery), accepted);
         assert.deepEqual(
@@ -61,6 +77,14 @@ export function genuineTests(options: ProviderSuiteOptions): Record<string, () =
             ids,
           );
         }
+        if (data !== undefined) {
+          assert.deepEqual(
+            handled.map((event) => event.data),
+            data,
+          );
+        }
+        const seen = await views();
+        for (const hidden of personal) assert.ok(!seen.includes(hidden), `people see ${hidden}`);
         for (const { state, verifiedWith } of await kept()) {
           assert.equal(state, "done");
           assert.match(verifiedWith, /#1$/);

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { instant, withDesk } from "./desk.ts";
+import { alteredBodies } from "./headers.ts";
 import type { ProviderSuiteOptions } from "./suite.ts";
 
 export function replayTests(options: ProviderSuiteOptions): Record<string, () => Promise<void>> {
@@ -10,7 +11,7 @@ export function replayTests(options: ProviderSuiteOptions): Record<string, () =>
   const [{ body }] = examples;
   const dedup = signsId ? "id" : "body";
   return {
-    [`with other headers and queries (dedup: ${dedup}): refused, or a duplicate`]: () =>
+    [`with other headers, queries and bodies (dedup: ${dedup}): refused, or a duplicate`]: () =>
       withDesk(
         options,
         [secret],
@@ -20,13 +21,17 @@ export function replayTests(options: ProviderSuiteOptions): Record<string, () =>
           const count = handled.length;
           assert.ok(count > 0);
           for (const [name, value] of Object.entries(genuine.headers)) {
-            for (const other of ["", "other", `${value}1`]) {
+            for (const other of ["", "other", `${value}1`, value.toUpperCase()]) {
               const headers = { ...genuine.headers, [name]: other };
               const { status } = await deliver({ ...genuine, headers });
               // 503: a key that cannot be fetched.
               assert.ok(status < 500 || status === 503, `${name}: ${other}`);
               assert.equal(handled.length, count, `handled again with ${name}: ${other}`);
             }
+          }
+          for (const changed of alteredBodies(genuine.body ?? "")) {
+            await deliver({ ...genuine, body: changed });
+            assert.equal(handled.length, count, `handled again with the body ${changed}`);
           }
           const joint = genuine.url.includes("?") ? "&" : "?";
           await deliver({ ...genuine, url: `${genuine.url}${joint}again=1` });

@@ -56,6 +56,10 @@ export interface ProviderExample {
   readonly types: readonly string[];
   /** Their ids, where the body or the signer fixes them. */
   readonly ids?: readonly string[];
+  /** What handlers get of them. */
+  readonly data?: readonly unknown[];
+  /** Texts of the body that people who look at the event must not see. */
+  readonly personal?: readonly string[];
 }
 
 /** Registers one test for each promise of a provider. */

@@ -32,6 +32,21 @@ export function timeTests(
         }
       }),
 
+    "a stale delivery with a fresh time in its headers": () =>
+      withDesk(options, [secret], async ({ url, deliver, kept }) => {
+        const then = instant - 86_400_000;
+        const stale = sign({ url, body, secret, at: then });
+        const renewed = (text: string): string =>
+          text
+            .replaceAll(String(then), String(instant))
+            .replaceAll(String(then / second), String(instant / second));
+        const headers = Object.fromEntries(
+          Object.entries(stale.headers).map(([name, value]) => [name, renewed(value)]),
+        );
+        assert.equal((await deliver({ ...stale, headers })).status, 401, "the time is not signed");
+        assert.deepEqual(await kept(), []);
+      }),
+
     "a stale time under a wrong signature says nothing of the time": () =>
       withDesk(options, [secret], async (desk) => {
         const { url, deliver } = desk;

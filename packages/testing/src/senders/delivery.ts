@@ -14,12 +14,19 @@ export interface SeenAnswer {
   readonly body: string;
 }
 
-/** Sends once, as providers do: no redirect is followed, and nothing is tried again. Rejects when there is no answer. */
-export async function send({ method, url, headers, body }: OutgoingDelivery): Promise<SeenAnswer> {
+/**
+ * Sends once, as providers do: no redirect is followed, and nothing is tried again. Rejects when there is no answer within
+ * `timeoutMs` (default: 30,000).
+ */
+export async function send(
+  { method, url, headers, body }: OutgoingDelivery,
+  { timeoutMs = 30_000 }: { readonly timeoutMs?: number } = {},
+): Promise<SeenAnswer> {
   const response = await fetch(url, {
     method,
     headers,
     redirect: "manual",
+    signal: AbortSignal.timeout(timeoutMs),
     ...(body === undefined ? {} : { body }),
   });
   return { status: response.status, body: await response.text() };
@@ -31,10 +38,11 @@ export function jsonPost(
   body: unknown,
   headers: Readonly<Record<string, string>> = {},
 ): OutgoingDelivery {
+  const hasType = Object.keys(headers).some((name) => name.toLowerCase() === "content-type");
   return {
     method: "POST",
     url,
-    headers: { "content-type": "application/json", ...headers },
+    headers: { ...(hasType ? {} : { "content-type": "application/json" }), ...headers },
     body: typeof body === "string" ? body : JSON.stringify(body),
   };
 }

@@ -2,9 +2,9 @@
 
 import { randomUUID } from "node:crypto";
 import { audataGet, audataPost } from "../senders/audata.ts";
-import { call, type Call, type Tunnel } from "./loopback.ts";
+import { call, type Call, type Calling } from "./loopback.ts";
 
-export interface AudataOptions {
+export interface AudataOptions extends Calling {
   /** "The unique subdomain of the station." Default: `developerfm`. */
   readonly station?: string;
   /**
@@ -12,7 +12,6 @@ export interface AudataOptions {
    * Default: `brackets`.
    */
   readonly nesting?: "brackets" | "dots" | "json";
-  readonly tunnel?: Tunnel;
 }
 
 /** The form "New Webhook". */
@@ -50,7 +49,7 @@ export interface SimulatedAudata {
 export function audata({
   station = "developerfm",
   nesting = "brackets",
-  tunnel = (url) => url,
+  ...calling
 }: AudataOptions = {}): SimulatedAudata {
   const webhooks: NewWebhook[] = [];
   const logs = new Map<string, AudataLog>();
@@ -67,19 +66,25 @@ export function audata({
       const lines: AudataLog[] = [];
       for (const { endpoint, method } of webhooks.filter((one) => one.event === event)) {
         const webhookCallId = randomUUID();
-        const sentAt = new Date().toISOString();
+        const sentAt = inSydney(new Date());
         const content = { event, sentAt, station, sender_id: sender.id, sender, webhookCallId };
         const delivery =
           method === "POST"
             ? audataPost(endpoint, content)
             : audataGet(endpoint, queryOf(content, nesting));
-        const line = { ...(await call(delivery, tunnel)), webhookCallId, event };
+        const line = { ...(await call(delivery, calling)), webhookCallId, event };
         logs.set(webhookCallId, line);
         lines.push(line);
       }
       return lines;
     },
   };
+}
+
+/** As the page's example has it: milliseconds, and an offset of eleven hours. */
+function inSydney(instant: Date): string {
+  const there = new Date(instant.getTime() + 11 * 3_600_000);
+  return there.toISOString().replace("Z", "+11:00");
 }
 
 function queryOf(content: object, nesting: "brackets" | "dots" | "json"): string {

@@ -12,15 +12,14 @@ import {
   type ApiAnswer,
   type ApiRequest,
   type Call,
-  type Tunnel,
+  type Calling,
 } from "./loopback.ts";
 
-export interface CaptainDataOptions {
+export interface CaptainDataOptions extends Calling {
   /** Default: `test-key`. */
   readonly apiKey?: string;
   /** Default: `test-project`. */
   readonly projectUid?: string;
-  readonly tunnel?: Tunnel;
 }
 
 export type CaptainDataEvent = "created" | "succeeded" | "failed";
@@ -69,7 +68,7 @@ const shortUid = (): string => randomUUID().replaceAll("-", "");
 export async function captainData({
   apiKey = "test-key",
   projectUid = "test-project",
-  tunnel = (url) => url,
+  ...calling
 }: CaptainDataOptions = {}): Promise<SimulatedCaptainData> {
   const webhooks: (NewWebhook & { readonly uid: string })[] = [];
   const jobs = new Map<string, Job>();
@@ -95,7 +94,7 @@ export async function captainData({
     const made: CaptainDataCall[] = [];
     for (const { uid, url, headers = {} } of webhooks.filter((one) => one.event === event)) {
       const delivery = captainDataDelivery(url, bodyOf(uid, job, event), headers);
-      made.push({ ...(await call(delivery, tunnel)), event, jobUid: job.uid });
+      made.push({ ...(await call(delivery, calling)), event, jobUid: job.uid });
     }
     calls.push(...made);
     return made;
@@ -122,6 +121,7 @@ export async function captainData({
     },
     async finishJob(jobUid, inputs) {
       const job = jobOf(jobUid);
+      if (inputs.length === 0) throw new Error("a job has at least one input");
       job.inputs = inputs;
       job.status = inputs.every(({ error }) => error !== undefined) ? "warning" : "finished";
       await notifyOf(job);

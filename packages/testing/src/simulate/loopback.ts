@@ -13,8 +13,10 @@ import { send, type OutgoingDelivery } from "../senders/delivery.ts";
 /** What became of one call. */
 export interface Call {
   readonly delivery: OutgoingDelivery;
-  /** The receiver's status; undefined when it did not answer. */
+  /** The receiver's status; undefined when it did not answer in time. */
   readonly status: number | undefined;
+  /** Whether it was 200: "any other response code" is a failure to SocialData, and the others name none. */
+  readonly ok: boolean;
   /** What it answered. */
   readonly body: string | undefined;
 }
@@ -22,13 +24,23 @@ export interface Call {
 /** Where a simulated provider finds public URLs: a tunnel from `https://hooks.example.com` to a server on this machine. */
 export type Tunnel = (url: string) => string;
 
+/** How calls are made. */
+export interface Calling {
+  readonly tunnel?: Tunnel;
+  /** How long a receiver has for its answer, in milliseconds. No document says. Default: 10,000. */
+  readonly timeoutMs?: number;
+}
+
 /** Calls once: an answer of any kind, or none, ends it. */
-export async function call(delivery: OutgoingDelivery, tunnel: Tunnel): Promise<Call> {
+export async function call(
+  delivery: OutgoingDelivery,
+  { tunnel = (url) => url, timeoutMs = 10_000 }: Calling,
+): Promise<Call> {
   try {
-    const { status, body } = await send({ ...delivery, url: tunnel(delivery.url) });
-    return { delivery, status, body };
+    const { status, body } = await send({ ...delivery, url: tunnel(delivery.url) }, { timeoutMs });
+    return { delivery, status, ok: status === 200, body };
   } catch {
-    return { delivery, status: undefined, body: undefined };
+    return { delivery, status: undefined, ok: false, body: undefined };
   }
 }
 

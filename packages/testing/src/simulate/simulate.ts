@@ -13,8 +13,14 @@ export type {
   SimulatedCaptainData,
   SimulatedInput,
 } from "./captain-data.ts";
-export type { Call, Tunnel } from "./loopback.ts";
-export type { JobEnd, SimulatedJob, SimulatedSocialData, SocialDataOptions } from "./socialdata.ts";
+export type { Call, Calling, Tunnel } from "./loopback.ts";
+export type {
+  JobEnd,
+  MonitorEvent,
+  SimulatedJob,
+  SimulatedSocialData,
+  SocialDataOptions,
+} from "./socialdata.ts";
 
 /**
  * Each starts a provider of its own.
