@@ -110,7 +110,7 @@ function masking(personal: readonly string[], hidden: string[]): Mask {
     if (value === null || value === undefined || value === "") return value;
     const isShown = path.length > 0 && (!isAt(path, hiding) || isAt(path, excepted));
     if (isShown) return value;
-    hidden.push(String(value as string | number | boolean));
+    hidden.push(`${value as string | number | boolean}`);
     return masked;
   };
   return mask;
