@@ -79,19 +79,20 @@ function identityOf(reading: Reading, item: Fields, delivery: Delivery): Identit
   const isTyped = typeof found === "string" && found !== "";
   if (!isTyped && !isOneOfSeveral) return undefined;
   const type = isTyped ? found : "unknown";
-  const id = idOf(reading.id(item, delivery));
+  const given = reading.id(item, delivery);
+  const id = typeof given === "string" && given !== "" ? given : undefined;
   return {
-    id: id ?? (isOneOfSeveral ? contentId(item) : undefined),
+    id: isOneOfSeveral ? foundAgain(id, item) : id,
     type,
     occurredAt: reading.occurredAt?.(item, delivery),
   };
 }
 
-/** Ids that a store keeps as they are. */
+/** Ids that are kept as they are, so that their record is found by them. */
 const idPattern = /^[^\0]{1,255}$/u;
 
-function idOf(id: unknown): string | undefined {
-  return typeof id === "string" && id.isWellFormed() && idPattern.test(id) ? id : undefined;
+function foundAgain(id: string | undefined, item: Fields): string {
+  return id?.isWellFormed() === true && idPattern.test(id) ? id : contentId(item);
 }
 
 /** The id of a record that has none: whoever sends it again, with whatever beside it, sends the same event. */
