@@ -1,12 +1,14 @@
 /** A source with accounts: credentials looked up by name, events told apart by it, handlers registered once. */
 
-import { createInbox, lookup, type Source } from "@webhook-inbox/core";
+import { createInbox, lookup, type EventsOf, type Source } from "@webhook-inbox/core";
 import { memory } from "@webhook-inbox/core/memory";
 import { captainData } from "@webhook-inbox/core/providers/captain-data";
 import { shopify, type ShopifyOrder } from "@webhook-inbox/core/providers/shopify";
 import { socialData, type SocialDataJob } from "@webhook-inbox/core/providers/socialdata";
+import { standardWebhooks } from "@webhook-inbox/core/providers/standard-webhooks";
 import { sign } from "@webhook-inbox/testing/sign";
 import { describe, expect, expectTypeOf, test } from "vitest";
+import * as z from "zod";
 import { signedDesk, url } from "../../../tests/support/signed-desk.ts";
 
 const order = '{"id":1,"total_price":"1.00"}';
@@ -128,6 +130,87 @@ describe("accounts", () => {
   });
 });
 
+describe("what was found once", () => {
+  const shop = (account: string, secret: string, id: string) => orderOf(account, secret, id);
+
+  test("is not believed a day later while the answer is another", async () => {
+    let isThere = true;
+    const source = lookup(shopify, async () => {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      return isThere ? { secret: "s" } : undefined;
+    });
+    const { deliver, at } = await signedDesk(source, { now });
+    expect((await deliver(shop("a", "s", "1"))).status).toBe(200);
+    isThere = false;
+    at(now + 23 * 3_600_000);
+    const answers = await Promise.all(["2", "3", "4"].map((id) => deliver(shop("a", "s", id))));
+    expect(answers.map(({ status }) => status)).toEqual([404, 404, 404]);
+  });
+
+  test("and that there was nothing is believed for seconds", async () => {
+    let isThere = false;
+    const source = lookup(shopify, () => (isThere ? { secret: "s" } : undefined));
+    const { deliver, at } = await signedDesk(source, { now });
+    expect((await deliver(shop("a", "s", "1"))).status).toBe(404);
+    isThere = true;
+    at(now + 5001);
+    expect((await deliver(shop("a", "s", "1"))).status).toBe(200);
+  });
+
+  test("is not pushed out by names of strangers, who fill no log", async () => {
+    let isAway = false;
+    const source = lookup(shopify, (account) => {
+      if (isAway) throw new Error("away");
+      return account === "real" ? { secret: "s" } : undefined;
+    });
+    const { deliver, at, inbox, lines } = await signedDesk(source, { now });
+    await deliver(shop("real", "s", "1"));
+    for (let index = 0; index < 1200; index++) {
+      await deliver({ url: `${url}/n${index}`, body: "{}" });
+    }
+    isAway = true;
+    at(now + 3_600_000);
+    expect((await deliver(shop("real", "s", "2"))).status).toBe(200);
+    expect(inbox.secrets()).toMatchObject([{ account: "real", count: 2 }]);
+    const said = lines.length;
+    for (let index = 0; index < 50; index++) {
+      await deliver({ url: `${url}/m${index}`, body: "{}" });
+    }
+    expect(lines.length - said).toBeLessThan(10);
+  });
+
+  test.each([null, undefined, 0, false, ""])("as %s is no account", async (found) => {
+    const { deliver } = await signedDesk(lookup(shopify, () => found as undefined));
+    expect((await deliver(shop("a", "s", "1"))).status).toBe(404);
+  });
+
+  test("without a credential, or with everybody's, is our trouble and no open door", async () => {
+    process.env["WEBHOOK_INBOX_TOKEN"] = "everybody";
+    try {
+      for (const found of [{}, { auth: "none" }, { token: undefined }]) {
+        const { deliver } = await signedDesk(lookup(socialData, () => found as { token: string }));
+        const body = '{"event":"job_finished","data":{"job_id":1,"status":"error"}}';
+        for (const path of ["a", "a/everybody"]) {
+          expect((await deliver({ url: `${url}/${path}`, body })).status).toBe(503);
+        }
+      }
+    } finally {
+      delete process.env["WEBHOOK_INBOX_TOKEN"];
+    }
+  });
+
+  test("may be a row with more than its credential; dots are no name; a repeated signature is refused", async () => {
+    const row: { secret: string; name: string } = { secret: "s", name: "Acme" };
+    const { deliver } = await signedDesk(lookup(shopify, () => row));
+    const genuine = shop("a", "s", "1");
+    expect((await deliver(genuine)).status).toBe(200);
+    expect((await deliver(shop("..", "s", "1"))).status).toBe(404);
+    const name = "x-shopify-hmac-sha256";
+    const both = { ...genuine.headers, [name]: [genuine.headers[name] ?? "", "other"] };
+    expect((await deliver({ ...genuine, headers: both as never })).status).toBe(400);
+  });
+});
+
 test("the types of `on` are those of the provider", () => {
   const inbox = createInbox({
     store: memory({ acceptLoss: true }),
@@ -147,6 +230,10 @@ test("the types of `on` are those of the provider", () => {
   });
   // @ts-expect-error There is no such topic.
   expect(() => inbox.on("shops", "orders/created", () => undefined)).toThrow("no event type");
+  const own = lookup(standardWebhooks, () => ({ secret: "whsec_AAAA" }), {
+    events: { "a.b": z.object({ n: z.number() }) },
+  });
+  expectTypeOf<EventsOf<typeof own>["a.b"]>().toEqualTypeOf<{ n: number }>();
   // @ts-expect-error Shopify has no bearer.
   lookup(shopify, () => ({ bearer: "x" }));
 });

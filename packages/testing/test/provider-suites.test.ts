@@ -194,19 +194,19 @@ const suites: Readonly<Record<string, Omit<ProviderSuiteOptions, "test">>> = {
       sign.twilio({ ...given, body: Object.fromEntries(new URLSearchParams(body)) }),
     examples: [
       {
-        body: "MessageSid=SM1&MessageStatus=delivered&AccountSid=AC1&To=%2B1415",
+        body: "MessageSid=SM11111111111111111111111111111111&MessageStatus=delivered&AccountSid=AC1&To=%2B1415",
         types: ["message.delivered"],
-        ids: ["SM1:message.delivered"],
+        ids: ["SM11111111111111111111111111111111:message.delivered"],
       },
       {
-        body: "MessageSid=SM2&SmsStatus=received&Body=h%C3%A9llo+w%26rld&From=%2B1",
+        body: "MessageSid=SM22222222222222222222222222222222&SmsStatus=received&Body=h%C3%A9llo+w%26rld&From=%2B1",
         types: ["message.received"],
-        ids: ["SM2:message.received"],
+        ids: ["SM22222222222222222222222222222222:message.received"],
       },
       {
-        body: "CallSid=CA1&CallStatus=ringing&SequenceNumber=1",
+        body: "CallSid=CA11111111111111111111111111111111&CallStatus=ringing&SequenceNumber=1",
         types: ["call.ringing"],
-        ids: ["CA1:call.ringing:1"],
+        ids: ["CA11111111111111111111111111111111:call.ringing:1"],
       },
     ],
     accepted: { status: 200, body: "<Response/>" },

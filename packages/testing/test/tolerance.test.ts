@@ -119,7 +119,9 @@ const cases: Readonly<
   ],
   "Twilio, an empty status beside another, and a field of the name `payload`": [
     twilio(open),
-    form("MessageSid=SM1&MessageStatus=&SmsStatus=received&payload=hello"),
+    form(
+      "MessageSid=SM11111111111111111111111111111111&MessageStatus=&SmsStatus=received&payload=hello",
+    ),
     ["message.received"],
   ],
   "Svix, a body without a type": [

@@ -36,6 +36,8 @@ export interface Signature {
   readonly reads: readonly string[];
   /** Whether it covers the URL, so that the inbox needs a `publicUrl`. */
   readonly signsUrl: boolean;
+  /** Whether it covers every byte of the body. */
+  readonly signsBody: boolean;
   /** Whether it covers something of a request without a body. */
   readonly signsGet: boolean;
   /** Whether it covers a time. */

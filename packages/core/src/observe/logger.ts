@@ -123,7 +123,7 @@ function linesOf(signal: Signal): readonly Line[] {
     case "keys_failed": {
       const { name, at = "an unknown place", message = `${name} at ${at}` } = signal.error;
       const what = `${signal.source}: what verification needs could not be fetched: ${message}`;
-      return [line("error", what, what)];
+      return [line("error", what, `${signal.source} ${name}`)];
     }
     case "body_consumed":
       return [consumedLine(signal)];

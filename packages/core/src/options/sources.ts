@@ -68,9 +68,9 @@ function configured(
     provider,
     events,
     gate,
-    ...accountsOf(where, name, source, gate, { defaults, environment }),
+    ...accountsOf(where, name, source, gate, defaults),
     accepted: provider.accepted ?? { body: "ok" },
-    dedup: oneOf(`${where}: dedup`, options["dedup"] as "id" | undefined, ["id", "body"]),
+    dedup: dedupOf(where, source),
     bodyBytesMax: wholeNumber(
       `${where}: bodyBytesMax`,
       options["bodyBytesMax"] as number | undefined,
@@ -82,6 +82,15 @@ function configured(
         : wholeNumber(`${where}: handlersMax`, options["handlersMax"] as number, 1),
     delaysMsOf: scheduleOf(where, options["retry"] ?? {}, events, defaults.delaysMs),
   };
+}
+
+function dedupOf(where: string, { provider, options }: Source): "id" | "body" {
+  const dedup = oneOf(`${where}: dedup`, options["dedup"] as "id" | undefined, ["id", "body"]);
+  if (dedup === "id" || provider.signature?.signsBody !== false) return dedup;
+  throw invalid(
+    `${where}: ${provider.name} does not sign every byte of its bodies, so one event could come with many of them: ` +
+      'dedup must be "id".',
+  );
 }
 
 /** What the deliveries of a source, or of one account of it, have to pass. */
@@ -136,22 +145,25 @@ function accountsOf(
   name: string,
   { find }: Source,
   own: Gate | undefined,
-  { defaults, environment }: { defaults: SourceDefaults; environment: Environment },
+  defaults: SourceDefaults,
 ): Pick<ConfiguredSource, "gateOf" | "gates"> {
   if (find === undefined) {
     return { gateOf: () => undefined, gates: () => (own === undefined ? [] : [[undefined, own]]) };
   }
   const gates: Remembered<Gate | undefined> = new Remembered<Gate | undefined>({
     ...accountTerms,
-    async load(account) {
-      const source = await find(account);
+    isNothing: (gate) => gate === undefined,
+    async load(id) {
+      const source = await find(id);
       if (source === undefined) return undefined;
-      const whose = `${where}, account "${account}"`;
-      const names = [...known.source, ...source.provider.auth];
-      refuseUnknown("OPTION_INVALID", whose, source.options, names);
-      const gate = gateOf(whose, name, source, defaults, environment);
+      const whose = `${where}, account "${id}"`;
+      // Never the environment's, and never nobody's: an account has credentials of its own.
+      const names = new Set<string>([...source.provider.auth, "toleranceMs"]);
+      const given = Object.entries(source.options).filter(([option]) => names.has(option));
+      const account = { ...source, options: Object.fromEntries(given) };
+      const gate = gateOf(whose, name, account, defaults, { NODE_ENV: "production" });
       // Counted since the start, not since the account was looked up.
-      return { ...gate, matches: gates.last(account)?.matches ?? gate.matches };
+      return { ...gate, matches: gates.last(id)?.matches ?? gate.matches };
     },
   });
   return {

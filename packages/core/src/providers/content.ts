@@ -55,26 +55,32 @@ export function readForm(delivery: Delivery): Content {
   }
 }
 
-/** A form, by its content type or of a GET, or JSON. */
+/**
+ * A form, of a GET or by its content type, or JSON. What begins like JSON is JSON whatever its type says: the type is not
+ * signed, and must not make something else of a body that is.
+ */
 export function readFormOrJson(delivery: Delivery): Content {
-  const type = headerOf(delivery.headers, "content-type") ?? "";
-  const isForm = delivery.method === "GET" || /^application\/x-www-form-urlencoded\b/i.test(type);
-  return isForm ? readForm(delivery) : readJson(delivery);
+  return isForm(delivery) ? readForm(delivery) : readJson(delivery);
 }
 
 /** JSON, which may also stand in the field `payload` of a form; a form without that field as it is. */
 export function readPayloadOrJson(delivery: Delivery): Content {
-  const read = readFormOrJson(delivery);
-  const type = headerOf(delivery.headers, "content-type") ?? "";
+  if (!isForm(delivery)) return readJson(delivery);
+  const read = readForm(delivery);
   const payload = read.ok && isRecord(read.value) ? read.value["payload"] : undefined;
-  if (typeof payload !== "string" || !/^application\/x-www-form-urlencoded\b/i.test(type)) {
-    return read;
-  }
+  if (typeof payload !== "string") return read;
   try {
     return { ok: true, value: JSON.parse(payload) as unknown };
   } catch {
     return { ok: false, reason: "unparsable" };
   }
+}
+
+function isForm({ method, headers, body }: Delivery): boolean {
+  if (method === "GET") return true;
+  const type = headerOf(headers, "content-type") ?? "";
+  const begin = Buffer.from(body.subarray(0, 64)).toString("latin1");
+  return /^application\/x-www-form-urlencoded\b/i.test(type) && !/^\s*[[{]/.test(begin);
 }
 
 /** Whether a value is a JSON object. */
@@ -97,6 +103,14 @@ export function idText(
   return Number.isSafeInteger(value)
     ? String(value)
     : (sourceOf(delivery, record, name) ?? String(value));
+}
+
+/** The body as JSON with numbers beyond 2^53 as their digits: for ids that are made of content. */
+export function exactJson(delivery: Delivery): unknown {
+  const text = utf8.decode(delivery.body);
+  const exact: SourceReviver = (_, value, { source }) =>
+    typeof value === "number" && !Number.isSafeInteger(value) ? (source ?? value) : value;
+  return JSON.parse(text, exact as (key: string, value: unknown) => unknown);
 }
 
 type SourceReviver = (

@@ -10,9 +10,14 @@ export type SourceOptions<
   Auth extends CredentialKind,
   Own extends EventMap,
   Events extends EventMap = EventMap,
-> = Pick<Credentials, Auth> & {
-  /** The explicit way to take deliveries from anybody. Malformed ones are then answered 400 and not kept. */
-  readonly auth?: "none";
+> = Pick<Credentials, Auth> &
+  SharedOptions<Own, Events> & {
+    /** The explicit way to take deliveries from anybody. Malformed ones are then answered 400 and not kept. */
+    readonly auth?: "none";
+  };
+
+/** What a source may be told beside its credentials. */
+export interface SharedOptions<Own extends EventMap, Events extends EventMap = EventMap> {
   /** Schemas for further event types (any Standard Schema), or in place of the provider's. */
   readonly events?: SchemasOf<Own>;
   /**
@@ -29,7 +34,7 @@ export type SourceOptions<
   readonly handlersMax?: number;
   /** When failed events are tried again. Default: the inbox's `retry`. */
   readonly retry?: SourceRetry<(keyof Events | keyof NoInfer<Own>) & string>;
-};
+}
 
 /** Configures one place to receive from a provider. `More` are options of that provider alone. */
 export type SourceFactory<

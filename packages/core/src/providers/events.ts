@@ -3,7 +3,7 @@
 import type { Identification, Identity, Provider } from "../contracts/provider.ts";
 import { sha256 } from "../hash.ts";
 import type { Delivery } from "../model/delivery.ts";
-import { freshJson, isRecord, readJson, type Content } from "./content.ts";
+import { exactJson, freshJson, isRecord, readJson, type Content } from "./content.ts";
 
 /** A record of JSON. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -36,63 +36,93 @@ export interface Reading {
  * ...eventsIn({ type: ({ type }) => type, id: ({ id }) => id })
  */
 export function eventsIn(reading: Reading): Pick<Provider, "identify" | "parse"> {
-  const { content = readJson, items } = reading;
-  const itemsOf = (value: unknown, delivery: Delivery): readonly Fields[] | undefined => {
-    if (items !== undefined) return items(value, delivery);
-    return isRecord(value) ? [value] : undefined;
+  return reading.items === undefined ? singleIn(reading) : severalIn(reading, reading.items);
+}
+
+function singleIn(reading: Reading): Pick<Provider, "identify" | "parse"> {
+  const { content = readJson, data = (item) => item } = reading;
+  return {
+    identify(delivery): Identification {
+      const read = content(delivery);
+      if (!read.ok) return { kind: "unreadable", reason: read.reason };
+      const type = isRecord(read.value) ? textOf(reading.type(read.value, delivery)) : undefined;
+      if (!isRecord(read.value) || type === undefined) {
+        return { kind: "unreadable", reason: "unidentified" };
+      }
+      const id = textOf(reading.id(read.value, delivery));
+      const occurredAt = reading.occurredAt?.(read.value, delivery);
+      return { kind: "events", events: [{ id, type, occurredAt }] };
+    },
+    parse(delivery) {
+      const value = content === readJson ? freshJson(delivery) : valueOf(content(delivery));
+      if (!isRecord(value)) throw new Error("the delivery holds no such event");
+      return data(value, delivery);
+    },
+  };
+}
+
+function severalIn(
+  reading: Reading,
+  items: NonNullable<Reading["items"]>,
+): Pick<Provider, "identify" | "parse"> {
+  const { content = readJson, data = (item) => item } = reading;
+  /** What a delivery holds, read once however many events there are. */
+  const known = new WeakMap<Delivery, readonly Found[]>();
+  const foundIn = (delivery: Delivery, value: unknown): readonly Found[] | undefined => {
+    const records = items(value, delivery);
+    // Ids that are made of content must not lose digits with it.
+    const exact = content === readJson ? items(exactJson(delivery), delivery) : records;
+    const found = records?.map((item, index) => ({
+      item,
+      identity: identityOf(reading, item, exact?.[index] ?? item, delivery),
+    }));
+    if (found !== undefined) known.set(delivery, found);
+    return found;
   };
   return {
     identify(delivery): Identification {
       const read = content(delivery);
       if (!read.ok) return { kind: "unreadable", reason: read.reason };
-      const found = itemsOf(read.value, delivery);
-      const events = found?.map((item) => identityOf(reading, item, delivery));
-      const isComplete = events?.every((event) => event !== undefined) === true;
-      return isComplete
-        ? { kind: "events", events }
-        : { kind: "unreadable", reason: "unidentified" };
+      const found = foundIn(delivery, read.value);
+      return found === undefined
+        ? { kind: "unreadable", reason: "unidentified" }
+        : { kind: "events", events: found.map(({ identity }) => identity) };
     },
     parse(delivery, { id, type }) {
-      const value = content === readJson ? freshJson(delivery) : valueOf(content(delivery));
-      const found = itemsOf(value, delivery) ?? [];
-      const item =
-        items === undefined
-          ? found[0]
-          : found.find((one) => {
-              const identity = identityOf(reading, one, delivery);
-              return identity?.id === id && identity.type === type;
-            });
-      if (item === undefined) throw new Error("the delivery holds no such event");
-      return reading.data === undefined ? item : reading.data(item, delivery);
+      const found = known.get(delivery) ?? foundIn(delivery, valueOf(content(delivery))) ?? [];
+      const one = found.find(({ identity }) => identity.id === id && identity.type === type);
+      if (one === undefined) throw new Error("the delivery holds no such event");
+      return data(structuredClone(one.item), delivery);
     },
   };
+}
+
+interface Found {
+  readonly item: Fields;
+  readonly identity: Identity;
+}
+
+function identityOf(reading: Reading, item: Fields, exact: Fields, delivery: Delivery): Identity {
+  const type = textOf(reading.type(item, delivery)) ?? "unknown";
+  const id = textOf(reading.id(item, delivery));
+  const isKept = id?.isWellFormed() === true && id.length <= charactersMax && !id.includes("\0");
+  return {
+    id: isKept ? id : contentId(exact),
+    type: type.isWellFormed() && !type.includes("\0") ? type.slice(0, charactersMax) : "unknown",
+    occurredAt: reading.occurredAt?.(item, delivery),
+  };
+}
+
+/** Ids and types that are kept as they are, so that their record is found by them. */
+const charactersMax = 255;
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
 }
 
 function valueOf(content: Content): unknown {
   if (content.ok) return content.value;
   throw new Error(`the body cannot be read: ${content.reason}`);
-}
-
-function identityOf(reading: Reading, item: Fields, delivery: Delivery): Identity | undefined {
-  const isOneOfSeveral = reading.items !== undefined;
-  const found = reading.type(item, delivery);
-  const isTyped = typeof found === "string" && found !== "";
-  if (!isTyped && !isOneOfSeveral) return undefined;
-  const type = isTyped ? found : "unknown";
-  const given = reading.id(item, delivery);
-  const id = typeof given === "string" && given !== "" ? given : undefined;
-  return {
-    id: isOneOfSeveral ? foundAgain(id, item) : id,
-    type,
-    occurredAt: reading.occurredAt?.(item, delivery),
-  };
-}
-
-/** Ids that are kept as they are, so that their record is found by them. */
-const idPattern = /^[^\0]{1,255}$/u;
-
-function foundAgain(id: string | undefined, item: Fields): string {
-  return id?.isWellFormed() === true && idPattern.test(id) ? id : contentId(item);
 }
 
 /** The id of a record that has none: whoever sends it again, with whatever beside it, sends the same event. */

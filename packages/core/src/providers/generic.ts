@@ -4,6 +4,7 @@
  * forms and texts, with headers, basic credentials or queries of one's choice.
  */
 
+import { WebhookInboxError } from "../errors.ts";
 import type { Reply, Provider } from "../contracts/provider.ts";
 import type { CredentialKind } from "../contracts/credentials.ts";
 import type { EventMap } from "../contracts/schema.ts";
@@ -64,6 +65,7 @@ const ownOptions: ReadonlySet<string> = new Set([
 export function generic<Own extends EventMap = {}>(options: GenericOptions<Own>): Source<Own> {
   const { type, id, methods = ["POST"], format, signature, accepted, redelivers } = options;
   const kinds: readonly CredentialKind[] = ["token", "bearer", "headers", "basic"];
+  refuseMasked(options);
   const factory = defineProvider<{}, GenericAuth>({
     name: "generic",
     auth: (signature === undefined ? kinds : [signature.kind, ...kinds]) as readonly GenericAuth[],
@@ -82,6 +84,24 @@ export function generic<Own extends EventMap = {}>(options: GenericOptions<Own>)
   });
   const given = Object.entries(options).filter(([name]) => !ownOptions.has(name));
   return factory<Own>(Object.fromEntries(given) as SourceOptions<GenericAuth, Own>);
+}
+
+/** Credentials are masked before an event is identified: all of them would have the same id. */
+function refuseMasked({ type, id, headers = {}, signature }: GenericOptions<EventMap>): void {
+  const masked = [
+    "authorization",
+    "cookie",
+    ...Object.keys(headers),
+    ...(signature?.headers ?? []),
+  ];
+  for (const where of [type, id]) {
+    if (typeof where !== "object" || !("header" in where)) continue;
+    if (!masked.some((name) => name.toLowerCase() === where.header.toLowerCase())) continue;
+    throw new WebhookInboxError(
+      "OPTION_INVALID",
+      `generic: the header "${where.header}" carries a credential, which is not kept, so it can be no type and no id.`,
+    );
+  }
 }
 
 function usualType({ type, event }: Fields): string | undefined {

@@ -3,12 +3,13 @@
 import type { CredentialKind, Credentials } from "../contracts/credentials.ts";
 import type { EventMap } from "../contracts/schema.ts";
 import type { Source } from "../contracts/source.ts";
-import type { SourceFactory, SourceOptions } from "./define-provider.ts";
+import type { SharedOptions, SourceFactory, SourceOptions } from "./define-provider.ts";
 
 /**
  * A source with accounts, each with its own credentials: `<path>/<source>/<account>[/<token>]`. `find` says what an
- * account's options are, undefined for one that does not exist (404). It is asked again after a minute, and while it fails
- * the last answer holds for a day; for an account that was never found deliveries are answered 503 then. Equal ids of two
+ * account's credentials are, undefined or null for one that does not exist (404). It is asked again after a minute, and while
+ * it fails the last answer holds for a day; for an account that was never found deliveries are answered 503 then. The name is
+ * given as it stands in the URL: another spelling is another account, so find by exactly it. Equal ids of two
  * accounts are two events; `event.account` names theirs. What is said in `options` holds for all accounts: events, retry,
  * dedup and limits.
  *
@@ -28,17 +29,21 @@ export function lookup<
 >(
   provider: SourceFactory<Events, Auth, More>,
   find: Find<Pick<Credentials, Auth> & More>,
-  options?: Omit<SourceOptions<Auth, Own, Events>, Auth | "auth">,
+  options?: SharedOptions<Own, Events>,
 ): Source<Omit<Events, keyof NoInfer<Own>> & NoInfer<Own>> {
   const given = (options ?? {}) as SourceOptions<Auth, Own, Events> & More;
   return {
     ...provider<Own>(given),
     find: async (account) => {
       const found = await find(account);
-      return found === undefined ? undefined : provider<Own>({ ...given, ...found });
+      return typeof found === "object" && found !== null
+        ? provider<Own>({ ...given, ...found })
+        : undefined;
     },
   };
 }
 
 /** The credentials of an account; undefined when there is no such account. */
-type Find<Options> = (account: string) => Options | undefined | Promise<Options | undefined>;
+type Find<Options> = (
+  account: string,
+) => Options | undefined | null | Promise<Options | undefined | null>;

@@ -76,10 +76,14 @@ export const mailgun: SourceFactory<MailgunEvents, "secret" | "token"> = defineP
       unit: "s",
       toleranceMs: Infinity,
     },
-    content: ({ json }) => [
-      String(fieldOf(json, "signature", "timestamp")),
-      textOf(fieldOf(json, "signature", "token")),
-    ],
+    // Both have one length, or digits could move from one to the other under the same signature.
+    content({ json }) {
+      const timestamp = String(fieldOf(json, "signature", "timestamp"));
+      const token = textOf(fieldOf(json, "signature", "token"));
+      const isPlain = /^\d{10}$/.test(timestamp) && /^[0-9a-z]{50}$/.test(token);
+      return isPlain ? [timestamp, token] : undefined;
+    },
+    signsBody: false,
   }),
   methods: ["POST"],
   // After 5, 10 and 15 minutes, 1, 2 and 4 hours.

@@ -89,6 +89,12 @@ export const paypal: SourceFactory<PayPalEvents, "webhookId" | "token"> = define
       const [id, time] = [header("paypal-transmission-id"), header("paypal-transmission-time")];
       return [`${id}|${time}|${webhookId}|${crc32(body)}`];
     },
+    // Whether a retry has a new time is not documented: `toleranceMs` must leave time for three days of them.
+    timestamp: {
+      of: ({ header }) => header("paypal-transmission-time"),
+      unit: "iso",
+      toleranceMs: Infinity,
+    },
   }),
   methods: ["POST"],
   // "Up to 25 times over the course of 3 days".

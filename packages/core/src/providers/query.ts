@@ -89,18 +89,39 @@ function recordOf(node: Node): Record<string, QueryValue> {
   return record;
 }
 
+/** Percent escapes, and `+` for a space. Of bytes that are no UTF-8 the escapes stay; nothing is thrown, and nothing repeated. */
 function decode(text: string): string {
   const spaced = text.includes("+") ? text.replaceAll("+", " ") : text;
   if (!spaced.includes("%")) return spaced;
-  try {
-    return decodeURIComponent(spaced);
-  } catch {
-    return spaced.replaceAll(/(?:%[0-9A-Fa-f]{2})+/g, (run) => {
-      try {
-        return decodeURIComponent(run);
-      } catch {
-        return run;
-      }
-    });
+  const decoded = unescaped(spaced, 0xff);
+  return decoded.includes("\uFFFD") && !spaced.includes("\uFFFD")
+    ? unescaped(spaced, 0x7f)
+    : decoded;
+}
+
+const percent = 0x25;
+
+/** With the escapes of bytes up to `byteMax` replaced. */
+function unescaped(text: string, byteMax: number): string {
+  const bytes = Buffer.from(text, "utf8");
+  let length = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at] === percent ? escapeAt(bytes, at) : undefined;
+    const isEscape = byte !== undefined && byte <= byteMax;
+    bytes[length++] = isEscape ? byte : (bytes[at] ?? 0);
+    if (isEscape) at += 2;
   }
+  return bytes.toString("utf8", 0, length);
+}
+
+function escapeAt(bytes: Buffer, at: number): number | undefined {
+  const high = hexOf(bytes[at + 1]);
+  const low = hexOf(bytes[at + 2]);
+  return high === undefined || low === undefined ? undefined : high * 16 + low;
+}
+
+function hexOf(byte = 0): number | undefined {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const letter = byte | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : undefined;
 }

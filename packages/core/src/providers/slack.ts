@@ -8,7 +8,7 @@ import * as z from "zod";
 import { hmac } from "../verify/hmac.ts";
 import { isRecord, readPayloadOrJson } from "./content.ts";
 import { defineProvider, type SourceFactory } from "./define-provider.ts";
-import { eventsIn, secondsOf } from "./events.ts";
+import { contentId, eventsIn, secondsOf } from "./events.ts";
 
 /** The envelope of the Events API. */
 export interface SlackEvent {
@@ -146,7 +146,7 @@ export const slack: SourceFactory<SlackEvents, "secret" | "token"> = defineProvi
       if (isRecord(body["event"])) return body["event"]["type"];
       return "command" in body ? "command" : body["type"];
     },
-    id: ({ event_id: eventId, trigger_id: triggerId }) => eventId ?? triggerId,
+    id: (body) => body["event_id"] ?? body["trigger_id"] ?? contentId(body),
     occurredAt: ({ event_time: eventTime }) => secondsOf(eventTime),
   }),
 });

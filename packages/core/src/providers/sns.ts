@@ -64,20 +64,30 @@ function contentOf({ json }: SignedParts, topicArn: string): readonly string[] |
   for (const name of names) {
     const value = json[name];
     if (name === "Subject" && (value === undefined || value === null)) continue;
-    if (typeof value !== "string") return undefined;
+    // A line end elsewhere than in the message could make one field of another under the same signature.
+    if (typeof value !== "string" || (name !== "Message" && value.includes("\n"))) return undefined;
     lines.push(`${name}\n${value}\n`);
   }
   return lines;
 }
 
 const digests: Readonly<Record<string, "sha1" | "sha256">> = { "1": "sha1", "2": "sha256" };
-const hostPattern = /^sns\.[a-z0-9-]{3,}\.amazonaws\.com(?:\.cn)?$/;
+const arnPattern =
+  /^arn:aws[a-z-]*:sns:([a-z]{2}(?:-[a-z]+)+-\d+):\d{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?$/;
+
+/** The host of SNS in the topic's own region, and no other. */
+function isHostOf(host: string, topicArn: unknown): boolean {
+  const region = typeof topicArn === "string" ? arnPattern.exec(topicArn)?.[1] : undefined;
+  const name = `sns.${region}.amazonaws.com`;
+  return region !== undefined && (host === name || host === `${name}.cn`);
+}
 
 /** Only ever of AWS: whatever a message says, nothing else is asked. */
-function isSubscribeUrl(text: unknown): text is string {
+function isSubscribeUrl(text: unknown, topicArn: unknown): text is string {
   if (typeof text !== "string" || !URL.canParse(text)) return false;
   const { protocol, host, username, password } = new URL(text);
-  return protocol === "https:" && hostPattern.test(host) && username === "" && password === "";
+  const isPlain = protocol === "https:" && username === "" && password === "";
+  return isPlain && isHostOf(host, topicArn);
 }
 
 /**
@@ -90,17 +100,21 @@ export const sns: SourceFactory<SnsEvents, "topicArn" | "token"> = defineProvide
   auth: ["topicArn", "token"],
   signature: certificate({
     kind: "topicArn",
-    pattern: /^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?$/,
+    pattern: arnPattern,
     digest: ({ json }) => digests[String(fieldOf(json, "SignatureVersion"))],
     url: ({ json }) => fieldOf(json, "SigningCertURL"),
-    isTrusted: ({ host, pathname }) =>
-      hostPattern.test(host) && /^\/SimpleNotificationService-[a-zA-Z0-9]{32}\.pem$/.test(pathname),
+    isTrusted: ({ host, pathname }, { json }) =>
+      isHostOf(host, fieldOf(json, "TopicArn")) &&
+      /^\/SimpleNotificationService-[a-zA-Z0-9]{32}\.pem$/.test(pathname),
     encoding: "base64",
     signatures({ json }) {
       const signature = fieldOf(json, "Signature");
       return typeof signature === "string" ? [signature] : [];
     },
+    // It is when the message was published: `toleranceMs` must leave time for retries.
+    timestamp: { of: ({ json }) => fieldOf(json, "Timestamp"), unit: "iso", toleranceMs: Infinity },
     content: contentOf,
+    signsBody: false,
   }),
   methods: ["POST"],
   // Three times by default, 20 seconds apart, where the answer is a server's error.
@@ -109,7 +123,7 @@ export const sns: SourceFactory<SnsEvents, "topicArn" | "token"> = defineProvide
     const body = readJson(delivery);
     if (!body.ok || fieldOf(body.value, "Type") !== "SubscriptionConfirmation") return undefined;
     const url = fieldOf(body.value, "SubscribeURL");
-    if (!isSubscribeUrl(url)) return undefined;
+    if (!isSubscribeUrl(url, fieldOf(body.value, "TopicArn"))) return undefined;
     const { ok, status } = await fetch(url);
     if (!ok) throw new Error(`the subscription could not be confirmed: ${status}`);
     return { body: "" };

@@ -11,7 +11,7 @@ import { anyOf } from "../verify/combine.ts";
 import { hmac } from "../verify/hmac.ts";
 import { readFormOrJson } from "./content.ts";
 import { defineProvider, type SourceFactory } from "./define-provider.ts";
-import { eventsIn, type Fields } from "./events.ts";
+import { contentId, eventsIn, type Fields } from "./events.ts";
 import { pairsOf } from "./query.ts";
 
 /** The fields of a webhook's form, all text. "New parameters" come without notice. */
@@ -102,22 +102,32 @@ function spellings(url: string): readonly string[] {
   return [`${scheme}//${host}${rest}`, `${scheme}//${host}:${standard}${rest}`];
 }
 
-/** "The full URL", then of a form its fields, sorted, each name with its values. */
+/** The fields of a form, sorted, each name with its values: made once for each request. */
+function fieldsOf(parts: SignedParts): readonly string[] {
+  const made = fieldsOfParts.get(parts);
+  if (made !== undefined) return made;
+  const values = new Map<string, Set<string>>();
+  for (const [name, value] of pairsOf(Buffer.from(parts.body).toString("utf8"))) {
+    values.set(name, (values.get(name) ?? new Set()).add(value));
+  }
+  const names = [...values.keys()].sort();
+  const fields = names.flatMap((name) =>
+    [...(values.get(name) ?? [])].sort().map((one) => name + one),
+  );
+  fieldsOfParts.set(parts, fields);
+  return fields;
+}
+
+const fieldsOfParts = new WeakMap<SignedParts, readonly string[]>();
+
+/** "The full URL", then of a form its fields. */
 function contentOf(url: string | undefined, parts: SignedParts): readonly string[] | undefined {
   if (url === undefined) return undefined;
   const [, bodyHash] = pairsOf(parts.query).find(([name]) => name === "bodySHA256") ?? [];
   if (bodyHash !== undefined) {
     return sha256(parts.body).toString("hex") === bodyHash ? [url] : undefined;
   }
-  const values = new Map<string, Set<string>>();
-  for (const [name, value] of pairsOf(Buffer.from(parts.body).toString("utf8"))) {
-    values.set(name, (values.get(name) ?? new Set()).add(value));
-  }
-  const names = [...values.keys()].sort();
-  return [
-    url,
-    ...names.flatMap((name) => [...(values.get(name) ?? [])].sort().map((one) => name + one)),
-  ];
+  return [url, ...fieldsOf(parts)];
 }
 
 const spelt = (index: number): ReturnType<typeof hmac> =>
@@ -126,8 +136,23 @@ const spelt = (index: number): ReturnType<typeof hmac> =>
     encoding: "base64",
     header: "x-twilio-signature",
     signsUrl: true,
+    signsBody: false,
     content: (parts) => contentOf(spellings(parts.url)[index], parts),
   });
+
+/**
+ * Names and values are signed without anything between them, so that one could be made of another: a sid is one only in its
+ * whole form.
+ */
+const messageSidPattern = /^(?:SM|MM)[0-9a-f]{32}$/;
+const callSidPattern = /^CA[0-9a-f]{32}$/;
+
+function isOdd({ MessageSid: message, CallSid: call }: Fields): boolean {
+  return (
+    (message !== undefined && !messageSidPattern.test(message as string)) ||
+    (call !== undefined && !callSidPattern.test(call as string))
+  );
+}
 
 /** The event of a status: `SmsStatus` is what a message that came in has. */
 function statusOf(fields: Fields): string | undefined {
@@ -140,13 +165,14 @@ function statusOf(fields: Fields): string | undefined {
 /**
  * A source of Twilio. `secret` is the account's auth token. Its signature covers the URL it calls, so the inbox needs its
  * `publicUrl`. It answers an empty TwiML document: "text/plain" would be sent back as a message. Calls that wait for
- * instructions are no matter of an inbox.
+ * instructions are no matter of an inbox, nor are callbacks by GET: those sign no more than their URL, which a POST could be
+ * turned into.
  */
 export const twilio: SourceFactory<TwilioEvents, "secret" | "token"> = defineProvider({
   name: "twilio",
   auth: ["secret", "token"],
   signature: anyOf(spelt(0), spelt(1)),
-  methods: ["POST", "GET"],
+  methods: ["POST"],
   // Once by default, when the connection fails. What a status is sent with may grow.
   habits: { redelivers: "unknown", bodyStable: false },
   accepted: { contentType: "text/xml", body: "<Response/>" },
@@ -170,14 +196,14 @@ export const twilio: SourceFactory<TwilioEvents, "secret" | "token"> = definePro
   ],
   ...eventsIn({
     content: readFormOrJson,
-    type: (fields) => statusOf(fields) ?? "unknown",
+    type: (fields) => (isOdd(fields) ? undefined : (statusOf(fields) ?? "unknown")),
     // A sid is a resource's: with its status it is an event's. A call repeats its status, but not its sequence number.
     id(fields) {
       const { MessageSid: message, CallSid: call, SequenceNumber: sequence } = fields;
       if (typeof message === "string") return `${message}:${statusOf(fields)}`;
       return typeof call === "string" && typeof sequence === "string"
         ? `${call}:${statusOf(fields)}:${sequence}`
-        : undefined;
+        : contentId(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1)));
     },
   }),
 });

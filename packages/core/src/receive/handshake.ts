@@ -8,6 +8,7 @@ import type { Delivery } from "../model/delivery.ts";
 import type { Diagnosis } from "../model/verdict.ts";
 import { summaryOf } from "../observe/redact.ts";
 import { matchOf } from "../verify/compare.ts";
+import { within } from "../verify/remembered.ts";
 import type { Receiving } from "./receive.ts";
 
 export type Replied =
@@ -67,11 +68,9 @@ export async function answerHandshake(
   try {
     const reply = await provider.handshake?.(delivery, {
       fetch: async (url) => {
-        const response = await fetch(url, {
-          redirect: "error",
-          signal: AbortSignal.timeout(handshakeMs),
-        });
-        await response.body?.cancel();
+        const signal = AbortSignal.timeout(handshakeMs);
+        const response = await within(handshakeMs, fetch(url, { redirect: "error", signal }));
+        response.body?.cancel().catch(() => undefined);
         return { ok: response.ok, status: response.status };
       },
     });

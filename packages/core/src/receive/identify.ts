@@ -53,7 +53,7 @@ function withoutCredentials(
   return headers.map((text, index) => {
     if (index % 2 === 0) return text;
     const name = headers[index - 1]?.toLowerCase() ?? "";
-    return alwaysSecret.has(name) || secret.has(name) ? "***" : text;
+    return text !== "" && (alwaysSecret.has(name) || secret.has(name)) ? "***" : text;
   });
 }
 
@@ -108,7 +108,12 @@ export function unidentified(
   quarantine: QuarantineReason | undefined,
 ): NewEvent {
   const event = newEvent(source, delivery, { id: undefined, type: "" }, unidentifiedIndex);
-  return { ...event, identified: false, quarantine, notes: notesOf(delivery, []) };
+  const unread = { ...event, identified: false, quarantine, notes: notesOf(delivery, []) };
+  if (quarantine !== undefined) return unread;
+  // It is yet to be read, and what tells it from another may stand beside its body.
+  const beside = sha256([event.key, delivery.target, ...delivery.headers].join("\n"));
+  const key = eventKey(source.name, beside.toString("hex"));
+  return { ...unread, key, conflictKey: undefined };
 }
 
 /** Told from every event that the delivery may turn out to hold. */

@@ -40,7 +40,7 @@ const accountPattern = /^[A-Za-z0-9._~-]{1,100}$/;
 
 /** What every object has (`constructor`, `__proto__`) is no account, also for those who look into a plain one. */
 function isAccount(name: string): boolean {
-  return accountPattern.test(name) && !(name in Object.prototype);
+  return accountPattern.test(name) && !/^\.+$/.test(name) && !(name in Object.prototype);
 }
 
 /** Where in a source a request goes: what its gate knows of the path. */

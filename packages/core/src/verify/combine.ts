@@ -25,6 +25,7 @@ export function anyOf(...signatures: readonly [Signature, ...Signature[]]): Sign
     headers: [...new Set(signatures.flatMap(({ headers }) => headers))],
     reads: [...new Set(signatures.flatMap(({ reads }) => reads))],
     signsUrl: signatures.some(({ signsUrl }) => signsUrl),
+    signsBody: signatures.every(({ signsBody }) => signsBody),
     signsGet: signatures.every(({ signsGet }) => signsGet),
     isTimed: signatures.some(({ isTimed }) => isTimed),
     isOptional: false,

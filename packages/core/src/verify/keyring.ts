@@ -86,6 +86,8 @@ export function refused(diagnosis: Diagnosis): Verdict {
  * Refused are undefined, an empty list, and texts that an unset variable makes; the literal `NULL` is what SocialData
  * signs with while no secret is set, so that anybody could sign.
  */
+const secretsMax = 32;
+
 function heldOf(
   option: string,
   name: string,
@@ -95,6 +97,8 @@ function heldOf(
   if (given === undefined) throw invalidCredential(option, "is undefined");
   const list: readonly unknown[] = Array.isArray(given) ? given : [given];
   if (list.length === 0) throw invalidCredential(option, "is an empty list");
+  if (list.length > secretsMax)
+    throw invalidCredential(option, `has more than ${secretsMax} secrets`);
   return list.map((one, index) => {
     const isDated = typeof one === "object" && one !== null && "value" in one;
     const {

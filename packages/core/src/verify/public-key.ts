@@ -32,7 +32,8 @@ export function publicKey({ algorithm, key, ...signing }: PublicKey): Signature 
       keys.set(held, made);
       return made;
     },
-    test: (made, content, signature) => isSigned(digestOf[algorithm], made, content, signature),
+    tester: (made, content) => (signature) =>
+      isSigned(digestOf[algorithm], made, content, signature),
   });
 }
 
@@ -61,9 +62,11 @@ function keyOf(
   }
 }
 
-function spkiOf(text: string): KeyObject {
+/** Of PEM also on one line of an environment's file, with `\n` written out. A private key is none to be given here. */
+function spkiOf(text: string): KeyObject | undefined {
+  if (text.includes("PRIVATE KEY")) return undefined;
   return text.includes("-----BEGIN")
-    ? createPublicKey(text)
+    ? createPublicKey(text.replaceAll(String.raw`\n`, "\n"))
     : createPublicKey({ key: Buffer.from(text, "base64"), format: "der", type: "spki" });
 }
 
@@ -84,7 +87,7 @@ export interface Certificate extends Signing {
   /** Where the request says its certificate is. */
   readonly url: (parts: SignedParts) => unknown;
   /** Which certificates are the provider's: exact host and path. Of https without a port or credentials, in any case. */
-  readonly isTrusted: (url: URL) => boolean;
+  readonly isTrusted: (url: URL, parts: SignedParts) => boolean;
   /** What the option's value looks like. */
   readonly pattern: RegExp;
 }
@@ -123,14 +126,14 @@ export function certificate(options: Certificate): Signature {
       bytes: undefined,
       refusal: () => undefined,
       keyOf: () => made.publicKey,
-      test: (key, content, signature) => isSigned(algorithm, key, content, signature),
+      tester: (key, content) => (signature) => isSigned(algorithm, key, content, signature),
     });
   const shape = signatureOf<undefined>(signing, {
     kind,
     bytes: undefined,
     refusal: (text) => (pattern.test(text) ? undefined : `is no ${kind}`),
     keyOf: () => undefined,
-    test: () => true,
+    tester: () => () => true,
   });
   return {
     ...shape,
@@ -138,7 +141,7 @@ export function certificate(options: Certificate): Signature {
       // What is not well formed, or not meant for this receiver, is worth no question to anybody.
       const formal = shape.judge(parts, secrets, judging);
       if (formal instanceof Promise || !formal.ok) return formal;
-      const at = trustedUrl(() => url(parts), isTrusted);
+      const at = trustedUrl(url(parts), (one) => isTrusted(one, parts));
       const algorithm = digest(parts);
       if (at === undefined) return refused({ code: "malformed", credential: "certificate URL" });
       if (algorithm === undefined) return refused({ code: "malformed", credential: "signature" });
@@ -161,8 +164,7 @@ export function certificate(options: Certificate): Signature {
   };
 }
 
-function trustedUrl(read: () => unknown, isTrusted: (url: URL) => boolean): string | undefined {
-  const text = read();
+function trustedUrl(text: unknown, isTrusted: (url: URL) => boolean): string | undefined {
   if (typeof text !== "string" || text.length > urlCharactersMax || !URL.canParse(text)) {
     return undefined;
   }

@@ -19,7 +19,8 @@ export interface Signing {
   /** When the signature covers a time: where it stands, in which unit, and how far it may be from our clock. */
   readonly timestamp?: {
     readonly of: (parts: SignedParts) => unknown;
-    readonly unit: "s" | "ms";
+    /** Of a number since 1970, or ISO 8601. */
+    readonly unit: "s" | "ms" | "iso";
     /** In both directions. Default: 300,000. */
     readonly toleranceMs?: number;
   };
@@ -31,6 +32,11 @@ export interface Signing {
     parts: SignedParts,
     secret: string,
   ) => readonly (string | Uint8Array)[] | undefined;
+  /**
+   * Whether every byte of the body is covered, so that the body may be what an event is known by (`dedup: "body"`). False
+   * where a form is signed by its fields, or fields of JSON are. Default: true.
+   */
+  readonly signsBody?: boolean;
   /** Whether the content holds the URL, so that the inbox needs a `publicUrl`. Default: no. */
   readonly signsUrl?: boolean;
 }
@@ -42,11 +48,11 @@ export interface Method<Key> {
   readonly bytes: number | undefined;
   readonly refusal: (secret: string) => string | undefined;
   readonly keyOf: (secret: HeldSecret) => Key;
-  readonly test: (
+  /** Tests signatures of one content. */
+  readonly tester: (
     key: Key,
     content: readonly (string | Uint8Array)[],
-    signature: Buffer,
-  ) => boolean;
+  ) => (signature: Buffer) => boolean;
   /** More about signatures that match nothing. */
   readonly explain?: (mismatch: Mismatch<Key>) => Diagnosis | undefined;
 }
@@ -61,6 +67,7 @@ export interface Mismatch<Key> {
 const toleranceMsDefault = 300_000;
 /** Strict, because `Number` and `parseInt` read much that no sender means. */
 const timestampPattern = /^\d{1,15}$/;
+const isoPattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/;
 /** While secrets change a sender signs with a few; each further one costs as much as a delivery. */
 const signaturesMax = 16;
 const signatureCharactersMax = 2048;
@@ -73,6 +80,7 @@ export function signatureOf<Key>(signing: Signing, method: Method<Key>): Signatu
     headers,
     reads: (signing.reads ?? []).map((name) => name.toLowerCase()),
     signsUrl: signing.signsUrl === true,
+    signsBody: signing.signsBody ?? true,
     signsGet: signing.content !== undefined,
     isTimed: signing.timestamp !== undefined,
     isOptional: false,
@@ -114,7 +122,7 @@ function judged<Key>(
     const content =
       signing.content === undefined ? [given.body] : signing.content(given, secret.value);
     if (content === undefined) return false;
-    return signatures.map((one) => method.test(key, content, one)).includes(true);
+    return signatures.map(method.tester(key, content)).includes(true);
   };
   let match: HeldSecret | undefined;
   for (const secret of secrets) if (matches(parts, secret, method.keyOf(secret))) match = secret;
@@ -151,13 +159,22 @@ function untimely(
   if (value === undefined || value === "") {
     return refused({ code: "missing", credential: "timestamp" });
   }
-  if (typeof value !== "string" || !timestampPattern.test(value)) {
+  const pattern = timestamp.unit === "iso" ? isoPattern : timestampPattern;
+  if (
+    typeof value !== "string" ||
+    !pattern.test(value) ||
+    Number.isNaN(instantOf(value, timestamp.unit))
+  ) {
     return refused({ code: "malformed", credential: "timestamp" });
   }
-  const skewMs = now - Number(value) * (timestamp.unit === "s" ? 1000 : 1);
+  const skewMs = now - instantOf(value, timestamp.unit);
   return Math.abs(skewMs) <= (toleranceMs ?? timestamp.toleranceMs ?? toleranceMsDefault)
     ? undefined
     : refused({ code: "stale", credential: "timestamp", skewMs });
+}
+
+function instantOf(value: string, unit: "s" | "ms" | "iso"): number {
+  return unit === "iso" ? Date.parse(value) : Number(value) * (unit === "s" ? 1000 : 1);
 }
 
 /** A part of a body's JSON: of nested records by their names; undefined where there is none. */
