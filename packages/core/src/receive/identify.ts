@@ -111,9 +111,16 @@ export function unidentified(
   const unread = { ...event, identified: false, quarantine, notes: notesOf(delivery, []) };
   if (quarantine !== undefined) return unread;
   // It is yet to be read, and what tells it from another may stand beside its body.
-  const beside = sha256([event.key, delivery.target, ...delivery.headers].join("\n"));
+  const lines = delivery.headers.filter((_, index) => !isOfConnection(delivery.headers, index));
+  const beside = sha256([event.key, delivery.target, ...lines].join("\n"));
   const key = eventKey(source.name, beside.toString("hex"));
   return { ...unread, key, conflictKey: undefined };
+}
+
+/** Whether a line, or its name, is about the way that a delivery took and not about what it says. */
+function isOfConnection(headers: readonly string[], index: number): boolean {
+  const name = headers[index - (index % 2)]?.toLowerCase();
+  return name === "host" || name === "connection";
 }
 
 /** Told from every event that the delivery may turn out to hold. */
