@@ -17,6 +17,7 @@ const blocks = ["frameworks", "providers", "writing-a-provider"].flatMap((name) 
 const declared: Readonly<Record<string, string>> = {
   inbox: 'declare const inbox: import("@webhook-inbox/core").Inbox;',
   store: 'declare const store: import("@webhook-inbox/core").Store;',
+  refusals: "declare const refusals: { add(count: number, labels: Record<string, string>): void };",
   sources: 'declare const sources: import("@webhook-inbox/core").Sources;',
   serve: 'declare const serve: import("@webhook-inbox/testing/http").Serve;',
   createInbox: 'import { createInbox } from "@webhook-inbox/core";',

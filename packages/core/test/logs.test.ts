@@ -77,6 +77,25 @@ test("what was refused or cannot be handled is a warning that names the cause, o
   ]);
 });
 
+test("a wrong bearer beside right ones is an old one, or another's: nothing of it could be altered on its way", async () => {
+  const { logger, lines } = rememberingLogger();
+  const inbox = createInbox({
+    store: sqlite(temporaryFile()),
+    sources: { jobs: captainData({ bearer: "right" }) },
+    logger,
+  });
+  const served = await serve(inbox);
+  for (const bearer of ["right", "wrong"]) {
+    await ask(served, "/webhooks/jobs", {
+      body: "{",
+      headers: { authorization: `Bearer ${bearer}` },
+    });
+  }
+  expect(lines.map(({ message }) => message)).toContain(
+    "jobs: refused 401 (bearer: mismatch, the secrets have matched others: an old one, or another's)",
+  );
+});
+
 test("text that looks like a place, and control characters, do not reach a line", async () => {
   const { logger, lines } = rememberingLogger();
   const inbox = createInbox({

@@ -35,7 +35,7 @@ describe("credentials", () => {
     ["no text", "", "is empty"],
     ["blanks", "  ", "is empty"],
     ["an empty list", [], "empty list"],
-    ["a list with an unset variable", ["a", undefined], "is undefined"],
+    ["a list with an unset variable", ["a", undefined], "token[1] is undefined"],
     ["a list with an empty text", ["a", ""], "is empty"],
     ["the key that SocialData uses when none is set", "NULL", "looks like an unset variable"],
     ["a template of an unset variable", "prefix-undefined", "looks like an unset variable"],

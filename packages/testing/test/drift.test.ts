@@ -2,6 +2,7 @@
 
 import type { Signal } from "@webhook-inbox/core";
 import { audata } from "@webhook-inbox/core/providers/audata";
+import { generic } from "@webhook-inbox/core/providers/generic";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
 import { describe, expect, test } from "vitest";
 import * as z from "zod";
@@ -49,6 +50,16 @@ describe("an event that does not fit its schema", () => {
       .filter((message) => message.includes("schema"));
     expect(said).toHaveLength(2);
     expect(said[0]).toContain('at "result.datafile_url": expected string, received number');
+  });
+
+  test("is said with the values that its schema names", async () => {
+    const events = { t: z.looseObject({ kind: z.enum(["a", "b"]), version: z.literal(2) }) };
+    const { deliver, signals } = await signedDesk(generic({ token: "t", events }));
+    await deliver({ url: `${url}/t`, body: '{"type":"t","kind":"c","version":1}' });
+    expect(driftsOf(signals)).toMatchObject([
+      { path: "kind", expected: '"a" or "b"' },
+      { path: "version", expected: "2" },
+    ]);
   });
 
   test("is handled all the same where `onInvalid` says so", async () => {

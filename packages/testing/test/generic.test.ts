@@ -209,3 +209,7 @@ describe("every way to sign", () => {
     expect(statuses).toEqual([200, 401, 401, 401]);
   });
 });
+
+test("a key without a way to sign is refused, with what to write", () => {
+  expect(() => generic({ secret: "s" })).toThrow(/a secret needs a signature .* signature: hmac/);
+});

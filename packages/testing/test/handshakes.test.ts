@@ -1,7 +1,7 @@
 /** Questions of providers: answered when they are genuine, word for word, and never stored. */
 
 import { generateKeyPairSync } from "node:crypto";
-import { createInbox, defineProvider, hmac } from "@webhook-inbox/core";
+import { createInbox, defineProvider, eventsIn, hmac } from "@webhook-inbox/core";
 import { memory } from "@webhook-inbox/core/memory";
 import { discord } from "@webhook-inbox/core/providers/discord";
 import { meta } from "@webhook-inbox/core/providers/meta";
@@ -97,6 +97,22 @@ describe("Meta's subscription", () => {
       process.env["NODE_ENV"] = before;
     }
   });
+});
+
+test("a challenge with a credential that no source can be given does not start", () => {
+  const provider = defineProvider({
+    name: "p",
+    auth: ["token"],
+    methods: ["POST"],
+    habits: { redelivers: "automatic", bodyStable: true },
+    events: {},
+    challenge: { credential: "verifyToken", answer: () => undefined },
+    ...eventsIn({ type: () => "t" }),
+  });
+  const sources = { p: provider({ token: "t" }) };
+  expect(() => createInbox({ store: memory({ acceptLoss: true }), sources })).toThrow(
+    'provider "p" answers its challenge with a verifyToken, which its auth does not name',
+  );
 });
 
 test("a challenge may be answered with a MAC, as X asks", async () => {

@@ -62,8 +62,8 @@ describe("a secret with a time", () => {
     }
     expect(statuses).toEqual([401, 200, 200, 200, 200, 200, 200, 401]);
     expect(diagnoses()).toEqual([
-      { code: "expired", credential: "signature", detail: "secret#1" },
-      { code: "expired", credential: "signature", detail: "secret#2" },
+      { code: "expired", credential: "signature", detail: "secret#1 does not hold yet" },
+      { code: "expired", credential: "signature", detail: "secret#2 holds no longer" },
     ]);
     expect(inbox.secrets()).toEqual([
       { source: "p", account: undefined, secret: "secret#2", count: 3, lastAt: now + 60_000 },

@@ -12,7 +12,7 @@ export type SecretList = string | DatedSecret | readonly (string | DatedSecret)[
 /** A secret that holds for a time: outside of it a delivery made with it is refused, and its diagnosis says so. */
 export interface DatedSecret {
   readonly value: string;
-  /** First instant at which it is accepted. Default: it always was. */
+  /** First instant at which it is accepted: a date, its text, or milliseconds since 1970. Default: it always was. */
   readonly notBefore?: Date | string | number;
   /** Last instant at which it is accepted. Default: for ever. */
   readonly notAfter?: Date | string | number;

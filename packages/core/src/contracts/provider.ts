@@ -41,12 +41,13 @@ export interface Reply {
 
 /** A question that a provider asks of a URL by GET, unsigned, before it sends there. */
 export interface Challenge {
+  /** One of the provider's `auth`. */
   readonly credential: "verifyToken" | "secret";
   /**
    * What of the query must equal the credential. Without it anybody may ask: an answer that is made with a secret must then be
    * of no use as a signature, so it should be made of nothing that could be a body.
    */
-  readonly token?: (query: URLSearchParams) => string | undefined;
+  readonly token?: (query: URLSearchParams) => string | null | undefined;
   /** The answer, made with the secret that matched (without `token`: the first); undefined when this is no question. */
   readonly answer: (query: URLSearchParams, secret: string) => Reply | undefined;
 }

@@ -31,14 +31,18 @@ export function startLines(sources: readonly SourceSummary[]): readonly Line[] {
 /** Why a delivery was not believed, with what to look at. Our own words and numbers alone. */
 export function diagnosisText({ credential, code, ...more }: Diagnosis): string {
   const skew = more.skewMs === undefined ? "" : ` by ${durationText(Math.abs(more.skewMs))}`;
-  const hint = more.detail ?? (code === "mismatch" ? mismatchText(more.matchedBefore) : "");
+  const hint =
+    more.detail ?? (code === "mismatch" ? mismatchText(credential, more.matchedBefore) : "");
   return `${credential}: ${code}${skew}${hint === "" ? "" : `, ${hint}`}`;
 }
 
-function mismatchText(matchedBefore = 0): string {
-  return matchedBefore === 0
-    ? "the secrets have matched no delivery yet: is this the one that the provider shows?"
-    : "the secrets have matched others: altered on its way, or forged";
+function mismatchText(credential: string, matchedBefore = 0): string {
+  if (matchedBefore === 0) {
+    return "the secrets have matched no delivery yet: is this the one that the provider shows?";
+  }
+  const otherwise =
+    credential === "signature" ? "altered on its way, or forged" : "an old one, or another's";
+  return `the secrets have matched others: ${otherwise}`;
 }
 
 /** How an attempt ended. The message of an error stays with the event: it may quote the payload. */

@@ -182,7 +182,8 @@ function receivedLine({ source, receipt }: Extract<Signal, { kind: "received" }>
     case "refused": {
       const { status, diagnosis } = receipt;
       const why = diagnosis === undefined ? "" : ` (${diagnosisText(diagnosis)})`;
-      const cause = `${source} ${status} ${diagnosis?.credential} ${diagnosis?.code}`;
+      const { credential, code, detail } = diagnosis ?? {};
+      const cause = [source, status, credential, code, detail].join(" ");
       return line("warn", `${source}: refused ${status}${why}`, cause);
     }
     case "quarantined":

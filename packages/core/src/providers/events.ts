@@ -20,9 +20,9 @@ export interface Reading {
   readonly type: (item: Fields, delivery: Delivery) => unknown;
   /**
    * The provider's id of the event, not that of a resource it speaks of. Without one (no text, or an empty one) an event of
-   * several is known by its record's content, and a single one by its delivery's content for ten minutes.
+   * several is known by its record's content, and a single one by its delivery's content for ten minutes. Default: none.
    */
-  readonly id: (item: Fields, delivery: Delivery) => unknown;
+  readonly id?: (item: Fields, delivery: Delivery) => unknown;
   /** When it happened, in milliseconds since 1970. */
   readonly occurredAt?: (item: Fields, delivery: Delivery) => number | undefined;
   /** What handlers get. Default: the record. */
@@ -49,7 +49,7 @@ function singleIn(reading: Reading): Pick<Provider, "identify" | "parse"> {
       if (!isRecord(read.value) || type === undefined) {
         return { kind: "unreadable", reason: "unidentified" };
       }
-      const id = textOf(reading.id(read.value, delivery));
+      const id = textOf(reading.id?.(read.value, delivery));
       const occurredAt = reading.occurredAt?.(read.value, delivery);
       return { kind: "events", events: [{ id, type, occurredAt }] };
     },
@@ -104,7 +104,7 @@ interface Found {
 
 function identityOf(reading: Reading, item: Fields, exact: Fields, delivery: Delivery): Identity {
   const type = textOf(reading.type(item, delivery)) ?? "unknown";
-  const id = textOf(reading.id(item, delivery));
+  const id = textOf(reading.id?.(item, delivery));
   const isKept = id?.isWellFormed() === true && id.length <= charactersMax && !id.includes("\0");
   return {
     id: isKept ? id : contentId(exact),

@@ -65,6 +65,13 @@ const ownOptions: ReadonlySet<string> = new Set([
 export function generic<Own extends EventMap = {}>(options: GenericOptions<Own>): Source<Own> {
   const { type, id, methods = ["POST"], format, signature, accepted, redelivers } = options;
   const kinds: readonly CredentialKind[] = ["token", "bearer", "headers", "basic"];
+  if (signature === undefined && ("secret" in options || "publicKey" in options)) {
+    throw new WebhookInboxError(
+      "OPTION_INVALID",
+      'generic: a secret needs a signature that is made with it, such as signature: hmac({ algorithm: "sha256", ' +
+        'encoding: "hex", header: "x-signature" }).',
+    );
+  }
   refuseMasked(options);
   const factory = defineProvider<{}, GenericAuth>({
     name: "generic",

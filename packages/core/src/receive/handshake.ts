@@ -35,10 +35,10 @@ export async function answerChallenge(
     return { kind: "refused", diagnosis: { code: "key_unavailable", credential } };
   }
   const given = token?.(query);
-  if (token !== undefined && given === undefined) {
+  if (token !== undefined && typeof given !== "string") {
     return { kind: "refused", diagnosis: { code: "missing", credential } };
   }
-  const secret = given === undefined ? holds[0] : matchOf(given, holds);
+  const secret = typeof given !== "string" ? holds[0] : matchOf(given, holds);
   if (secret === undefined) {
     return { kind: "refused", diagnosis: { code: "mismatch", credential } };
   }

@@ -64,6 +64,12 @@ export function challengeKeyring(
   credentials: Credentials,
 ): Keyring | undefined {
   const kind = provider.challenge?.credential;
+  if (kind !== undefined && !provider.auth.includes(kind)) {
+    throw new WebhookInboxError(
+      "OPTION_INVALID",
+      `provider "${provider.name}" answers its challenge with a ${kind}, which its auth does not name. Add it there.`,
+    );
+  }
   return kind !== undefined && kind in credentials
     ? keyringOf(kind, kind, credentials[kind])
     : undefined;

@@ -55,7 +55,7 @@ export function tried(
       const others = secrets.filter((one) => !holds(one));
       if (others.length === 0 || !mayBeAnother(verdict)) return verdict;
       return andThen(judge(others), (other) =>
-        other.ok ? refused({ code: "expired", credential, detail: other.secret }) : verdict,
+        other.ok ? refused(untimely(credential, other.secret, others, evidence)) : verdict,
       );
     });
   const unavailable = (error: unknown): Verdict => {
@@ -74,6 +74,17 @@ export function tried(
   });
 }
 
+function untimely(
+  credential: string,
+  name: string,
+  secrets: readonly HeldSecret[],
+  { now }: Evidence,
+): Diagnosis {
+  const isEarly = secrets.some((secret) => secret.name === name && now < secret.notBefore);
+  const detail = `${name} ${isEarly ? "does not hold yet" : "holds no longer"}`;
+  return { code: "expired", credential, detail };
+}
+
 function mayBeAnother(verdict: Verdict): boolean {
   return !verdict.ok && ["mismatch", "reencoded"].includes(verdict.diagnosis.code);
 }
@@ -89,17 +100,18 @@ export function refused(diagnosis: Diagnosis): Verdict {
 const secretsMax = 32;
 
 function heldOf(
-  option: string,
+  given: string,
   name: string,
-  given: unknown,
+  secrets: unknown,
   refusal: (secret: string) => string | undefined,
 ): readonly HeldSecret[] {
-  if (given === undefined) throw invalidCredential(option, "is undefined");
-  const list: readonly unknown[] = Array.isArray(given) ? given : [given];
-  if (list.length === 0) throw invalidCredential(option, "is an empty list");
+  if (secrets === undefined) throw invalidCredential(given, "is undefined");
+  const list: readonly unknown[] = Array.isArray(secrets) ? secrets : [secrets];
+  if (list.length === 0) throw invalidCredential(given, "is an empty list");
   if (list.length > secretsMax)
-    throw invalidCredential(option, `has more than ${secretsMax} secrets`);
+    throw invalidCredential(given, `has more than ${secretsMax} secrets`);
   return list.map((one, index) => {
+    const option = list.length === 1 ? given : `${given}[${index}]`;
     const isDated = typeof one === "object" && one !== null && "value" in one;
     const {
       value,

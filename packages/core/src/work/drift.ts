@@ -78,13 +78,26 @@ function partOf(place: unknown, name: string): unknown {
 
 /** Schemas of zod say in a word what they expected, beside their message, which may quote the data. */
 function expectedBy(issue: SchemaIssue): string | undefined {
-  const { expected, errors } = issue as { readonly expected?: unknown; readonly errors?: unknown };
+  const { expected, errors, values } = issue as {
+    readonly expected?: unknown;
+    readonly errors?: unknown;
+    readonly values?: unknown;
+  };
+  if (Array.isArray(values)) return literalsOf(values);
   if (typeof expected === "string") return wordPattern.test(expected) ? expected : undefined;
   const choices = Array.isArray(errors) ? (errors as unknown[]).flat() : [];
   const words = choices.map((one) => partOf(one, "expected"));
   const known = words.every((word) => typeof word === "string" && wordPattern.test(word));
   return known && words.length > 0 ? [...new Set(words)].join(" or ") : undefined;
 }
+
+/** What a schema names as the only values. */
+function literalsOf(values: readonly unknown[]): string | undefined {
+  const words = values.map((value) => JSON.stringify(value) ?? "undefined");
+  return words.length <= literalsMax ? words.join(" or ") : undefined;
+}
+
+const literalsMax = 5;
 
 function valueAt(data: unknown, names: readonly PropertyKey[]): unknown {
   let value = data;

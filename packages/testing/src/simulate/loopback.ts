@@ -19,6 +19,8 @@ export interface Call {
   readonly ok: boolean;
   /** What it answered. */
   readonly body: string | undefined;
+  /** Why there is no answer, such as `ECONNREFUSED`. */
+  readonly error?: string;
 }
 
 /** Where a simulated provider finds public URLs: a tunnel from `https://hooks.example.com` to a server on this machine. */
@@ -39,9 +41,15 @@ export async function call(
   try {
     const { status, body } = await send({ ...delivery, url: tunnel(delivery.url) }, { timeoutMs });
     return { delivery, status, ok: status === 200, body };
-  } catch {
-    return { delivery, status: undefined, ok: false, body: undefined };
+  } catch (error) {
+    const why = reasonOf(error);
+    return { delivery, status: undefined, ok: false, body: undefined, error: why };
   }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return "code" in error && typeof error.code === "string" ? error.code : error.message;
 }
 
 export interface ApiRequest {
