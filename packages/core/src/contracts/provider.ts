@@ -12,6 +12,8 @@ export interface Habits {
   readonly redelivers: "never" | "manual" | "automatic" | "unknown";
   /** False when a redelivery of the same event may differ in its bytes. */
   readonly bodyStable: boolean;
+  /** How long the sender waits for its answer, in milliseconds. Default: not known, taken as 4,000. */
+  readonly ackDeadlineMs?: number;
 }
 
 /** One event that a delivery speaks of: no more than the acknowledgement needs. */

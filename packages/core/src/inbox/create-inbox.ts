@@ -13,9 +13,9 @@ import type { Emit, SourceSummary } from "../observe/signals.ts";
 import { viewOf, type EventView } from "../observe/view.ts";
 import { settingsOf, type InboxOptions, type Settings } from "../options/options.ts";
 import { createAdmission } from "../receive/admission.ts";
-import { createCustody, type Custody } from "../receive/custody.ts";
 import { identify } from "../receive/identify.ts";
 import { receive, type Receiving } from "../receive/receive.ts";
+import { Spilling } from "../receive/spilling.ts";
 import { auditOf, type Audit } from "../work/audit.ts";
 import { driftNoter } from "../work/drift.ts";
 import { checkListQuery, checkTallyQuery, invalid } from "../work/filters.ts";
@@ -75,18 +75,19 @@ class InboxOfSources {
   readonly #emit: Emit;
   readonly #registry: Registry;
   readonly #worker: Worker;
-  readonly #custody: Custody;
+  readonly #custody: Spilling;
   readonly #receiving: Receiving;
   #hasStarted = false;
   #hasClosed = false;
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #cancelRetry: () => void = () => undefined;
+  #cancelSpillRetry: () => void = () => undefined;
   /** Set while `start` was asked for. */
   #mayEnd: (() => void) | undefined;
 
   constructor(settings: Settings) {
-    const { store, sources, path, clock } = settings;
+    const { sources, path, clock } = settings;
     this.path = path;
     this.#settings = settings;
     this.#emit = emitterOf(settings);
@@ -101,8 +102,11 @@ class InboxOfSources {
       emit: this.#emit,
     });
     this.#worker = worker;
-    this.#custody = createCustody({
-      store,
+    this.#custody = new Spilling({
+      ...settings,
+      emit: this.#emit,
+      ready: () => this.#started(),
+      onDrained: () => worker.look(),
       terms: (events) => worker.reserve(events),
       begin: (claims, ask, left) => worker.begin(claims, ask, left),
     });
@@ -117,7 +121,6 @@ class InboxOfSources {
       fetch: settings.fetch,
       publicUrl: settings.publicUrl,
       emit: this.#emit,
-      ready: () => this.#started(),
     };
   }
 
@@ -142,7 +145,10 @@ class InboxOfSources {
   }
 
   mount(): void {
-    setImmediate(() => this.#startUntilOpen());
+    setImmediate(() => {
+      this.#startUntilOpen();
+      this.#spillUntilOpen();
+    });
   }
 
   /** After a failed start there may be nobody to try again: events that wait in the store would wait for a delivery. */
@@ -153,7 +159,19 @@ class InboxOfSources {
     });
   }
 
+  /** What an earlier process has left in the spill must not wait for the next outage. */
+  #spillUntilOpen(): void {
+    if (this.#closing !== undefined) return;
+    this.#custody.start().catch((error: unknown) => {
+      this.#emit({ kind: "store_failed", of: "spill", verb: "open", error: summaryOf(error) });
+      this.#cancelSpillRetry = this.#settings.clock.after(startRetryMs, () =>
+        this.#spillUntilOpen(),
+      );
+    });
+  }
+
   async start(): Promise<void> {
+    await this.#custody.start();
     await this.#started();
     this.#mayEnd ??= stayAlive();
   }
@@ -235,7 +253,10 @@ class InboxOfSources {
     const mayEnd = stayAlive();
     try {
       const until = clock.now() + withinMs;
-      const ready = this.#started().then(() => this.#custody.flushed());
+      const ready = this.#started().then(async () => {
+        await this.#custody.flushed();
+        await this.#custody.drained();
+      });
       if (!(await within(clock, withinMs, ready))) return false;
       return await this.#worker.drain(until - clock.now());
     } finally {
@@ -248,7 +269,7 @@ class InboxOfSources {
   }
 
   get isReady(): boolean {
-    return this.#worker.isWorking && this.#closing === undefined;
+    return (this.#worker.isWorking || this.#custody.isOpen) && this.#closing === undefined;
   }
 
   close(options: CloseOptions = {}): Promise<void> {
@@ -259,6 +280,7 @@ class InboxOfSources {
   async #close({ receiveMs = 0, drainMs = drainMsDefault }: CloseOptions): Promise<void> {
     this.#mayEnd ??= stayAlive();
     this.#cancelRetry();
+    this.#cancelSpillRetry();
     try {
       await this.#opening?.catch(() => undefined);
       if (receiveMs > 0) {
@@ -267,6 +289,7 @@ class InboxOfSources {
       await this.#worker.close(drainMs);
       this.#hasClosed = true;
       await this.#custody.flushed();
+      await this.#custody.close();
       await this.#worker.end();
       await this.#settings.store.close();
     } finally {

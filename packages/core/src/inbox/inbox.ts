@@ -65,8 +65,8 @@ export interface Inbox<Of extends Sources = Sources, Transaction = unknown> exte
   idle(): Promise<void>;
 
   /**
-   * Whether the store is open, and the inbox is neither closing nor closed: what a readiness route answers. Deliveries are
-   * kept a little longer, since balancers are slow to notice.
+   * Whether deliveries can be kept: the store has been opened, or the spill has, and the inbox is neither closing nor
+   * closed. What a readiness route answers. Deliveries are kept a little longer, since balancers are slow to notice.
    */
   readonly isReady: boolean;
 

@@ -7,6 +7,7 @@ import type { Diagnosis } from "./verdict.ts";
  * One per event of a delivery, or one for the delivery as a whole when it is refused or says nothing.
  *
  * - `taken`: a new event, on disk.
+ * - `spilled`: on disk in the spill, because the store is away; what it is there is found out when the spill drains.
  * - `duplicate`: the event had been taken before; the copy is counted.
  * - `conflict`: the id had been taken before with other bytes; this variant is kept in quarantine.
  * - `quarantined`: kept, but not readable.
@@ -15,7 +16,7 @@ import type { Diagnosis } from "./verdict.ts";
  * - `refused`: not in custody; the sender was told so.
  */
 export type Receipt =
-  | { readonly kind: "taken" | "duplicate" | "conflict"; readonly key: string }
+  | { readonly kind: "taken" | "spilled" | "duplicate" | "conflict"; readonly key: string }
   | { readonly kind: "quarantined"; readonly key: string; readonly reason: QuarantineReason }
   | { readonly kind: "nothing" | "handshake" }
   | { readonly kind: "refused"; readonly status: number; readonly diagnosis?: Diagnosis };

@@ -1,7 +1,7 @@
 /** The wording of the longer log lines: the start, and the end of an attempt. */
 
 import type { Diagnosis } from "../model/verdict.ts";
-import type { EventName, FailureSummary, Signal, SourceSummary } from "./signals.ts";
+import type { ErrorSummary, EventName, FailureSummary, Signal, SourceSummary } from "./signals.ts";
 
 export interface Line {
   readonly level: "debug" | "info" | "warn" | "error";
@@ -81,6 +81,60 @@ export function settledLine({
       return { level: "warn", message };
     }
   }
+}
+
+type AboutStore = Extract<
+  Signal,
+  {
+    kind:
+      | "start_failed"
+      | "store_failed"
+      | "store_volatile"
+      | "spilling"
+      | "spill_drained"
+      | "possibly_lost";
+  }
+>;
+
+/** How the store and the spill are, and what that means for deliveries. */
+export function storeLine(signal: AboutStore): Line {
+  switch (signal.kind) {
+    case "start_failed": {
+      const why = `the store cannot be opened: ${whyOf(signal.error)}`;
+      const then =
+        "Deliveries are answered 503 until it can, or kept in the spill if there is one.";
+      return { level: "error", message: `${why} ${then}` };
+    }
+    case "store_failed": {
+      const verb = `${signal.of}.${signal.verb}`;
+      return { level: "error", message: `${verb} failed: ${whyOf(signal.error)}`, once: verb };
+    }
+    case "store_volatile": {
+      const message = "memory store: what was acknowledged is lost when the process ends";
+      return { level: "warn", message };
+    }
+    case "spilling": {
+      const what = "the store is away, so deliveries are kept in the spill until it is back";
+      return { level: "warn", message: `${what}: ${whyOf(signal.error)}`, once: signal.kind };
+    }
+    case "spill_drained": {
+      const message = `the spill has drained: the store has its ${signal.deliveries} deliveries`;
+      return { level: "info", message };
+    }
+    case "possibly_lost": {
+      const what = "a delivery was answered 503, and its provider does not send again by itself";
+      const message = `${signal.source}: ${what}: it may be lost`;
+      return { level: "error", message, once: `${signal.source} lost` };
+    }
+  }
+}
+
+function whyOf({
+  name,
+  code,
+  message = [name, code].filter(Boolean).join(" "),
+}: ErrorSummary): string {
+  return message;
 }
 
 /** What changed at the provider, or was never so. */

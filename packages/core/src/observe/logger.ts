@@ -7,6 +7,7 @@ import {
   eventText,
   settledLine,
   startLines,
+  storeLine,
   type Line,
 } from "./lines.ts";
 import type { Emit, EventName, Signal } from "./signals.ts";
@@ -107,17 +108,13 @@ function linesOf(signal: Signal): readonly Line[] {
   switch (signal.kind) {
     case "started":
       return startLines(signal.sources);
-    case "start_failed": {
-      const why = signal.error.message ?? signal.error.name;
-      return [
-        line(
-          "error",
-          `the store cannot be opened: ${why} Deliveries are answered 503 until it can.`,
-        ),
-      ];
-    }
+    case "start_failed":
+    case "store_failed":
     case "store_volatile":
-      return [line("warn", "memory store: what was acknowledged is lost when the process ends")];
+    case "spilling":
+    case "spill_drained":
+    case "possibly_lost":
+      return [storeLine(signal)];
     case "received":
       return [receivedLine(signal)];
     case "keys_failed": {
@@ -159,10 +156,6 @@ function linesOf(signal: Signal): readonly Line[] {
       const why = `waitUntil threw ${name} at ${at}.`;
       return [line("warn", `${why} What follows a delivery may be stopped with the process`, why)];
     }
-    case "store_failed": {
-      const { name, code, message = [name, code].filter(Boolean).join(" ") } = signal.error;
-      return [line("error", `store.${signal.verb} failed: ${message}`, `store.${signal.verb}`)];
-    }
     case "receive_failed": {
       const { name, at = "an unknown place" } = signal.error;
       return [
@@ -197,6 +190,7 @@ function receivedLine({ source, receipt }: Extract<Signal, { kind: "received" }>
         `${source}: the id of inbox.get("${receipt.key}") came with other content; kept in quarantine`,
       );
     case "taken":
+    case "spilled":
     case "duplicate":
     case "handshake":
     case "nothing":

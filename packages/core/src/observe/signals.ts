@@ -16,6 +16,18 @@ export type Signal =
   | { readonly kind: "started"; readonly sources: readonly SourceSummary[] }
   /** The store cannot be opened; deliveries are answered 503 until it can. */
   | { readonly kind: "start_failed"; readonly error: ErrorSummary }
+  /** The store is away: from now on deliveries are kept in the spill. */
+  | { readonly kind: "spilling"; readonly error: ErrorSummary }
+  /** The store is back, and has all that was in the spill. */
+  | {
+      readonly kind: "spill_drained";
+      /** Deliveries that were taken over. */ readonly deliveries: number;
+    }
+  /**
+   * An authentic delivery was answered 503, because neither the store nor a spill could keep it, and its provider does not
+   * send again by itself.
+   */
+  | { readonly kind: "possibly_lost"; readonly source: string }
   /** The store keeps nothing when the process ends, and its owner accepts that. */
   | { readonly kind: "store_volatile" }
   /** A delivery was answered. */
@@ -73,8 +85,13 @@ export type Signal =
   | { readonly kind: "heartbeat_failed"; readonly error: ErrorSummary }
   /** The platform would not wait for the work that follows a delivery: the next drain does it. */
   | { readonly kind: "wait_until_failed"; readonly error: ErrorSummary }
-  /** A verb of the store failed. */
-  | { readonly kind: "store_failed"; readonly verb: string; readonly error: ErrorSummary }
+  /** A verb of the store, or of the spill, failed. */
+  | {
+      readonly kind: "store_failed";
+      readonly of: "store" | "spill";
+      readonly verb: string;
+      readonly error: ErrorSummary;
+    }
   /** A delivery met a bug of the inbox, and was answered 500. */
   | { readonly kind: "receive_failed"; readonly source: string; readonly error: ErrorSummary };
 

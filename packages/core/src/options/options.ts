@@ -14,6 +14,12 @@ import { sourcesOf, type Environment } from "./sources.ts";
 export interface InboxOptions<Of extends Sources, Transaction = unknown> {
   /** Where events are kept, such as `sqlite("webhooks.sqlite")`. */
   readonly store: Store<Transaction>;
+  /**
+   * Where deliveries are kept while the store is away (down, too slow, full, read-only): a file on this machine's own disk,
+   * such as `sqlite("/var/lib/app/spill.sqlite")`. They are answered 200, and go into the store by themselves once it is
+   * back. Default: none; they are then answered 503.
+   */
+  readonly spill?: Store;
   /** Where to receive from, by name. The name is a segment of the URL and part of every event's key: keep it. */
   readonly sources: Of;
   /** Handlers by source and type; further ones are registered with `on`. */
@@ -89,6 +95,7 @@ export interface WorkOptions<Of extends Sources> {
 /** Options that have been checked and completed. */
 export interface Settings {
   readonly store: Store;
+  readonly spill: Store | undefined;
   readonly sources: ReadonlyMap<string, ConfiguredSource>;
   /** Without a slash at its end; empty for the mount point itself. */
   readonly path: string;
@@ -112,6 +119,7 @@ export interface Settings {
 const known = {
   options: [
     "store",
+    "spill",
     "sources",
     "handlers",
     "path",
@@ -158,9 +166,11 @@ export function settingsOf<Of extends Sources, Transaction>(
   const delaysMs = delaysOf("retry.delaysMs", retry.delaysMs) ?? defaultDelaysMs;
   const publicUrl = publicUrlOf(options.publicUrl);
   const sources = sourcesOf(options.sources, { bodyBytesMax, delaysMs, publicUrl }, environment);
-  refuseLoss(store, sources);
+  refuseLoss("store", store, sources);
+  const spill = spillOf(options, sources);
   return {
     store,
+    spill,
     sources,
     path: path === "/" ? "" : path,
     publicUrl,
@@ -188,13 +198,31 @@ function publicUrlOf(given: string | undefined): string {
   );
 }
 
-function refuseLoss(store: Store, sources: ReadonlyMap<string, ConfiguredSource>): void {
+function spillOf(
+  { store, spill }: { readonly store: unknown; readonly spill?: Store },
+  sources: ReadonlyMap<string, ConfiguredSource>,
+): Store | undefined {
+  if (spill === undefined) return undefined;
+  if (typeof spill?.take !== "function" || spill === store) {
+    throw invalid(
+      'spill must be a store beside the other one, such as sqlite("/var/lib/app/spill.sqlite").',
+    );
+  }
+  refuseLoss("spill", spill, sources);
+  return spill;
+}
+
+function refuseLoss(
+  role: "store" | "spill",
+  store: Store,
+  sources: ReadonlyMap<string, ConfiguredSource>,
+): void {
   if (store.supports.durability === "commit" || store.acceptsLoss === true) return;
   for (const { name, provider } of sources.values()) {
     if (provider.habits.redelivers === "automatic") continue;
     throw new WebhookInboxError(
       "STORE_LOSSY",
-      `this store loses what it holds when the process ends, and ${provider.name} (source "${name}") does not send again ` +
+      `this ${role} loses what it holds when the process ends, and ${provider.name} (source "${name}") does not send again ` +
         'by itself. Use a durable store, such as sqlite("webhooks.sqlite"), or say that losing events is fine: ' +
         "memory({ acceptLoss: true }).",
     );

@@ -124,8 +124,8 @@ export const github: SourceFactory<GitHubEvents, "secret" | "token"> = definePro
     prefix: "sha256=",
   }),
   methods: ["POST"],
-  // "GitHub does not automatically redeliver failed webhook deliveries": by hand or API, within three days.
-  habits: { redelivers: "manual", bodyStable: true },
+  // "GitHub does not automatically redeliver failed webhook deliveries": by hand or API, within three days. 10 seconds.
+  habits: { redelivers: "manual", bodyStable: true, ackDeadlineMs: 10_000 },
   events: {
     ping: payload,
     push,

@@ -84,8 +84,8 @@ export const linear: SourceFactory<LinearEvents, "secret" | "token"> = definePro
     },
   }),
   methods: ["POST"],
-  // Whether a retry is stamped anew is not documented.
-  habits: { redelivers: "automatic", bodyStable: false },
+  // Whether a retry is stamped anew is not documented. It waits 5 seconds.
+  habits: { redelivers: "automatic", bodyStable: false, ackDeadlineMs: 5000 },
   events: Object.fromEntries(
     types.flatMap((type) => actions.map((action) => [`${type}.${action}`, event])),
   ) as Record<keyof LinearEvents, typeof event>,

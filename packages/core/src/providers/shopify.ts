@@ -103,8 +103,8 @@ export const shopify: SourceFactory<ShopifyEvents, "secret" | "token"> = defineP
     header: ["x-shopify-hmac-sha256", "shopify-hmac-sha256"],
   }),
   methods: ["POST"],
-  // "Retries 8 times over the next 4 hours", then the subscription is removed.
-  habits: { redelivers: "automatic", bodyStable: true },
+  // "Retries 8 times over the next 4 hours", then the subscription is removed. It waits 5 seconds.
+  habits: { redelivers: "automatic", bodyStable: true, ackDeadlineMs: 5000 },
   events: {
     "orders/create": order,
     "orders/updated": order,

@@ -101,8 +101,8 @@ export const slack: SourceFactory<SlackEvents, "secret" | "token"> = defineProvi
     content: ({ header, body }) => [`v0:${header("x-slack-request-timestamp")}:`, body],
   }),
   methods: ["POST"],
-  // Three times: at once, after a minute, after five.
-  habits: { redelivers: "automatic", bodyStable: true },
+  // Three times: at once, after a minute, after five; within 3 seconds each (docs.slack.dev, Events API).
+  habits: { redelivers: "automatic", bodyStable: true, ackDeadlineMs: 3000 },
   accepted: { body: "" },
   handshake(delivery) {
     const body = readPayloadOrJson(delivery);

@@ -9,8 +9,11 @@ import { groupCommit } from "../group-commit.ts";
 import type { NewEvent } from "../model/event.ts";
 
 export interface Custody {
-  /** Takes the events of one delivery. Resolves when they are durable; rejects when that is not certain. */
-  take(events: readonly NewEvent[]): Promise<readonly Taken[]>;
+  /**
+   * Takes the events of one delivery. Resolves when they are durable; rejects when that is not certain. What nobody waits
+   * for any more when its turn comes is left out.
+   */
+  take(events: readonly NewEvent[], isWanted?: () => boolean): Promise<readonly Taken[]>;
   /** Resolves when nothing is waiting to be taken. */
   flushed(): Promise<void>;
 }
@@ -23,17 +26,34 @@ export interface CustodyNeeds {
   readonly begin: (claims: readonly Claim[], ask: TakeAsk, left: boolean) => void;
 }
 
+/** Terms of a take of which nothing is claimed. */
+export function unclaimed(): TakeAsk {
+  return { fence: crypto.randomUUID(), leaseMs: 0, slots: {} };
+}
+
 /** A commit holds up everything else: what is more waits for the next. */
 const rowsMax = 256;
 const bytesMax = 2 * 1024 * 1024;
 
 type Outcome = { readonly taken: readonly Taken[] } | { readonly error: unknown };
 
+interface Entry {
+  readonly events: readonly NewEvent[];
+  readonly isWanted: () => boolean;
+}
+
 export function createCustody({ store, terms, begin }: CustodyNeeds): Custody {
-  const commits = groupCommit<readonly NewEvent[], Outcome>(
-    (batch) => commit(batch, true),
-    batchLength,
+  const commits = groupCommit<Entry, Outcome>(commitWaiting, (waiting) =>
+    batchLength(waiting.map(({ events }) => events)),
   );
+
+  async function commitWaiting(batch: readonly Entry[]): Promise<readonly Outcome[]> {
+    const isWanted = batch.map((one) => one.isWanted());
+    const wanted = batch.filter((_, index) => isWanted[index]).map(({ events }) => events);
+    const outcomes = wanted.length === 0 ? [] : await commit(wanted, true);
+    let next = 0;
+    return isWanted.map((is) => (is ? (outcomes[next++] as Outcome) : withdrawn));
+  }
 
   async function commit(
     batch: readonly (readonly NewEvent[])[],
@@ -66,14 +86,16 @@ export function createCustody({ store, terms, begin }: CustodyNeeds): Custody {
   }
 
   return {
-    async take(events) {
-      const outcome = await commits.add(events);
+    async take(events, isWanted = () => true) {
+      const outcome = await commits.add({ events, isWanted });
       if ("error" in outcome) throw outcome.error;
       return outcome.taken;
     },
     flushed: () => commits.flushed(),
   };
 }
+
+const withdrawn: Outcome = { error: new Error("nobody waits for it any more") };
 
 /** One event for each key, with its copies counted. */
 function fold(events: readonly NewEvent[]): readonly NewEvent[] {

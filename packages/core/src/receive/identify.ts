@@ -1,70 +1,21 @@
-/** From a verified request to what is kept of it: the delivery without its credentials, and the events it holds. */
+/** From a delivery to the events that it holds: no more of each than its custody needs. */
 
 import type { Identification, Identity } from "../contracts/provider.ts";
-import type { ConfiguredSource, Gate } from "../contracts/source.ts";
+import type { ConfiguredSource } from "../contracts/source.ts";
 import { sha256 } from "../hash.ts";
-import { queryOf, type Delivery, type DeliveryHead } from "../model/delivery.ts";
+import type { Delivery } from "../model/delivery.ts";
 import { eventKey } from "../event-key.ts";
 import type { NewEvent, Note, QuarantineReason } from "../model/event.ts";
 
+/** A larger body is read by a worker: parsing it here would keep other answers waiting. */
+const identifiedBytesMax = 262_144;
+
 /** Content without an id of its own counts as the same event within this time. */
 const bucketMs = 600_000;
+/** What stands for the secret that matched, on a source without a credential. */
+export const unverified = "none";
 const idCharactersMax = 255;
 const typeCharactersMax = 255;
-
-/** Headers that carry credentials of other parties, whatever the source. */
-const alwaysSecret: ReadonlySet<string> = new Set([
-  "authorization",
-  "proxy-authorization",
-  "cookie",
-]);
-
-/** The delivery as it is stored: `token`, which was verified, stands nowhere in it. */
-export function deliveryOf(
-  gate: Gate,
-  head: DeliveryHead,
-  read: Omit<Delivery, "method" | "headers" | "contentHash"> & {
-    readonly token: string | undefined;
-  },
-): Delivery {
-  const { token, target, ...rest } = read;
-  const headers = withoutCredentials(head.headers, gate.secretHeaders);
-  const stored = withoutToken(target, token);
-  return {
-    ...rest,
-    method: head.method,
-    target: stored,
-    headers: headers.map((text) => withoutToken(text, token)),
-    contentHash: contentHashOf(head.method, stored, read.body),
-  };
-}
-
-/** A POST says what its body says, whatever is appended to its URL; a GET what its parameters say, but for the token. */
-function contentHashOf(method: string, target: string, body: Uint8Array): string {
-  if (method !== "GET") return sha256(body).toString("hex");
-  const parameters = queryOf(target).split(/[&?]/);
-  return sha256(parameters.filter((one) => one !== "token=***").join("&")).toString("hex");
-}
-
-function withoutCredentials(
-  headers: readonly string[],
-  secret: ReadonlySet<string>,
-): readonly string[] {
-  return headers.map((text, index) => {
-    if (index % 2 === 0) return text;
-    const name = headers[index - 1]?.toLowerCase() ?? "";
-    return text !== "" && (alwaysSecret.has(name) || secret.has(name)) ? "***" : text;
-  });
-}
-
-/** Proxies repeat the URL in headers of their own. A token so short that it may be a word by chance is left there. */
-const tokenCharactersMin = 8;
-
-function withoutToken(text: string, token: string | undefined): string {
-  return token === undefined || token.length < tokenCharactersMin
-    ? text
-    : text.replaceAll(token, "***");
-}
 
 /** What a delivery says, for custody. `unreadable` still holds one event: the delivery itself, to be quarantined. */
 export function identify(
@@ -84,6 +35,19 @@ export function identify(
     kind: "events",
     events: found.events.map((identity, index) => newEvent(source, delivery, identity, index)),
   };
+}
+
+/** Whether a delivery is too large to be read before its sender is answered. */
+export function isReadLate({ body, verifiedWith }: Delivery): boolean {
+  return body.length > identifiedBytesMax && verifiedWith !== unverified;
+}
+
+/** The events that an authentic delivery is kept as; always the same ones. */
+export function eventsOf(source: ConfiguredSource, delivery: Delivery): readonly NewEvent[] {
+  if (isReadLate(delivery)) return [unidentified(source, delivery, undefined)];
+  const found = identify(source, delivery);
+  if (found.kind === "nothing") return [];
+  return found.kind === "events" ? found.events : [found.event];
 }
 
 /** Providers are written by strangers: whatever one does, an authentic delivery is kept. */

@@ -16,12 +16,13 @@ import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
 import type { Admission, Pass } from "./admission.ts";
 import * as answers from "./answer.ts";
-import type { Custody } from "./custody.ts";
 import { announcedBytes, headFault, isPrefetch } from "./head.ts";
 import { direct, verify } from "./prove.ts";
-import { deliveryOf, identify, unidentified } from "./identify.ts";
+import { deliveryOf } from "./delivery.ts";
+import { eventsOf, identify, isReadLate, unverified } from "./identify.ts";
 import { answerChallenge, answerHandshake, type Replied } from "./handshake.ts";
 import { placeOf, routeOf, type Place, type Route } from "./route.ts";
+import type { Spilled, Spilling } from "./spilling.ts";
 
 /** What receiving needs of its inbox. */
 export interface Receiving {
@@ -31,7 +32,7 @@ export interface Receiving {
   readonly admission: Admission;
   /** Room, smaller, for bodies that are read before anything is verified. */
   readonly unverified: Admission;
-  readonly custody: Custody;
+  readonly custody: Pick<Spilling, "take">;
   readonly clock: Clock;
   readonly random: () => number;
   /** For keys that providers publish, and handshakes. */
@@ -39,12 +40,7 @@ export interface Receiving {
   /** How the world reaches the mount point, such as `https://hooks.example.com`; empty where nobody said. */
   readonly publicUrl: string;
   readonly emit: Emit;
-  /** Resolves once the store is open; rejects while it cannot be opened. */
-  readonly ready: () => Promise<void>;
 }
-
-/** A larger body is read by a worker: parsing it here would keep other answers waiting. */
-const identifiedBytesMax = 262_144;
 
 type Routed = Extract<Route, { kind: "source" }>;
 
@@ -199,7 +195,7 @@ async function decideAdmitted(
   const late = await verify(gate, "bodyVerifiers", { ...evidence, body: read.bytes });
   if (!late.ok) return unproved(on, late.diagnosis);
 
-  const verifiedWith = [early.secret, late.secret].filter(Boolean).join(" ") || "none";
+  const verifiedWith = [early.secret, late.secret].filter(Boolean).join(" ") || unverified;
   const { reconstructed } = read;
   const delivery = deliveryOf(gate, head, {
     target,
@@ -224,9 +220,7 @@ async function decideAuthentic(
   isProved: boolean,
 ): Promise<Decision> {
   const accepted = answers.replied(source.accepted);
-  if (delivery.body.length > identifiedBytesMax && isProved) {
-    return await keep(on, accepted, [unidentified(source, delivery, undefined)]);
-  }
+  if (isReadLate(delivery)) return await keep(on, source, accepted, eventsOf(source, delivery));
   if (source.provider.handshake !== undefined) {
     const reply = await answerHandshake(source, delivery, on);
     if (reply !== undefined) return decided(reply, on);
@@ -235,7 +229,7 @@ async function decideAuthentic(
   if (identified.kind === "nothing") return { answer: accepted, receipts: [{ kind: "nothing" }] };
   if (identified.kind === "unreadable" && !isProved) return refused(answers.badRequest);
   const events = identified.kind === "events" ? identified.events : [identified.event];
-  return await keep(on, accepted, events);
+  return await keep(on, source, accepted, events);
 }
 
 /** What became of a provider's question. */
@@ -262,27 +256,28 @@ function unproved(on: Receiving, diagnosis: Diagnosis): Decision {
 /** Custody, then 200. Without custody 503: the sender is told the truth. */
 async function keep(
   on: Receiving,
+  source: ConfiguredSource,
   accepted: Answer,
   events: readonly NewEvent[],
 ): Promise<Decision> {
+  const { redelivers, ackDeadlineMs = ackDeadlineMsDefault } = source.provider.habits;
   try {
-    await on.ready();
-  } catch {
-    return refused(answers.unavailable(on.random));
-  }
-  try {
-    const taken = await on.custody.take(events);
+    const taken = await on.custody.take(source, events, ackDeadlineMs * holdShare);
     return {
       answer: accepted,
       receipts: taken.map((one, index) => receiptOf(one, events[index])),
     };
-  } catch (error) {
-    on.emit({ kind: "store_failed", verb: "take", error: summaryOf(error) });
+  } catch {
+    if (redelivers !== "automatic") on.emit({ kind: "possibly_lost", source: source.name });
     return refused(answers.unavailable(on.random));
   }
 }
 
-function receiptOf(taken: Taken, event: NewEvent | undefined): Receipt {
+const ackDeadlineMsDefault = 4000;
+/** How much of that time is used to find a place for a delivery. */
+const holdShare = 0.6;
+
+function receiptOf(taken: Taken | Spilled, event: NewEvent | undefined): Receipt {
   const key = event?.key ?? "";
   return taken.kind === "taken" && event?.quarantine !== undefined
     ? { kind: "quarantined", key, reason: event.quarantine }

@@ -122,7 +122,7 @@ export class Leases {
       const answers = await store.extend(holds, this.leaseMs);
       for (const [index, hold] of holds.entries()) if (answers[index] === false) onLost(hold);
     } catch (error) {
-      emit({ kind: "store_failed", verb: "extend", error: summaryOf(error) });
+      emit({ kind: "store_failed", of: "store", verb: "extend", error: summaryOf(error) });
     }
   }
 

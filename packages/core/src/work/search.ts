@@ -112,7 +112,7 @@ export class Search {
         wakeMs = nextDueInMs === 0 ? pollMs : Math.min(nextDueInMs, pollMs);
       } catch (error) {
         this.#hasFailed = true;
-        emit({ kind: "store_failed", verb: "claim", error: summaryOf(error) });
+        emit({ kind: "store_failed", of: "store", verb: "claim", error: summaryOf(error) });
       }
     }
     this.#cancelPoll();

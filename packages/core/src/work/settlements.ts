@@ -57,7 +57,7 @@ export class Settlements {
         const answers = await store.settle(batch.map((make) => make()));
         return answers.map((held) => (held ? "held" : "fenced"));
       } catch (error) {
-        emit({ kind: "store_failed", verb: "settle", error: summaryOf(error) });
+        emit({ kind: "store_failed", of: "store", verb: "settle", error: summaryOf(error) });
         if (isLastTry) return batch.map(() => "failed");
         const isAway = isStoreAway(error);
         if (!isAway && batch.length === 1) return ["failed"];

@@ -40,7 +40,7 @@ export function startUpkeep({ store, retention, clock, emit }: UpkeepNeeds): () 
       if (pruned.cursor !== undefined) return wait(pauseMs, pruned.cursor);
       if (payloads + keys > 0) emit({ kind: "pruned", payloads, keys });
     } catch (error) {
-      emit({ kind: "store_failed", verb: "prune", error: summaryOf(error) });
+      emit({ kind: "store_failed", of: "store", verb: "prune", error: summaryOf(error) });
     }
     payloads = 0;
     keys = 0;

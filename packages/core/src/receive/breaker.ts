@@ -1,0 +1,94 @@
+/**
+ * Whether the store is away: found by the end of a call, or by its length, so that nobody waits for a store that does not
+ * answer. What has found it to be away goes on; the first call that succeeds afterwards finds that it is back.
+ */
+
+import type { Clock } from "../contracts/clock.ts";
+import { isStoreAway, WebhookInboxError } from "../errors.ts";
+
+export interface BreakerNeeds {
+  readonly clock: Clock;
+  /** Called when the store is found to be away. */
+  readonly onAway: (error: unknown) => void;
+  /** Called when a call that took too long has ended after all. */
+  readonly onLate: () => void;
+}
+
+/** A call that takes longer shows that the store is away, whatever becomes of the call. */
+const patienceMs = 200;
+
+export class Breaker {
+  readonly #needs: BreakerNeeds;
+  #isAway = false;
+  /** Calls that outlasted the patience, and go on. */
+  #late = 0;
+  /** Turns away those who wait for the store. */
+  readonly #waiting = new Set<() => void>();
+
+  constructor(needs: BreakerNeeds) {
+    this.#needs = needs;
+  }
+
+  get isAway(): boolean {
+    return this.#isAway;
+  }
+
+  /** Makes a call of the store, and learns from it. */
+  async watched<T>(call: () => Promise<T>): Promise<T> {
+    let hasEnded = false;
+    let isLate = false;
+    const look = (): void => {
+      if (hasEnded) return;
+      isLate = true;
+      this.#late += 1;
+      this.trip(awayError());
+    };
+    // What has come in meanwhile is read first: that the event loop was blocked is not the store's fault.
+    const cancel = this.#needs.clock.after(patienceMs, () => setImmediate(look));
+    try {
+      return await call();
+    } catch (error) {
+      if (isStoreAway(error)) this.trip(error);
+      throw error;
+    } finally {
+      hasEnded = true;
+      cancel();
+      if (isLate) {
+        this.#late -= 1;
+        this.#needs.onLate();
+      }
+    }
+  }
+
+  /** Waits for `asked`, which is told when nobody waits any more; rejects as soon as the store is found to be away. */
+  unlessAway<T>(ask: (isWanted: () => boolean) => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let isWanted = true;
+      const leave = (): void => {
+        isWanted = false;
+        reject(awayError());
+      };
+      this.#waiting.add(leave);
+      ask(() => isWanted)
+        .then(resolve, reject)
+        .finally(() => this.#waiting.delete(leave));
+    });
+  }
+
+  /** The store is away. */
+  trip(error: unknown): void {
+    const isNews = !this.#isAway;
+    this.#isAway = true;
+    for (const leave of this.#waiting) leave();
+    if (isNews) this.#needs.onAway(error);
+  }
+
+  /** The store has answered. While a call hangs those who come next would wait behind it. */
+  reset(): void {
+    if (this.#late === 0) this.#isAway = false;
+  }
+}
+
+export function awayError(): WebhookInboxError {
+  return new WebhookInboxError("STORE_UNAVAILABLE", "the store did not answer in time.");
+}

@@ -1,0 +1,180 @@
+/**
+ * What is in the spill goes into the store, oldest first, as if it had just come in: read by its provider, under the same
+ * keys, with the time of its receipt. Live traffic has the store for itself at least half of the time.
+ */
+
+import type { Clock } from "../contracts/clock.ts";
+import type { ConfiguredSource } from "../contracts/source.ts";
+import type { Claim, Store } from "../contracts/store.ts";
+import { isStoreAway } from "../errors.ts";
+import { nextTurn } from "../group-commit.ts";
+import type { NewEvent } from "../model/event.ts";
+import { summaryOf } from "../observe/redact.ts";
+import type { Emit } from "../observe/signals.ts";
+import type { Breaker } from "./breaker.ts";
+import { createCustody, unclaimed, type Custody } from "./custody.ts";
+import { eventsOf } from "./identify.ts";
+import type { Moved, Spill } from "./spill.ts";
+
+export interface SpillDrainNeeds {
+  readonly store: Store;
+  readonly spill: Spill;
+  readonly breaker: Breaker;
+  readonly sources: ReadonlyMap<string, ConfiguredSource>;
+  /** Resolves once the store is open; rejects while it cannot be opened. */
+  readonly ready: () => Promise<void>;
+  /** Told when the store has taken something. */
+  readonly onDrained: () => void;
+  readonly clock: Clock;
+  readonly emit: Emit;
+}
+
+/** Deliveries in one step: little enough that nobody waits for it. */
+const rowsMax = 64;
+/** Pauses while the store is away. */
+const awayMsFirst = 100;
+const awayMsMost = 2000;
+/** The spill gives its space back when it is empty, and each time so many deliveries have left it. */
+const prunedEvery = 10_000;
+/** A key that no event has. */
+const noKey = "0".repeat(26);
+
+export class SpillDrain {
+  readonly #needs: SpillDrainNeeds;
+  readonly #custody: Custody;
+  #hasEnded = false;
+  /** Whether there may be something that nobody has looked at. */
+  #more = true;
+  #underWay: Promise<void> | undefined;
+  #endWait: () => void = () => undefined;
+  #cancelLook: () => void = () => undefined;
+  /** Deliveries that left since the spill was empty, and since it was pruned. */
+  #moved = 0;
+  #unpruned = 0;
+  #whenDrained: (() => void)[] = [];
+
+  constructor(needs: SpillDrainNeeds) {
+    this.#needs = needs;
+    const { store, breaker } = needs;
+    const take: Store["take"] = (events, ask) => breaker.watched(() => store.take(events, ask));
+    this.#custody = createCustody({ store: { take }, terms: unclaimed, begin: () => undefined });
+  }
+
+  /** Begins, once the spill is open, unless it goes on already. */
+  look(): void {
+    this.#more = true;
+    if (this.#hasEnded || !this.#needs.spill.isOpen) return;
+    this.#underWay ??= this.#run().finally(() => {
+      this.#underWay = undefined;
+      if (this.#more) this.look();
+      else for (const resolve of this.#whenDrained.splice(0)) resolve();
+    });
+  }
+
+  /** Resolves when the store has all that is in the spill, but for what another process has in hand or is due later. */
+  drained(): Promise<void> {
+    if (this.#underWay === undefined && !this.#more) return Promise.resolve();
+    return new Promise((resolve) => this.#whenDrained.push(resolve));
+  }
+
+  /** Ends with what is under way. */
+  async end(): Promise<void> {
+    this.#hasEnded = true;
+    this.#endWait();
+    this.#cancelLook();
+    await this.#underWay;
+  }
+
+  async #run(): Promise<void> {
+    const { breaker, emit } = this.#needs;
+    let awayMs = awayMsFirst;
+    while (!this.#hasEnded && (this.#more || breaker.isAway)) {
+      await nextTurn();
+      this.#more = false;
+      const began = performance.now();
+      const moved = await this.#step();
+      if (moved === undefined) {
+        await this.#wait(awayMs);
+        awayMs = Math.min(awayMs * 2, awayMsMost);
+        this.#more = true;
+      } else if (moved > 0) {
+        awayMs = awayMsFirst;
+        this.#more = true;
+        // The store has as much time for others as this has taken.
+        await this.#wait(performance.now() - began);
+      }
+    }
+    if (this.#hasEnded || this.#moved === 0) return;
+    await this.#prune();
+    emit({ kind: "spill_drained", deliveries: this.#moved });
+    this.#moved = 0;
+  }
+
+  /** How many deliveries were looked at, 0 when there is none in the spill; undefined while that cannot be. */
+  async #step(): Promise<number | undefined> {
+    const { ready, breaker, onDrained, store, spill } = this.#needs;
+    try {
+      await ready();
+      const { claims, nextDueInMs } = await spill.claim(breaker.isAway ? 1 : rowsMax);
+      this.#lookIn(claims.length === 0 ? nextDueInMs : undefined);
+      // Nothing to try the store with.
+      if (claims.length === 0 && breaker.isAway) await breaker.watched(() => store.get(noKey));
+      const ends = await Promise.all(claims.map((claim) => this.#move(claim)));
+      await spill.settle(claims, ends);
+      if (ends.includes("away")) return undefined;
+      breaker.reset();
+      if (claims.length > 0) onDrained();
+      const moved = ends.filter((end) => end === "moved").length;
+      this.#moved += moved;
+      this.#unpruned += moved;
+      if (this.#unpruned >= prunedEvery) await this.#prune();
+      return claims.length;
+    } catch {
+      // Whoever failed has said so.
+      return undefined;
+    }
+  }
+
+  async #move({ event, delivery }: Claim): Promise<Moved> {
+    const { sources, emit } = this.#needs;
+    try {
+      const events = eventsOf(sources.get(event.source) as ConfiguredSource, delivery);
+      // Equal deliveries were one in the spill.
+      const copies = 1 + event.duplicates;
+      if (events.length > 0) await this.#custody.take(events.map((one) => withCopies(one, copies)));
+      return "moved";
+    } catch (error) {
+      emit({ kind: "store_failed", of: "store", verb: "take", error: summaryOf(error) });
+      return isStoreAway(error) ? "away" : "refused";
+    }
+  }
+
+  async #prune(): Promise<void> {
+    this.#unpruned = 0;
+    // What is over and could not be destroyed stays until the next time.
+    await this.#needs.spill.prune().catch(() => undefined);
+  }
+
+  /** For what was refused, or is in the hand of another process. */
+  #lookIn(ms: number | undefined): void {
+    this.#cancelLook();
+    if (ms === undefined) return;
+    this.#cancelLook = this.#needs.clock.after(Math.max(ms, awayMsFirst), () => this.look());
+  }
+
+  #wait(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#hasEnded) return resolve();
+      const cancel = this.#needs.clock.after(ms, resolve);
+      this.#endWait = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+}
+
+function withCopies(event: NewEvent, copies: number): NewEvent {
+  // What an event makes only when it is asked for stays unmade where nothing is to be counted.
+  return copies === 1 ? event : { ...event, copies };
+}

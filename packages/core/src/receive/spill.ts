@@ -1,0 +1,130 @@
+/**
+ * The spill as the inbox uses it: a store of whole deliveries, each of them one event that nobody has identified. What it
+ * holds is read again when it drains, so that it goes into the store as it would have gone without it.
+ */
+
+import type { Clock } from "../contracts/clock.ts";
+import type { ConfiguredSource } from "../contracts/source.ts";
+import type { Claim, ClaimAnswer, Store } from "../contracts/store.ts";
+import { nextTurn } from "../group-commit.ts";
+import type { Delivery } from "../model/delivery.ts";
+import type { Outcome } from "../model/settlement.ts";
+import { summaryOf } from "../observe/redact.ts";
+import type { Emit } from "../observe/signals.ts";
+import { createCustody, unclaimed, type Custody } from "./custody.ts";
+import { unidentified } from "./identify.ts";
+
+export interface SpillNeeds {
+  readonly spill: Store;
+  readonly sources: ReadonlyMap<string, ConfiguredSource>;
+  readonly clock: Clock;
+  readonly emit: Emit;
+}
+
+/** What became of a delivery on its way to the store; `refused` for another cause than the store's absence. */
+export type Moved = "moved" | "away" | "refused";
+
+const leaseMs = 30_000;
+const bytesMax = 524_288;
+/** Until a delivery that the store refuses is tried again. */
+const refusedMsFirst = 1000;
+const refusedMsMost = 3_600_000;
+const pruneLimit = 200;
+
+export class Spill {
+  readonly #needs: SpillNeeds;
+  readonly #custody: Custody;
+  #opening: Promise<void> | undefined;
+  #isOpen = false;
+
+  constructor(needs: SpillNeeds) {
+    this.#needs = needs;
+    const { spill } = needs;
+    this.#custody = createCustody({ store: spill, terms: unclaimed, begin: () => undefined });
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** May be called again; rejects while it cannot be opened. */
+  open(): Promise<void> {
+    const { spill, clock } = this.#needs;
+    this.#opening ??= spill.open({ clock }).then(
+      () => {
+        this.#isOpen = true;
+      },
+      (error: unknown) => {
+        this.#opening = undefined;
+        throw error;
+      },
+    );
+    return this.#opening;
+  }
+
+  async close(): Promise<void> {
+    this.#isOpen = false;
+    await this.#custody.flushed();
+    await this.#needs.spill.close();
+  }
+
+  flushed(): Promise<void> {
+    return this.#custody.flushed();
+  }
+
+  /** Resolves when the delivery is on disk. */
+  async keep(source: ConfiguredSource, delivery: Delivery): Promise<void> {
+    await this.#said("take", async () => {
+      await this.open();
+      await this.#custody.take([unidentified(source, delivery, undefined)]);
+    });
+  }
+
+  /** Deliveries to move, oldest first. */
+  async claim(most: number): Promise<ClaimAnswer> {
+    const { spill, sources } = this.#needs;
+    const slots = Object.fromEntries([...sources.keys()].map((name) => [name, most]));
+    const terms = { fence: crypto.randomUUID(), leaseMs, suspectsMax: most, crashesMax: Infinity };
+    return await this.#said("claim", () => spill.claim({ ...terms, slots, bytesMax }));
+  }
+
+  /** What the store has is over here. What it cannot take stays, and is tried again. */
+  async settle(claims: readonly Claim[], ends: readonly Moved[]): Promise<void> {
+    const { spill } = this.#needs;
+    const settlements = claims.map(({ event, fence }, index) => {
+      const { key, finished, gaveUp, history, attempts } = event;
+      const outcome = outcomeOf(ends[index] ?? "away", attempts);
+      return { key, fence, outcome, finished, gaveUp, history };
+    });
+    if (claims.length > 0) await this.#said("settle", () => spill.settle(settlements));
+  }
+
+  /** Destroys what is over, and gives its space back. */
+  async prune(): Promise<void> {
+    const { spill } = this.#needs;
+    let cursor: string | undefined;
+    do {
+      const from = cursor === undefined ? {} : { cursor };
+      const ask = { payloadMs: 0, keyMs: 0, limit: pruneLimit, ...from };
+      ({ cursor } = await this.#said("prune", () => spill.prune(ask)));
+      await nextTurn();
+    } while (cursor !== undefined && this.#isOpen);
+  }
+
+  /** Says what has failed. */
+  async #said<T>(verb: string, call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      this.#needs.emit({ kind: "store_failed", of: "spill", verb, error: summaryOf(error) });
+      throw error;
+    }
+  }
+}
+
+function outcomeOf(end: Moved, attempts: number): Outcome {
+  if (end === "moved") return { state: "done" };
+  if (end === "away") return { state: "pending", afterMs: 0, handedBack: true };
+  const afterMs = Math.min(refusedMsFirst * 2 ** attempts, refusedMsMost);
+  return { state: "pending", afterMs, handedBack: false };
+}

@@ -1,0 +1,186 @@
+/**
+ * Custody with a second place: what the store does not take in time is kept in the spill, and answered all the same. Once
+ * the store is found to be away nobody waits for it any more, until what drains from the spill shows that it is back.
+ */
+
+import type { Clock } from "../contracts/clock.ts";
+import type { ConfiguredSource } from "../contracts/source.ts";
+import type { Store, Taken } from "../contracts/store.ts";
+import type { NewEvent } from "../model/event.ts";
+import { summaryOf } from "../observe/redact.ts";
+import type { Emit } from "../observe/signals.ts";
+import { awayError, Breaker } from "./breaker.ts";
+import { createCustody, type Custody, type CustodyNeeds } from "./custody.ts";
+import { Spill } from "./spill.ts";
+import { SpillDrain } from "./spill-drain.ts";
+
+/** What became of an event whose delivery is kept in the spill. */
+export interface Spilled {
+  readonly kind: "spilled";
+}
+
+export interface SpillingNeeds extends Omit<CustodyNeeds, "store"> {
+  readonly store: Store;
+  readonly spill: Store | undefined;
+  readonly sources: ReadonlyMap<string, ConfiguredSource>;
+  /** Resolves once the store is open; rejects while it cannot be opened. */
+  readonly ready: () => Promise<void>;
+  /** Told when the store has taken something that waited in the spill. */
+  readonly onDrained: () => void;
+  readonly clock: Clock;
+  readonly emit: Emit;
+}
+
+/** While both are away. */
+const pauseMs = 250;
+
+export class Spilling {
+  readonly #needs: SpillingNeeds;
+  readonly #main: Custody;
+  readonly #spill: Spill | undefined;
+  readonly #drain: SpillDrain | undefined;
+  readonly #breaker: Breaker;
+  #isReady = false;
+  #hasClosed = false;
+
+  constructor(needs: SpillingNeeds) {
+    this.#needs = needs;
+    const { store, spill, clock, emit } = needs;
+    const look = (): void => this.#drain?.look();
+    this.#breaker = new Breaker({
+      clock,
+      onAway(error) {
+        emit({ kind: "spilling", error: summaryOf(error) });
+        look();
+      },
+      onLate: look,
+    });
+    if (spill === undefined) {
+      this.#main = createCustody(needs);
+      return;
+    }
+    const take: Store["take"] = (events, ask) =>
+      this.#breaker.watched(() => store.take(events, ask));
+    this.#main = createCustody({ ...needs, store: { take } });
+    this.#spill = new Spill({ ...needs, spill });
+    this.#drain = new SpillDrain({ ...needs, spill: this.#spill, breaker: this.#breaker });
+  }
+
+  /** Opens the spill and begins to drain it. May be called again. Rejects while it cannot be opened. */
+  async start(): Promise<void> {
+    await this.#spill?.open();
+    this.#drain?.look();
+  }
+
+  /** Whether deliveries can be kept whatever the store does. */
+  get isOpen(): boolean {
+    return this.#spill?.isOpen === true;
+  }
+
+  /**
+   * Takes the events of one delivery. Resolves when they are durable, in the store or in the spill. While both are away it
+   * tries again for `holdMs`; without a spill it rejects at once.
+   */
+  async take(
+    source: ConfiguredSource,
+    events: readonly NewEvent[],
+    holdMs: number,
+  ): Promise<readonly (Taken | Spilled)[]> {
+    if (this.#spill === undefined) return await this.#toStore(events);
+    const { clock } = this.#needs;
+    const until = clock.now() + holdMs;
+    for (;;) {
+      try {
+        return await this.#takeOnce(source, events, until);
+      } catch (error) {
+        if (this.#hasClosed || clock.now() + pauseMs >= until) throw error;
+        await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
+      }
+    }
+  }
+
+  /** Resolves when nothing is on its way to the store or to the spill. */
+  async flushed(): Promise<void> {
+    await Promise.all([this.#main.flushed(), this.#spill?.flushed()]);
+  }
+
+  /** Resolves when the store has all that is in the spill and is not in the hand of another process. */
+  async drained(): Promise<void> {
+    await this.#drain?.drained();
+  }
+
+  /** Drains no more, and closes the spill; what it holds stays there until the next start. */
+  async close(): Promise<void> {
+    this.#hasClosed = true;
+    await this.#drain?.end();
+    await this.#spill?.close();
+  }
+
+  async #takeOnce(
+    source: ConfiguredSource,
+    events: readonly NewEvent[],
+    until: number,
+  ): Promise<readonly (Taken | Spilled)[]> {
+    if (!this.#breaker.isAway) {
+      try {
+        return await this.#breaker.unlessAway((isWanted) => this.#toStore(events, isWanted));
+      } catch {
+        // It was said, and there is another place.
+      }
+    }
+    try {
+      return await this.#toSpill(source, events);
+    } catch {
+      // Neither; but the store may only have seemed to be away.
+      return await this.#before(until, this.#toStore(events));
+    }
+  }
+
+  async #toStore(
+    events: readonly NewEvent[],
+    isWanted: () => boolean = () => true,
+  ): Promise<readonly Taken[]> {
+    // Why a store cannot be opened is said by who opens it.
+    await this.#ready();
+    try {
+      return await this.#main.take(events, isWanted);
+    } catch (error) {
+      if (isWanted()) {
+        const { emit } = this.#needs;
+        emit({ kind: "store_failed", of: "store", verb: "take", error: summaryOf(error) });
+      }
+      throw error;
+    }
+  }
+
+  async #ready(): Promise<void> {
+    const { ready } = this.#needs;
+    if (this.#isReady || this.#spill === undefined) return await ready();
+    try {
+      await this.#breaker.watched(ready);
+      this.#isReady = true;
+    } catch (error) {
+      this.#breaker.trip(error);
+      throw error;
+    }
+  }
+
+  async #toSpill(
+    source: ConfiguredSource,
+    events: readonly NewEvent[],
+  ): Promise<readonly Spilled[]> {
+    const [first] = events;
+    if (first !== undefined) await this.#spill?.keep(source, first.delivery);
+    this.#drain?.look();
+    return events.map(() => ({ kind: "spilled" }));
+  }
+
+  /** Rejects when it takes longer. */
+  #before<T>(until: number, asked: Promise<T>): Promise<T> {
+    const { clock } = this.#needs;
+    return new Promise((resolve, reject) => {
+      const cancel = clock.after(Math.max(0, until - clock.now()), () => reject(awayError()));
+      asked.then(resolve, reject).finally(cancel);
+    });
+  }
+}
