@@ -9,10 +9,19 @@ import { directoryOf, newServer, runAsServer, searchPath, type Server } from "./
 const debian = "/usr/lib/postgresql";
 
 /** Starts a server with an empty cluster, `fsync` on. */
-export async function startPostgres(...more: readonly string[]): Promise<Server> {
+export function startPostgres(...more: readonly string[]): Promise<Server> {
+  return startPostgresOn(undefined, ...more);
+}
+
+/** The same on a disk of its own. */
+export async function startPostgresOn(
+  diskMiB: number | undefined,
+  ...more: readonly string[]
+): Promise<Server> {
   const programs = programsOf();
   const server = await newServer({
     name: "PostgreSQL",
+    diskMiB,
     command: ({ port }) => [
       join(programs, "postgres"),
       ..."-c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=on -D data -k . -p".split(

@@ -10,10 +10,19 @@ import { directoryOf, newServer, searchPath, type Server } from "./server.ts";
 export const durable = ["--appendonly", "yes", "--appendfsync", "always"] as const;
 
 /** Starts an empty server that keeps what it acknowledges, unless `settings` say otherwise. */
-export async function startRedis(...settings: readonly string[]): Promise<Server> {
+export function startRedis(...settings: readonly string[]): Promise<Server> {
+  return startRedisOn(undefined, ...settings);
+}
+
+/** The same on a disk of its own. */
+export async function startRedisOn(
+  diskMiB: number | undefined,
+  ...settings: readonly string[]
+): Promise<Server> {
   const program = programOf();
   const server = await newServer({
     name: "Redis",
+    diskMiB,
     // An empty `--save` writes no snapshots.
     command: ({ port }) => [
       ...program,

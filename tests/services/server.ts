@@ -14,6 +14,7 @@ import {
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { SmallDisk } from "./disk.ts";
 
 /** How a kind of server is made. */
 export interface Recipe {
@@ -23,6 +24,8 @@ export interface Recipe {
   /** What it prints once it takes connections. */
   readonly readyWhen: RegExp;
   readonly url: (port: number) => string;
+  /** Gives it a disk of this size. */
+  readonly diskMiB?: number | undefined;
 }
 
 /** Servers that refuse to run as root run as nobody, who may read nothing of ours. */
@@ -33,12 +36,18 @@ export class Server {
   readonly directory: string;
   readonly port: number;
   readonly #recipe: Recipe;
+  /** Where it keeps its data, if it was given a disk of its own. */
+  readonly disk: SmallDisk | undefined;
   #child: ChildProcess | undefined;
+  /** What it was started with last. */
+  #settings: readonly string[] = [];
   /** The last lines it has printed. */
   #said = "";
 
   constructor(recipe: Recipe, directory: string, port: number) {
     this.#recipe = recipe;
+    const { diskMiB } = recipe;
+    this.disk = diskMiB === undefined ? undefined : new SmallDisk(directory, diskMiB);
     this.directory = directory;
     this.port = port;
   }
@@ -47,11 +56,15 @@ export class Server {
     return this.#recipe.url(this.port);
   }
 
-  /** Resolves once it takes connections. Rejects with its last words if it ends before, or takes too long. */
-  async start(...more: readonly string[]): Promise<void> {
+  /**
+   * Resolves once it takes connections; without settings it has those of the last time. Rejects with its last words if it
+   * ends before, or takes too long.
+   */
+  async start(...settings: readonly string[]): Promise<void> {
+    if (settings.length > 0) this.#settings = settings;
     const { command, readyWhen, name } = this.#recipe;
     const [program = "", ...given] = command(this);
-    const child = spawn(program, [...given, ...more], {
+    const child = spawn(program, [...given, ...this.#settings], {
       cwd: this.directory,
       stdio: ["ignore", "pipe", "pipe"],
       env: { PATH: process.env["PATH"], LC_ALL: "C" },
@@ -104,6 +117,13 @@ export class Server {
     for (const pid of this.#processes(this.#child)) tell(pid, "SIGCONT");
   }
 
+  /** Whether it has ended by itself. */
+  get hasEnded(): boolean {
+    return (
+      this.#child === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null
+    );
+  }
+
   #processes(child: ChildProcess | undefined): readonly number[] {
     if (child?.pid === undefined) return [];
     const { stdout } = spawnSync("ps", ["-o", "pid=", "--ppid", String(child.pid)], {
@@ -121,6 +141,7 @@ export class Server {
   async remove(): Promise<void> {
     this.thaw();
     await this.stop("SIGKILL");
+    this.disk?.remove();
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

@@ -1,0 +1,93 @@
+/** Disks of their own for tests: small enough to be filled, or to break, without harm to the machine. Linux, as root. */
+
+import { spawnSync } from "node:child_process";
+import {
+  appendFileSync,
+  mkdirSync,
+  rmSync,
+  statfsSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+
+const mebibyte = 1024 * 1024;
+
+/** A file system in memory, mounted at a directory, that can be filled. */
+export class SmallDisk {
+  readonly path: string;
+
+  constructor(path: string, mebibytes: number) {
+    this.path = path;
+    mkdirSync(path, { recursive: true });
+    run("mount", "-t", "tmpfs", "-o", `size=${mebibytes}m,mode=0777`, "tmpfs", path);
+  }
+
+  /** Leaves no byte. */
+  fill(): void {
+    const ballast = join(this.path, "ballast");
+    writeFileSync(ballast, "");
+    for (const piece of [mebibyte, 4096]) {
+      while (this.#free() >= piece) appendFileSync(ballast, Buffer.alloc(piece));
+    }
+  }
+
+  #free(): number {
+    const { bavail, bsize } = statfsSync(this.path);
+    return bavail * bsize;
+  }
+
+  empty(): void {
+    rmSync(join(this.path, "ballast"), { force: true });
+  }
+
+  remove(): void {
+    spawnSync("umount", ["-l", this.path]);
+  }
+}
+
+/** A file system on an image, mounted at a directory, that can turn read-only as one does that finds itself damaged. */
+export class BrittleDisk {
+  readonly path: string;
+  readonly #image: string;
+
+  constructor(path: string, mebibytes: number) {
+    this.path = path;
+    this.#image = `${path}.image`;
+    mkdirSync(path, { recursive: true });
+    writeFileSync(this.#image, "");
+    truncateSync(this.#image, mebibytes * mebibyte);
+    run("mkfs.ext4", "-q", "-F", this.#image);
+    this.#mount();
+  }
+
+  #mount(): void {
+    run("mount", "-o", "loop", this.#image, this.path);
+  }
+
+  breakDown(): void {
+    run("mount", "-o", "remount,abort", this.path);
+  }
+
+  /** Nobody may have a file of it open. */
+  mend(): void {
+    run("umount", this.path);
+    // 1: errors were corrected.
+    run("e2fsck", "-fy", this.#image);
+    this.#mount();
+  }
+
+  remove(): void {
+    spawnSync("umount", ["-l", this.path]);
+    rmSync(this.#image, { force: true });
+  }
+}
+
+function run(program: string, ...given: readonly string[]): void {
+  const { status, stderr, error } = spawnSync(program, given, { encoding: "utf8" });
+  if (status === 0 || (program === "e2fsck" && status === 1)) return;
+  const why = error?.message ?? stderr;
+  throw new Error(
+    `${program} ${given.join(" ")}: ${why} These tests need Linux, and root for their disks.`,
+  );
+}
