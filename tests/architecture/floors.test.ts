@@ -52,7 +52,9 @@ const foreign: Readonly<Record<string, readonly string[]>> = {
 
 /** What providers are made with: they need no schemas. */
 const isOfKit = (path: string): boolean =>
-  /\/(?:captain-data-api|content|define-provider|events|generic|lookup|query)\.ts$/.test(path);
+  /\/(?:captain-data-api|content|define-provider|events|generic|lookup|query|status)\.ts$/.test(
+    path,
+  );
 
 const roomOf = (path: string): string => path.slice(core.length + 1).split(/[/.]/)[0] ?? "";
 const files = sourceFiles(`${core}/**/*.ts`);

@@ -7,7 +7,7 @@
 
 export { createInbox } from "./inbox/create-inbox.ts";
 export type { FetchOptions } from "./http/fetch.ts";
-export type { CloseOptions, DrainOptions, Inbox } from "./inbox/inbox.ts";
+export type { CloseOptions, DrainOptions, ExpectOptions, Inbox } from "./inbox/inbox.ts";
 export type { InboxOptions, WorkOptions } from "./options/options.ts";
 export { isWebhookInboxError, WebhookInboxError, type ErrorCode } from "./errors.ts";
 export { dead, retry, type HandlerAnswer } from "./work/answers.ts";
@@ -61,6 +61,7 @@ export type {
   Provider,
   Reply,
 } from "./contracts/provider.ts";
+export type { Poll, Polled, PollTools } from "./contracts/poll.ts";
 export type { Judging, Signature, SignedParts } from "./contracts/signature.ts";
 export type { EventMap, Schema, SchemaIssue, SchemaResult, SchemasOf } from "./contracts/schema.ts";
 export type { EventsOf, Source, SourceRetry, Sources } from "./contracts/source.ts";

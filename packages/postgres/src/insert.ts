@@ -32,7 +32,7 @@ export function birthOf(event: NewEvent, isClaimed: boolean, of?: string): Birth
 }
 
 const eventParameters = `$1::uuid[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[], $8::integer[],
-  $9::uuid[], $10::bigint[], $11::integer[], $12::text[]`;
+  $9::uuid[], $10::bigint[], $11::integer[], $12::text[], $28::bigint[]`;
 const deliveryParameters = `$13::bigint[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[],
   $19::text[], $20::boolean[], $21::text[], $22::integer[], $23::bigint[]`;
 
@@ -53,13 +53,13 @@ const insertSql = textOf((tables) => {
     born AS MATERIALIZED (
       SELECT nextval('${named("event_seq")}') AS seq, e.*
       FROM unnest(${eventParameters}) AS e
-        (key, source, id, type, identified, state, reason, place, variant_of, occurred_at, duplicates, notes)
+        (key, source, id, type, identified, state, reason, place, variant_of, occurred_at, duplicates, notes, due_after)
     ),
     inserted AS (
       INSERT INTO ${events} (key, seq, received_at, due_at, lease_ends_at, occurred_at, delivery, size, generation, attempts,
         crashes, duplicates, conflicts, identified, replayed, source, id, type, state, reason, content_hash, variant_of,
         fence, finished, gave_up, history, interventions, notes)
-      SELECT key, seq, received_at, now, CASE state WHEN 'running' THEN now + $25::bigint END, occurred_at, delivery, size, 0,
+      SELECT key, seq, received_at, now + due_after, CASE state WHEN 'running' THEN now + $25::bigint END, occurred_at, delivery, size, 0,
         CASE state WHEN 'running' THEN 1 ELSE 0 END, 0, duplicates, 0, identified, false, source, id, type, state, reason,
         content_hash, variant_of, CASE state WHEN 'running' THEN $26::text END, '[]', '[]', '[]', '[]', notes
       FROM born JOIN given USING (place), instant
@@ -122,6 +122,7 @@ export async function insert(
     ask.leaseMs,
     ask.fence,
     on.owner,
+    births.map(({ event }) => Math.round(event.dueAfterMs ?? 0)),
   ]);
   const now = Number(rows[0]?.["now"]);
   const inserted = new Map(rows.map((row) => [keyOf(row["key"]), String(row["delivery"])]));

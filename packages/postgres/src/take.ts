@@ -50,7 +50,7 @@ const meetSql = textOf(
     UPDATE ${tables.events} AS e SET duplicates = e.duplicates + g.copies
     FROM given AS g
     WHERE e.key = g.key AND e.key IN (SELECT key FROM locked) AND e.fence IS DISTINCT FROM $5
-      AND (e.state = 'erased' OR e.content_hash = g.content_hash OR NOT g.may_conflict)
+      AND (e.state = 'erased' OR e.content_hash IN (g.content_hash, '') OR NOT g.may_conflict)
     RETURNING e.key, g.source, g.type, g.copies
   ),
   tallied AS (${addingMoves(

@@ -1,5 +1,6 @@
 /** A source: one configured place to receive from one provider, as users make it and as the inbox resolves it. */
 
+import type { Poll } from "./poll.ts";
 import type { Provider, Reply } from "./provider.ts";
 import type { EventMap, Schema } from "./schema.ts";
 import type { HeldSecret } from "./credentials.ts";
@@ -12,6 +13,8 @@ export interface Source<Events extends EventMap = EventMap> {
   readonly events: Readonly<Record<string, Schema>>;
   /** The options as given; `createInbox` checks them. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** Finds out what has become of something whose webhook has not come; for `inbox.expect`. */
+  readonly poll?: Poll;
   /** Set by `lookup`: finds the source of one account, whose name follows the source's in the URL. */
   readonly find?: (account: string) => Promise<Source | undefined>;
   /** Carries the event map for inference; never set. */
@@ -73,6 +76,7 @@ export interface ConfiguredSource {
   ) => Gate | undefined | Promise<Gate | undefined>;
   /** The gates that are known, with the accounts they belong to. */
   readonly gates: () => readonly (readonly [account: string | undefined, gate: Gate])[];
+  readonly poll: Poll | undefined;
   /** What an accepted delivery is answered. */
   readonly accepted: Reply;
   /** Whether equal bodies are one event, whatever ids they come with. */

@@ -14,9 +14,11 @@ import { viewOf, type EventView } from "../observe/view.ts";
 import { settingsOf, type InboxOptions, type Settings } from "../options/options.ts";
 import { createAdmission } from "../receive/admission.ts";
 import { identify } from "../receive/identify.ts";
+import { unclaimed } from "../receive/custody.ts";
 import { receive, type Receiving } from "../receive/receive.ts";
 import { Spilling } from "../receive/spilling.ts";
 import { auditOf, type Audit } from "../work/audit.ts";
+import { expectedOf, Expectations } from "../work/expectations.ts";
 import { driftNoter } from "../work/drift.ts";
 import { checkListQuery, checkTallyQuery, invalid } from "../work/filters.ts";
 import {
@@ -34,7 +36,7 @@ import {
 } from "../work/interventions.ts";
 import { within } from "../work/patience.ts";
 import { Worker } from "../work/worker.ts";
-import type { CloseOptions, DrainOptions, Inbox, SecretUsage } from "./inbox.ts";
+import type { CloseOptions, DrainOptions, ExpectOptions, Inbox, SecretUsage } from "./inbox.ts";
 
 /**
  * Makes an inbox. Checks the options at once: throws `WebhookInboxError` with `OPTION_INVALID`, `CREDENTIAL_INVALID`,
@@ -96,6 +98,7 @@ class InboxOfSources {
       ...settings,
       registry: this.#registry,
       identify,
+      expectations: new Expectations({ ...settings, identify, emit: this.#emit }),
       noteDrift: driftNoter(this.#emit, settings.onInvalid),
       random: Math.random,
       owner: crypto.randomUUID(),
@@ -307,6 +310,15 @@ class InboxOfSources {
     const kept = await this.get(key);
     const source = this.#settings.sources.get(kept?.event.source ?? "");
     return kept && viewOf(kept, source?.provider.personal);
+  }
+
+  async expect(name: string, ref: string | number, { withinMs }: ExpectOptions): Promise<string> {
+    const { sources, store, clock } = this.#settings;
+    const expectation = expectedOf(sources.get(name), name, ref, withinMs, clock.now());
+    await this.#opened();
+    await store.take([expectation], unclaimed());
+    this.#worker.look();
+    return expectation.key;
   }
 
   secrets(): readonly SecretUsage[] {

@@ -86,6 +86,16 @@ export interface Inbox<Of extends Sources = Sources, Transaction = unknown> exte
    */
   view(key: string): Promise<EventView | undefined>;
 
+  /**
+   * Says that a webhook about `ref` (a job's id) is to come. If it has not within `withinMs`, the provider's API is asked, as
+   * often as needed, and its answer is handled as the same event. Resolves, with the key of the expectation, when that is
+   * durable; a second call for the same `ref` changes nothing. Rejects with `OPTION_INVALID` for a source without `api`.
+   *
+   * @example
+   * await inbox.expect("captain-data", jobUid, { withinMs: 3_600_000 });
+   */
+  expect(source: keyof Of & string, ref: string | number, options: ExpectOptions): Promise<string>;
+
   /** How many deliveries each secret has matched in this process: a replaced one that matches none any more may go. */
   secrets(): readonly SecretUsage[];
 
@@ -116,6 +126,11 @@ export interface Inbox<Of extends Sources = Sources, Transaction = unknown> exte
    * was kept of their attempts. Their keys stay: a further delivery is a duplicate. Cannot be undone.
    */
   erase(which: Which, options?: InterveneOptions): Promise<Intervened>;
+}
+
+export interface ExpectOptions {
+  /** How long the webhook may take, in milliseconds. */
+  readonly withinMs: number;
 }
 
 /** The use of one secret. */

@@ -33,7 +33,10 @@ export interface Delivery {
   readonly verifiedWith: string;
   /** When the request came in, in milliseconds since 1970. */
   readonly receivedAt: number;
-  /** SHA-256 of the body, of a GET that of its query, in hex: two deliveries with the same hash say the same. */
+  /**
+   * SHA-256 of the body, of a GET that of its query, in hex: two deliveries with the same hash say the same. Empty for what
+   * nobody has sent: whatever is sent under the same id says the same.
+   */
   readonly contentHash: string;
 }
 

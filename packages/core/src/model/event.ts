@@ -63,6 +63,7 @@ export type DeadReason = "exhausted" | "fatal" | "poison";
  * - `sender_unparsed`: Audata's `sender` arrived in a form that carries no record (see `senderText`).
  * - `partial_success`: Captain Data says succeeded and reports an error: some inputs failed.
  * - `type_disagreement`: Captain Data's webhook is wired to one event type and its body speaks of another.
+ * - `fetched`: its webhook had not come in time, and it was fetched from the provider's API.
  * - `data_invalid`: its data does not fit the schema of its type, and `onInvalid` says `handle`. Only handlers see this.
  */
 export type Note =
@@ -71,6 +72,7 @@ export type Note =
   | "sender_unparsed"
   | "partial_success"
   | "type_disagreement"
+  | "fetched"
   | "data_invalid";
 
 /** One execution of an event's unfinished handlers. */
@@ -148,4 +150,6 @@ export interface NewEvent {
    * `conflict`. Undefined where a redelivery may differ: it then counts as a duplicate.
    */
   readonly conflictKey: string | undefined;
+  /** Time until it may be claimed, in milliseconds by the store's clock; never born claimed then. Default: 0, at once. */
+  readonly dueAfterMs?: number;
 }

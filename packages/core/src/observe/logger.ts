@@ -128,6 +128,10 @@ function linesOf(signal: Signal): readonly Line[] {
       return [settledLine(signal)];
     case "schema_drift":
       return [driftLine(signal)];
+    case "fetched": {
+      const what = "the webhook had not come in time, so it was fetched from the provider";
+      return [line("warn", `${eventText(signal.event)}: ${what}`)];
+    }
     case "fenced":
       return [
         line(

@@ -63,6 +63,8 @@ export type Signal =
       readonly received: string;
       readonly policy: "quarantine" | "handle";
     }
+  /** An expected webhook did not come in time, and its event was fetched from the provider's API. */
+  | { readonly kind: "fetched"; readonly event: EventName }
   /** Another worker had claimed the event meanwhile: what this one found was discarded. */
   | { readonly kind: "fenced"; readonly event: EventName }
   /** A person has done something to events. */

@@ -69,6 +69,7 @@ function configured(
     events,
     gate,
     ...accountsOf(where, name, source, gate, defaults),
+    poll: source.poll,
     accepted: provider.accepted ?? { body: "ok" },
     dedup: dedupOf(where, source),
     bodyBytesMax: wholeNumber(

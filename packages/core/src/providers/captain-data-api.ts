@@ -4,9 +4,12 @@
  * connectors/defs/captain-data/api_surface.json), and neither answer is documented.
  */
 
+import type { Poll } from "../contracts/poll.ts";
 import { WebhookInboxError } from "../errors.ts";
+import { fieldOf } from "../verify/signing.ts";
 import { isRecord } from "./content.ts";
 import type { Fields } from "./events.ts";
+import { askStatus, textOf } from "./status.ts";
 
 export interface CaptainDataApiOptions {
   readonly apiKey: string;
@@ -47,12 +50,8 @@ const jobUidPattern = /^[A-Za-z0-9_-]{1,128}$/;
  * const again = (await api.inputs(jobUid)).filter((input) => retryAdvice(input) === "retry");
  */
 export function captainDataApi(options: CaptainDataApiOptions): CaptainDataApi {
-  const { apiKey, projectUid, fetch = globalThis.fetch } = options;
-  const baseUrl = (options.baseUrl ?? baseUrlDefault).replace(/\/+$/, "");
-  for (const [name, value] of Object.entries({ apiKey, projectUid })) {
-    if (typeof value === "string" && value !== "") continue;
-    throw new WebhookInboxError("CREDENTIAL_INVALID", `captainDataApi: ${name} is not set.`);
-  }
+  const { fetch = globalThis.fetch } = options;
+  const { baseUrl, headers } = accessOf(options);
   const ask = async (method: string, path: string): Promise<unknown> => {
     let response: Response;
     try {
@@ -60,16 +59,12 @@ export function captainDataApi(options: CaptainDataApiOptions): CaptainDataApi {
         method,
         redirect: "error",
         signal: AbortSignal.timeout(timeoutMs),
-        headers: {
-          authorization: `x-api-key ${apiKey}`,
-          "x-project-id": projectUid,
-          accept: "application/json",
-        },
+        headers: { ...headers, accept: "application/json" },
       });
     } catch (cause) {
       throw failed(method, path, "did not answer", cause);
     }
-    const text = await textOf(response).catch((cause: unknown) => {
+    const text = await textOf(response, answerBytesMax).catch((cause: unknown) => {
       throw failed(method, path, "did not end its answer, or it is too large", cause);
     });
     if (!response.ok) throw failed(method, path, `answered ${response.status}`);
@@ -101,15 +96,64 @@ function listIn(answer: unknown): readonly Fields[] | undefined {
     | undefined;
 }
 
-async function textOf(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.length;
-    if (bytes > answerBytesMax) throw new Error("the answer is too large");
-    chunks.push(chunk);
+/** Where to ask, and as whom. */
+function accessOf({ apiKey, projectUid, baseUrl = baseUrlDefault }: CaptainDataApiOptions): {
+  readonly baseUrl: string;
+  readonly headers: Readonly<Record<string, string>>;
+} {
+  for (const [name, value] of Object.entries({ apiKey, projectUid })) {
+    if (typeof value === "string" && value !== "") continue;
+    throw new WebhookInboxError("CREDENTIAL_INVALID", `Captain Data's API: ${name} is not set.`);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  const headers = { authorization: `x-api-key ${apiKey}`, "x-project-id": projectUid };
+  return { baseUrl: baseUrl.replace(/\/+$/, ""), headers };
+}
+
+/**
+ * `GET /v3/jobs/{job_uid}`. Statuses are from docs.captaindata.com/v3/runs/manage-status: `finished` is "success webhook has
+ * been triggered", `warning` and `shutdown` are "check your failed webhook"; of `stopped` no webhook is documented. The
+ * guide on polling (docs, "Polling data") asks every 30 seconds.
+ */
+export function captainDataPoll(options: CaptainDataApiOptions): Poll {
+  const { baseUrl, headers } = accessOf(options);
+  return {
+    spacingMs: 500,
+    ids: (ref) => ["succeeded", "failed"].map((event) => `${ref}:${event}`),
+    async ask(ref, { fetch, signal }) {
+      const tools = { fetch: options.fetch ?? fetch, signal };
+      const answer = await askStatus({ url: `${baseUrl}/jobs/${ref}`, headers }, tools);
+      if (answer.kind === "failed") return answer;
+      const { status, json } = answer;
+      const state = fieldOf(json, "status");
+      if (status !== 200 || typeof state !== "string") {
+        return { kind: "failed", reason: `its API answered ${status} without a status` };
+      }
+      const ended = {
+        finished: "succeeded",
+        completed: "succeeded",
+        warning: "failed",
+        shutdown: "failed",
+      };
+      if (Object.hasOwn(ended, state)) {
+        const segment = ended[state as keyof typeof ended];
+        return { kind: "ended", segment, body: JSON.stringify(webhookOf(ref, json)) };
+      }
+      return state === "stopped"
+        ? { kind: "never", reason: "the job was stopped, of which no webhook is sent" }
+        : { kind: "pending" };
+    },
+  };
+}
+
+/** What of a job's status a webhook says too, under its names. */
+function webhookOf(jobUid: string, job: unknown): Fields {
+  return {
+    job_uid: jobUid,
+    error: fieldOf(job, "error_message") ?? null,
+    workflow_uid: fieldOf(job, "workflow_uid") ?? null,
+    workflow_name: fieldOf(job, "workflow_name") ?? null,
+    job_name: fieldOf(job, "name") ?? null,
+  };
 }
 
 function checked(jobUid: string): string {

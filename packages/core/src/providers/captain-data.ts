@@ -5,11 +5,13 @@
  */
 
 import * as z from "zod";
+import type { EventMap } from "../contracts/schema.ts";
 import type { Identification } from "../contracts/provider.ts";
 import { headerOf, type Delivery } from "../model/delivery.ts";
 import type { Note } from "../model/event.ts";
+import { captainDataPoll, type CaptainDataApiOptions } from "./captain-data-api.ts";
 import { freshJson, idText, isRecord, readJson } from "./content.ts";
-import { defineProvider, type SourceFactory } from "./define-provider.ts";
+import { defineProvider, type SourceFactory, type SourceOptions } from "./define-provider.ts";
 
 export {
   captainDataApi,
@@ -76,15 +78,7 @@ const job: z.ZodType<CaptainDataJob> = z.looseObject({
   job_name: text,
 });
 
-/**
- * A source of Captain Data. It proves itself by the custom headers set in its webhook window: a bearer token, basic
- * credentials, or headers of any name. Set up each of its three webhooks with its own URL
- * (`…/created`, `…/succeeded`, `…/failed`) or its own `X-Webhook-Event` header, so that the type is certain.
- */
-export const captainData: SourceFactory<
-  CaptainDataEvents,
-  "bearer" | "headers" | "basic" | "token"
-> = defineProvider({
+const define = defineProvider<CaptainDataEvents, CaptainDataAuth>({
   name: "captain-data",
   auth: ["bearer", "headers", "basic", "token"],
   methods: ["POST"],
@@ -114,6 +108,28 @@ export const captainData: SourceFactory<
   identify,
   parse: (delivery) => freshJson(delivery),
 });
+
+type CaptainDataAuth = "bearer" | "headers" | "basic" | "token";
+
+export interface CaptainDataOptions {
+  /** Its API, for `inbox.expect`. */
+  readonly api?: CaptainDataApiOptions;
+}
+
+/**
+ * A source of Captain Data. It proves itself by the custom headers set in its webhook window: a bearer token, basic
+ * credentials, or headers of any name. Set up each of its three webhooks with its own URL
+ * (`…/created`, `…/succeeded`, `…/failed`) or its own `X-Webhook-Event` header, so that the type is certain.
+ */
+export const captainData: SourceFactory<CaptainDataEvents, CaptainDataAuth, CaptainDataOptions> = <
+  Own extends EventMap = {},
+>(
+  options: SourceOptions<CaptainDataAuth, Own, CaptainDataEvents> & CaptainDataOptions = {},
+) => {
+  const { api, ...rest } = options;
+  const source = define<Own>(rest);
+  return api === undefined ? source : { ...source, poll: captainDataPoll(api) };
+};
 
 function identify(delivery: Delivery): Identification {
   const body = readJson(delivery);

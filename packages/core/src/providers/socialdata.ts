@@ -7,7 +7,9 @@
 
 import * as z from "zod";
 import type { EventMap } from "../contracts/schema.ts";
+import type { Poll } from "../contracts/poll.ts";
 import type { Identity } from "../contracts/provider.ts";
+import { WebhookInboxError } from "../errors.ts";
 import { headerOf, type Delivery } from "../model/delivery.ts";
 import { whenPresent } from "../verify/combine.ts";
 import { hmac } from "../verify/hmac.ts";
@@ -15,6 +17,7 @@ import { fieldOf } from "../verify/signing.ts";
 import { idText, instantOf, isRecord } from "./content.ts";
 import { defineProvider, type SourceFactory, type SourceOptions } from "./define-provider.ts";
 import { contentId, eventsIn, type Fields } from "./events.ts";
+import { askStatus } from "./status.ts";
 
 /** A number; text when it came as text. */
 export type SocialDataJobId = number | string;
@@ -195,6 +198,44 @@ export interface SocialDataOptions {
    * is checked where there is one, and a `token` is needed beside the `secret`.
    */
   readonly requireSignature?: boolean;
+  /** Its API, for `inbox.expect`. */
+  readonly api?: SocialDataApi;
+}
+
+export interface SocialDataApi {
+  readonly apiKey: string | undefined;
+  /** Default: `https://api.socialdata.tools`. */
+  readonly baseUrl?: string;
+}
+
+/**
+ * Page "Getting job status": `GET /jobs/[job_id]` with a bearer; 404 "no such job", 403 "belongs to another user". "The data
+ * in each webhook request will be the same as" its answer. 120 requests a minute
+ * (https://docs.socialdata.tools/getting-started/rate-limits).
+ */
+function pollOf(api: SocialDataApi): Poll {
+  const { apiKey, baseUrl = "https://api.socialdata.tools" } = api;
+  if (typeof apiKey !== "string" || apiKey === "") {
+    throw new WebhookInboxError("CREDENTIAL_INVALID", "socialData: api.apiKey is not set.");
+  }
+  return {
+    spacingMs: 500,
+    ids: (ref) => ["success", "error"].map((status) => `job:${ref}:${status}`),
+    async ask(ref, tools) {
+      const url = `${baseUrl.replace(/\/+$/, "")}/jobs/${ref}`;
+      const answer = await askStatus(
+        { url, headers: { authorization: `Bearer ${apiKey}` } },
+        tools,
+      );
+      if (answer.kind === "failed") return answer;
+      const { status, json } = answer;
+      if (status === 404) return { kind: "never", reason: "SocialData has no such job" };
+      if (status === 403) return { kind: "never", reason: "the job belongs to another user" };
+      const state = fieldOf(json, "status");
+      if (state === "pending" || state === "processing") return { kind: "pending" };
+      return { kind: "ended", body: JSON.stringify({ event: "job_finished", data: json }) };
+    },
+  };
 }
 
 /** A source of SocialData: one webhook URL per account, for all jobs and monitors. */
@@ -203,7 +244,8 @@ export const socialData: SourceFactory<SocialDataEvents, "token" | "secret", Soc
 >(
   options: SourceOptions<"token" | "secret", Own, SocialDataEvents> & SocialDataOptions = {},
 ) => {
-  const { requireSignature = false, ...rest } = options;
+  const { requireSignature = false, api, ...rest } = options;
   const make = requireSignature ? demanding : checking;
-  return make<Own>(rest);
+  const source = make<Own>(rest);
+  return api === undefined ? source : { ...source, poll: pollOf(api) };
 };

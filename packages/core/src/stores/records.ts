@@ -65,8 +65,8 @@ export class Room {
 
 /** Whether an event may be born claimed; if so its slot is used. */
 export function isBornClaimed(event: NewEvent, room: Room): boolean {
-  const { source, type, quarantine } = event;
-  if (quarantine !== undefined || room.left(source, type) === 0) return false;
+  const { source, type, quarantine, dueAfterMs = 0 } = event;
+  if (quarantine !== undefined || dueAfterMs > 0 || room.left(source, type) === 0) return false;
   room.use(source, type);
   return true;
 }
@@ -85,7 +85,7 @@ export function bornRecord(event: NewEvent, now: number, claimed: boolean): Even
     reason: quarantine,
     occurredAt,
     receivedAt: delivery.receivedAt,
-    dueAt: now,
+    dueAt: now + (event.dueAfterMs ?? 0),
     replayed: false,
     generation: 0,
     attempts: claimed ? 1 : 0,
@@ -102,6 +102,11 @@ export function bornRecord(event: NewEvent, now: number, claimed: boolean): Even
 /** The variant of an event whose key is held by other bytes: kept under its own key, for a person to judge. */
 export function variantOf(event: NewEvent, conflictKey: string): NewEvent {
   return { ...event, key: conflictKey, quarantine: "conflict" };
+}
+
+/** Whether a delivery says what is held under its key already. */
+export function isSameContent(held: string, given: string): boolean {
+  return held === given || held === "";
 }
 
 /** What an event is after an act of a person at `now`; `dueAt` matters where it is to be handled. */

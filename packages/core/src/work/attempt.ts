@@ -7,6 +7,7 @@ import type { AttemptRecord, HandlerFailure, NewEvent } from "../model/event.ts"
 import type { Settlement } from "../model/settlement.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { FailureSummary } from "../observe/signals.ts";
+import { isExpectation, pollName, type Expectations } from "./expectations.ts";
 import type { Registered } from "./handlers.ts";
 import { crashesMax, type Finding } from "./lifecycle.ts";
 import { runHandler, type HandlerEnd, type HandlerNeeds } from "./run-handler.ts";
@@ -30,6 +31,7 @@ export type Identify = (
 export interface AttemptNeeds extends HandlerNeeds {
   readonly handlers: readonly Registered[];
   readonly identify: Identify;
+  readonly expectations: Pick<Expectations, "fulfil">;
   /** Told of each handler as it ends: what others still do must not make it run again. */
   readonly onEnd: (ended: Pick<Settlement, "finished" | "gaveUp">) => void;
 }
@@ -50,6 +52,13 @@ export async function attempt(claim: Claim, needs: AttemptNeeds): Promise<Attemp
     durationMs: needs.clock.now() - startedAt,
     failures,
   });
+  if (isExpectation(claim)) {
+    const { finding, failure } = await needs.expectations.fulfil(claim, needs.source, needs.signal);
+    const failures = failure === undefined ? [] : [unfulfilled(failure)];
+    const records = finding.kind === "ran" || finding.kind === "became" ? [record(failures)] : [];
+    const told = failures.map(({ handler, name }) => ({ handler, name, ...unsaid }));
+    return reportOf(claim, finding, records, [], told);
+  }
   if (!event.identified) {
     const finding = identified(claim, needs);
     const isRead = finding.kind === "became";
@@ -113,6 +122,10 @@ const unidentified: HandlerFailure = {
   name: "Unidentified",
   message: "the provider cannot say which events this delivery holds",
 };
+
+function unfulfilled(message: string): HandlerFailure {
+  return { handler: pollName, name: "Unfulfilled", message };
+}
 
 function identified({ delivery }: Claim, needs: AttemptNeeds): Finding {
   const found = needs.identify(needs.source, delivery);

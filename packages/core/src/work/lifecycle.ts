@@ -28,6 +28,8 @@ export type Finding =
   | { readonly kind: "unhandled"; readonly isKnown: boolean }
   /** Its attempts have killed as many workers as may be. */
   | { readonly kind: "poison" }
+  /** It is not time yet: it made no attempt. */
+  | { readonly kind: "postponed"; readonly afterMs: number }
   /** The inbox closed before its handlers began, or before they could succeed. */
   | { readonly kind: "interrupted" };
 
@@ -48,6 +50,7 @@ export const crashesMax = 3;
  * - it turned out to hold events → `done`, and those are taken
  * - unreadable → `quarantined`; workers killed → `dead(poison)`
  * - nothing registered → `unhandled`, or `quarantined(unknown_type)` if the policy says so
+ * - postponed → `pending`, due after that time, and the attempt does not count
  * - interrupted → `pending`, due at once, and the attempt does not count
  */
 export function decide(
@@ -76,6 +79,8 @@ export function decide(
         : { state: "unhandled" };
     case "poison":
       return { state: "dead", reason: "poison" };
+    case "postponed":
+      return { state: "pending", afterMs: finding.afterMs, handedBack: true };
     case "interrupted":
       return { state: "pending", afterMs: 0, handedBack: true };
   }

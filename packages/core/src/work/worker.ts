@@ -9,7 +9,7 @@ import type { Claim, Store, TakeAsk } from "../contracts/store.ts";
 import type { EventRecord, NewEvent } from "../model/event.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Emit } from "../observe/signals.ts";
-import { attempt, type AttemptReport, type Identify } from "./attempt.ts";
+import { attempt, type AttemptNeeds, type AttemptReport } from "./attempt.ts";
 import { Bell } from "./bell.ts";
 import type { OnInvalid } from "./data.ts";
 import type { Registry } from "./handlers.ts";
@@ -34,7 +34,7 @@ import type { NoteDrift } from "./drift.ts";
 import { limitsOf, Slots, type Offer } from "./slots.ts";
 import { startUpkeep, type Retention } from "./upkeep.ts";
 
-export interface WorkerNeeds {
+export interface WorkerNeeds extends Pick<AttemptNeeds, "identify" | "expectations"> {
   readonly store: Store;
   readonly sources: ReadonlyMap<string, ConfiguredSource>;
   /** Names of the sources to work on. */
@@ -42,7 +42,6 @@ export interface WorkerNeeds {
   /** Whether to work only while `drain` runs. */
   readonly worksOnDemand: boolean;
   readonly registry: Registry;
-  readonly identify: Identify;
   readonly onInvalid: OnInvalid;
   readonly noteDrift: NoteDrift;
   readonly onUnknownType: Policy["onUnknownType"];

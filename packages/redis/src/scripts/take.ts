@@ -2,7 +2,7 @@
  * `take`.
  *
  * Inputs: `ARGV[1]` JSON `{ fence, leaseMs, slots: { source: n }, typesMax: { source: { type: n } }, channel, events: [{ key,
- * source, id, type, identified, quarantine?, occurredAt?, notes, delivery (from 1), copies, conflictKey? }], deliveries: [{
+ * source, id, type, identified, quarantine?, occurredAt?, dueAfterMs?, notes, delivery (from 1), copies, conflictKey? }], deliveries: [{
  * receivedAt, method, target, account?, segment?, headers, verifiedWith, reconstructed, contentHash }] }`; then the bodies, in the
  * order of the deliveries.
  * Output: for each event `[word, event?]`: `taken`, `claimed` (with the event), `duplicate`, `kept` or `refused` (a conflict).
@@ -34,11 +34,11 @@ local function bear(e, ask, known, ids, body, claimed, variantOf, state, reason)
   size = redis.call('HGET', P .. 'delivery:' .. id, 'size') or '0'
   local seq = redis.call('INCR', P .. 'seq')
   local born = { key = e.key, place = place(at, seq), source = e.source, type = e.type, state = state, replayed = '0',
-    crashes = 0, due_at = now, lease_ends_at = now + ask.leaseMs }
+    crashes = 0, due_at = now + (e.dueAfterMs or 0), lease_ends_at = now + ask.leaseMs }
   local name = P .. 'event:' .. e.key
   redis.call('HSET', name, 'key', e.key, 'place', born.place, 'source', e.source, 'id', e.id, 'type', e.type, 'state', state,
     'identified', e.identified and '1' or '0', 'delivery', id, 'size', size, 'content_hash', d.contentHash, 'received_at',
-    int(at), 'due_at', int(now), 'replayed', '0', 'generation', '0', 'attempts', claimed and '1' or '0', 'crashes', '0',
+    int(at), 'due_at', int(born.due_at), 'replayed', '0', 'generation', '0', 'attempts', claimed and '1' or '0', 'crashes', '0',
     'duplicates', int(e.copies - 1), 'conflicts', '0', 'finished', '[]', 'gave_up', '[]', 'history', '[]', 'interventions',
     '[]', 'notes', e.notes)
   if reason then redis.call('HSET', name, 'reason', reason) end
@@ -62,7 +62,7 @@ end
 
 local function takeAgain(e, held, ask, known, ids, body)
   if ask.fence ~= '' and held[1] == ask.fence then return { 'claimed', get(e.key) } end
-  local isSame = held[2] == 'erased' or held[3] == ask.deliveries[e.delivery].contentHash
+  local isSame = held[2] == 'erased' or held[3] == '' or held[3] == ask.deliveries[e.delivery].contentHash
   if isSame or not e.conflictKey then
     countMore(e.key, e)
     return { 'duplicate' }
@@ -93,7 +93,7 @@ local function takeAll(ask, known, body)
     else
       local limits = ask.typesMax[e.source] or {}
       local slots = ask.slots[e.source] or 0
-      local claimed = not e.quarantine and slots > 0 and (limits[e.type] or 1) > 0
+      local claimed = not e.quarantine and (e.dueAfterMs or 0) == 0 and slots > 0 and (limits[e.type] or 1) > 0
       if claimed then
         ask.slots[e.source] = slots - 1
         if limits[e.type] then limits[e.type] = limits[e.type] - 1 end

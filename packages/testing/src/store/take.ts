@@ -2,7 +2,7 @@
 
 import { conflictsMax, eventKey } from "@webhook-inbox/core";
 import { strict as assert } from "node:assert";
-import { claimAsk, deliveryOf, eventOf, recordOf, take, takeAsk } from "./material.ts";
+import { claimAsk, deliveryOf, eventOf, ids, long, recordOf, take, takeAsk } from "./material.ts";
 import type { StoreTests } from "./store-test.ts";
 
 export const takeTests: StoreTests = {
@@ -65,6 +65,38 @@ export const takeTests: StoreTests = {
     assert.deepEqual(await take(store, eventOf("1")), { kind: "duplicate" });
     assert.deepEqual(await take(store, eventOf("1", { copies: 3 })), { kind: "duplicate" });
     assert.equal((await recordOf(store, "1")).duplicates, 5);
+  },
+
+  "what is not due yet is not born claimed, and is claimed when its time has come": async (
+    open,
+  ) => {
+    const store = await open();
+    const late = eventOf("late", { dueAfterMs: long });
+    const soon = eventOf("soon", { dueAfterMs: 30 });
+    const answers = await store.take([late, soon], takeAsk({ slots: { a: 10 } }));
+    assert.deepEqual(answers, [{ kind: "taken" }, { kind: "taken" }]);
+    const { dueAt, state } = await recordOf(store, "late");
+    assert.equal(state, "pending");
+    assert.ok(Math.abs(dueAt - Date.now() - long) < 60_000, `due at ${dueAt}`);
+    let claimed: readonly string[] = [];
+    for (let tries = 0; tries < 100 && claimed.length === 0; tries++) {
+      const { claims, nextDueInMs = long } = await store.claim(claimAsk());
+      claimed = ids(claims);
+      assert.ok(nextDueInMs <= long);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    assert.deepEqual(claimed, ["soon"]);
+  },
+
+  "what nobody has sent is the same as whatever is sent under its id": async (open) => {
+    const store = await open();
+    const fetched = { ...deliveryOf("1"), contentHash: "" };
+    await take(store, eventOf("1", { delivery: fetched, conflictKey: undefined }));
+    assert.deepEqual(await take(store, eventOf("1", { text: "sent" })), { kind: "duplicate" });
+    assert.equal((await recordOf(store, "1")).duplicates, 1);
+    await take(store, eventOf("2", { text: "sent" }));
+    const late = eventOf("2", { delivery: fetched, conflictKey: undefined });
+    assert.deepEqual(await take(store, late), { kind: "duplicate" });
   },
 
   "the same id in two sources makes two events": async (open) => {

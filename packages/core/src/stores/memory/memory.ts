@@ -29,6 +29,7 @@ import { prunable } from "../../model/transitions.ts";
 import {
   actedOn,
   bornRecord,
+  isSameContent,
   dueAfter,
   isBornClaimed,
   limitOf,
@@ -121,7 +122,7 @@ class MemoryStore implements Store<NoTransaction> {
       const claim = { event: row.event, delivery: event.delivery, fence: ask.fence };
       return { kind: "taken", claim };
     }
-    const isSame = row.event.state === "erased" || row.contentHash === event.delivery.contentHash;
+    const isSame = isSameContent(row.contentHash, event.delivery.contentHash);
     if (isSame || event.conflictKey === undefined) return this.#count(row, event, moves);
     const variant = this.#rows.get(event.conflictKey);
     if (variant !== undefined) {

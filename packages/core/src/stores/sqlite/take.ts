@@ -3,7 +3,15 @@
 import { conflictsMax, type TakeAsk, type Taken } from "../../contracts/store.ts";
 import type { Delivery } from "../../model/delivery.ts";
 import type { NewEvent } from "../../model/event.ts";
-import { bornRecord, isBornClaimed, Room, variantOf, type Moves, listText } from "../records.ts";
+import {
+  bornRecord,
+  isBornClaimed,
+  isSameContent,
+  Room,
+  variantOf,
+  type Moves,
+  listText,
+} from "../records.ts";
 import type { Prepare } from "./connection.ts";
 import { insertKey, seqOf } from "./keys.ts";
 import { eventColumns, eventOf, keyBytes, type Row } from "./rows.ts";
@@ -99,7 +107,9 @@ function takeAgain(on: Taking, event: NewEvent): Taken {
     const claim = { event: eventOf(row), delivery: event.delivery, fence: ask.fence };
     return { kind: "taken", claim };
   }
-  const isSame = row["state"] === "erased" || row["content_hash"] === event.delivery.contentHash;
+  const isSame =
+    row["state"] === "erased" ||
+    isSameContent(String(row["content_hash"]), event.delivery.contentHash);
   if (isSame || event.conflictKey === undefined) {
     countDuplicates(on, event.key, event);
     return { kind: "duplicate" };

@@ -1,0 +1,224 @@
+/**
+ * Expectations: events that the user's own code has asked a provider for. If the webhook has not come in time, the provider
+ * is asked, and its answer is taken as the event that the webhook would have been: by the same id, so that the two are one.
+ */
+
+import type { Clock } from "../contracts/clock.ts";
+import type { Polled } from "../contracts/poll.ts";
+import type { ConfiguredSource } from "../contracts/source.ts";
+import type { Claim, Store } from "../contracts/store.ts";
+import { WebhookInboxError } from "../errors.ts";
+import { eventKey } from "../event-key.ts";
+import type { Delivery } from "../model/delivery.ts";
+import type { NewEvent } from "../model/event.ts";
+import type { Emit } from "../observe/signals.ts";
+import { within } from "../verify/remembered.ts";
+import type { Identify } from "./attempt.ts";
+import type { Finding } from "./lifecycle.ts";
+
+/** What was found, and why it is not over. */
+export interface Fulfilment {
+  readonly finding: Finding;
+  readonly failure?: string;
+}
+
+export interface ExpectationsNeeds {
+  readonly store: Store;
+  readonly fetch: typeof globalThis.fetch;
+  readonly identify: Identify;
+  readonly clock: Clock;
+  readonly emit: Emit;
+}
+
+/** Type and method of an expectation, which nobody has sent. */
+const expectedType = "expected";
+const method = "EXPECT";
+
+const askMs = 10_000;
+/** Longer waits for a turn are made in the store. */
+const turnMsMax = 5000;
+const pendingMsMin = 30_000;
+const pendingMsMax = 3_600_000;
+/** What a provider has not ended by then is given up. */
+const pendingDays = 30;
+const dayMs = 86_400_000;
+
+/** The expectation of a source for `ref`, due after `withinMs`. */
+function expectationOf(source: string, ref: string, withinMs: number, now: number): NewEvent {
+  return {
+    key: eventKey(source, `${expectedType}\0${ref}`),
+    source,
+    id: ref,
+    type: expectedType,
+    identified: false,
+    occurredAt: undefined,
+    notes: [],
+    quarantine: undefined,
+    copies: 1,
+    conflictKey: undefined,
+    dueAfterMs: withinMs,
+    delivery: {
+      method,
+      target: ref,
+      account: undefined,
+      segment: undefined,
+      headers: [],
+      body: new Uint8Array(),
+      reconstructed: false,
+      verifiedWith: "code",
+      receivedAt: now,
+      contentHash: ref,
+    },
+  };
+}
+
+/** The same, checked. Throws `OPTION_INVALID`. */
+export function expectedOf(
+  source: ConfiguredSource | undefined,
+  name: string,
+  ref: string | number,
+  withinMs: number,
+  now: number,
+): NewEvent {
+  const what = `expect("${name}", …)`;
+  if (source === undefined) throw invalid(`${what}: there is no such source.`);
+  if (source.poll === undefined || source.gate === undefined || source.dedup === "body") {
+    throw invalid(
+      `${what}: this source cannot be asked. It needs an API (socialData and captainData take one as \`api\`), one account, ` +
+        'and dedup: "id".',
+    );
+  }
+  const text = String(ref);
+  if (!/^[\w.:-]{1,128}$/.test(text)) {
+    throw invalid(`${what}: what is expected is named by a job's id: letters, digits and _.:-`);
+  }
+  if (!(Number.isSafeInteger(withinMs) && withinMs >= 0)) {
+    throw invalid(`${what}: withinMs must be a whole number of milliseconds.`);
+  }
+  return expectationOf(name, text, withinMs, now);
+}
+
+export function isExpectation({ event, delivery }: Claim): boolean {
+  return !event.identified && delivery.method === method;
+}
+
+export class Expectations {
+  readonly #needs: ExpectationsNeeds;
+  /** When the next question of a source may be asked. */
+  readonly #turns = new Map<string, number>();
+
+  constructor(needs: ExpectationsNeeds) {
+    this.#needs = needs;
+  }
+
+  /** Looks whether the event is there, and else asks for it. Never rejects. */
+  async fulfil(claim: Claim, source: ConfiguredSource, signal: AbortSignal): Promise<Fulfilment> {
+    const { poll, name } = source;
+    const { id: ref, receivedAt } = claim.event;
+    if (poll === undefined) return failed("this source cannot be asked: it has no `api`");
+    const { clock, fetch } = this.#needs;
+    try {
+      for (const id of poll.ids(ref)) {
+        if ((await this.#needs.store.get(eventKey(name, id))) !== undefined) return over;
+      }
+      const waitMs = this.#turnIn(name, poll.spacingMs);
+      if (waitMs > turnMsMax) return { finding: { kind: "postponed", afterMs: waitMs } };
+      if (waitMs > 0) await new Promise<void>((resolve) => clock.after(waitMs, resolve));
+    } catch {
+      // The store is away, which is said by whoever settles.
+      return { finding: { kind: "interrupted" } };
+    }
+    const asking = AbortSignal.any([signal, AbortSignal.timeout(askMs)]);
+    let polled: Polled;
+    try {
+      polled = await within(askMs, poll.ask(ref, { fetch, signal: asking }));
+    } catch (error) {
+      return failed(`its API cannot be asked: ${error instanceof Error ? error.message : ""}`);
+    }
+    return await this.#answered(polled, source, clock.now() - receivedAt);
+  }
+
+  /** Time until it is this question's turn. */
+  #turnIn(source: string, spacingMs: number): number {
+    const now = this.#needs.clock.now();
+    const at = Math.max(now, this.#turns.get(source) ?? 0);
+    if (at - now <= turnMsMax) this.#turns.set(source, at + spacingMs);
+    return at - now;
+  }
+
+  async #answered(polled: Polled, source: ConfiguredSource, ageMs: number): Promise<Fulfilment> {
+    switch (polled.kind) {
+      case "failed":
+        return failed(polled.reason, polled.retryAfterMs);
+      case "never":
+        return never(polled.reason);
+      case "pending": {
+        if (ageMs > pendingDays * dayMs) return never(`still pending after ${pendingDays} days`);
+        const afterMs = Math.min(Math.max(ageMs / 4, pendingMsMin), pendingMsMax);
+        return { finding: { kind: "postponed", afterMs } };
+      }
+      case "ended":
+        return await this.#take(polled, source);
+    }
+  }
+
+  async #take(
+    { body, segment }: Extract<Polled, { kind: "ended" }>,
+    source: ConfiguredSource,
+  ): Promise<Fulfilment> {
+    const { store, identify, clock, emit } = this.#needs;
+    const { name } = source;
+    const delivery: Delivery = {
+      method: "POST",
+      target: ["", name, ...(segment === undefined ? [] : [segment])].join("/"),
+      account: undefined,
+      segment,
+      headers: ["content-type", "application/json"],
+      body: new TextEncoder().encode(body),
+      reconstructed: false,
+      verifiedWith: "api",
+      receivedAt: clock.now(),
+      // Not what the provider sends: its webhook, should it come after all, is a duplicate and no conflict.
+      contentHash: "",
+    };
+    const found = identify(source, delivery);
+    if (found.kind !== "events") return failed("its API answered what cannot be read");
+    const events = found.events.map((event): NewEvent => ({
+      ...event,
+      notes: [...event.notes, "fetched"],
+      conflictKey: undefined,
+    }));
+    try {
+      const ask = { fence: crypto.randomUUID(), leaseMs: 0, slots: {} };
+      const taken = await store.take(events, ask);
+      for (const [index, { key, type }] of events.entries()) {
+        if (taken[index]?.kind === "taken")
+          emit({ kind: "fetched", event: { source: name, type, key } });
+      }
+    } catch {
+      return { finding: { kind: "interrupted" } };
+    }
+    return over;
+  }
+}
+
+const over: Fulfilment = { finding: { kind: "became", events: [] } };
+
+function failed(failure: string, retryAfterMs?: number): Fulfilment {
+  const unfinished = [pollName];
+  return {
+    finding: { kind: "ran", unfinished, retryAfterMs, hasFailed: true, hasGivenUp: false },
+    failure,
+  };
+}
+
+function never(failure: string): Fulfilment {
+  return { finding: { kind: "ran", unfinished: [], hasFailed: false, hasGivenUp: true }, failure };
+}
+
+/** What stands for a handler in the attempts of an expectation. */
+export const pollName = "(poll)";
+
+function invalid(message: string): WebhookInboxError {
+  return new WebhookInboxError("OPTION_INVALID", message);
+}
