@@ -381,6 +381,64 @@ test("what has left the spill is not in its file any more", async () => {
   expect(contentOf(spillFile)).not.toContain("canary-of-a-person");
 });
 
+describe("what is erased", () => {
+  const canary = "canary-of-a-person";
+  const withCanary = job(1, `,"message":"${canary}"`);
+
+  test("leaves nothing in the files of the store and of the spill", async () => {
+    const { inbox, served, main, spillFile, storeFile, handled, beside } = await desk();
+    await ask(served, jobs, withCanary);
+    await ask(served, jobs, job(1, ',"message":"another canary-of-a-person"'));
+    await inbox.idle();
+    main.become("away");
+    for (const id of ["a", "b"]) {
+      await ask(served, jobs, { ...withCanary, headers: { "x-canary": `${canary} ${id}` } });
+    }
+    await ask(served, jobs, job(2));
+    expect(contentOf(spillFile)).toContain(canary);
+    // The store is there again, and what waits in the spill does not move.
+    beside.become("away");
+    main.become("there");
+    const key = handled[0]?.key ?? "";
+    await vi.waitUntil(async () => (await inbox.get(key)) !== undefined);
+    beside.become("there");
+    const would = await inbox.erase(key, { dryRun: true });
+    expect(would).toMatchObject({ count: 2 });
+    expect(would.spilled).toBeLessThanOrEqual(2);
+    const did = await inbox.erase(key, { by: "ops", reason: "asked for" });
+    expect(did.count).toBe(2);
+    await inbox.idle();
+    for (const file of [storeFile, spillFile]) expect(contentOf(file)).not.toContain("canary");
+    expect((await ask(served, jobs, withCanary)).status).toBe(200);
+    await inbox.idle();
+    expect(handled.map(({ id }) => id)).toEqual(["job:1:error", "job:2:error"]);
+    expect(contentOf(storeFile)).not.toContain("canary");
+  });
+
+  test("is erased in the spill too while it is not in the store yet", async () => {
+    const { inbox, served, main, spillFile, storeFile, handled, kinds } = await desk();
+    await inbox.start();
+    main.become("away");
+    await ask(served, jobs, withCanary);
+    const [received] = kinds("received");
+    const key =
+      received?.kind === "received" && "key" in received.receipt ? received.receipt.key : "";
+    // Another process on the same files: its store is there, and it drains nothing, because it is not started.
+    const other = createInbox({
+      store: sqlite(storeFile),
+      spill: sqlite(spillFile),
+      sources,
+      logger: false,
+    });
+    onTestFinished(() => other.close());
+    expect((await other.erase(key)).spilled).toBe(1);
+    main.become("there");
+    await inbox.idle();
+    expect(handled).toEqual([]);
+    for (const file of [storeFile, spillFile]) expect(contentOf(file)).not.toContain("canary");
+  });
+});
+
 describe("a spill is refused", () => {
   const store = sqlite("x.sqlite");
   test.each([

@@ -366,14 +366,19 @@ class InboxOfSources {
     await this.#opened();
     const { by = "code", reason = "", dryRun = false } = options;
     const ends = act === "cancel" || act === "erase";
+    // Copies of what is erased may wait in the spill; those of keys that the store does not know yet as well.
+    const erased = new Set(typeof which === "string" ? [which] : Array.isArray(which) ? which : []);
     const changed = await intervene(this.#settings, act, which, options, (keys) => {
       if (ends && !dryRun) this.#worker.abandon(keys);
+      if (act === "erase") for (const key of keys) erased.add(key);
     });
+    const spilled =
+      act === "erase" ? { spilled: await this.#custody.erase(erased, { by, reason, dryRun }) } : {};
     if (!dryRun) {
       this.#emit({ kind: "intervened", act, by, reason, count: changed.count });
       this.#worker.look();
     }
-    return changed;
+    return { ...changed, ...spilled };
   }
 }
 

@@ -5,14 +5,14 @@
 
 import type { Clock } from "../contracts/clock.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
-import type { Claim, ClaimAnswer, Store } from "../contracts/store.ts";
+import type { Claim, ClaimAnswer, InterveneAsk, Kept, Store } from "../contracts/store.ts";
 import { nextTurn } from "../group-commit.ts";
 import type { Delivery } from "../model/delivery.ts";
 import type { Outcome } from "../model/settlement.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
 import { createCustody, unclaimed, type Custody } from "./custody.ts";
-import { unidentified } from "./identify.ts";
+import { eventsOf, unidentified } from "./identify.ts";
 
 export interface SpillNeeds {
   readonly spill: Store;
@@ -23,6 +23,8 @@ export interface SpillNeeds {
 
 /** What became of a delivery on its way to the store; `refused` for another cause than the store's absence. */
 export type Moved = "moved" | "away" | "refused";
+
+type Erasure = Pick<InterveneAsk, "by" | "reason" | "dryRun">;
 
 const leaseMs = 30_000;
 const bytesMax = 524_288;
@@ -109,6 +111,38 @@ export class Spill {
       ({ cursor } = await this.#said("prune", () => spill.prune(ask)));
       await nextTurn();
     } while (cursor !== undefined && this.#isOpen);
+  }
+
+  /**
+   * Destroys the deliveries that hold one of these events; answers how many there are. Walks all that waits, which is
+   * nothing while the store is there.
+   */
+  async erase(keys: ReadonlySet<string>, { by, reason, dryRun }: Erasure): Promise<number> {
+    const { spill } = this.#needs;
+    await this.open();
+    const found: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await spill.list({ cursor });
+      for (const { key } of page.events) {
+        const kept = await spill.get(key);
+        if (kept !== undefined && this.#holds(kept, keys)) found.push(key);
+      }
+      ({ cursor } = page);
+    } while (cursor !== undefined);
+    if (dryRun || found.length === 0) return found.length;
+    const ask = { act: "erase", by, reason, dryRun, limit: found.length } as const;
+    await this.#said("intervene", () => spill.intervene({ keys: found }, ask));
+    await this.prune();
+    return found.length;
+  }
+
+  #holds({ event, delivery }: Kept, keys: ReadonlySet<string>): boolean {
+    const source = this.#needs.sources.get(event.source);
+    if (source === undefined || delivery === undefined) return false;
+    return eventsOf(source, delivery).some(
+      ({ key, conflictKey = "" }) => keys.has(key) || keys.has(conflictKey),
+    );
   }
 
   /** Says what has failed. */

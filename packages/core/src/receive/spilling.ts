@@ -109,6 +109,11 @@ export class Spilling {
     await this.#drain?.drained();
   }
 
+  /** Destroys what the spill of this instance holds of these events; answers how many deliveries that are. */
+  async erase(...[keys, erasure]: Parameters<Spill["erase"]>): Promise<number> {
+    return (await this.#spill?.erase(keys, erasure)) ?? 0;
+  }
+
   /** Drains no more, and closes the spill; what it holds stays there until the next start. */
   async close(): Promise<void> {
     this.#hasClosed = true;

@@ -34,6 +34,8 @@ export interface Intervened {
   readonly count: number;
   /** Keys of the first 1,000. */
   readonly keys: readonly string[];
+  /** Of an erasure: deliveries in the spill of this instance that went along, or would. */
+  readonly spilled?: number;
 }
 
 const pageMax = 500;
