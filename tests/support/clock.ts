@@ -16,6 +16,11 @@ export class ManualClock implements Clock {
     return () => void this.#timers.delete(timer);
   }
 
+  /** Lets everything go on that need not wait for time. */
+  async turns(): Promise<void> {
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  }
+
   /** Goes on by `ms` and calls nothing, as time does for a process that is stopped. */
   skip(ms: number): void {
     this.#now += ms;

@@ -8,15 +8,15 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { Agent, request } from "node:http";
+import { Agent } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { systemClock, type NewEvent } from "@webhook-inbox/core";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { newEvent } from "../support/new-event.ts";
 import { bodyOf } from "./body.ts";
+import { ask, askAtRate, quantile, rounded } from "./rate.ts";
 
 export interface BacklogOptions {
   readonly backlog: number;
@@ -134,65 +134,10 @@ function receiver(database: string, handlerMs: number): ChildProcess {
   return spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
 }
 
-/** Asks at a fixed rate whatever the answers take, so that a slow one is seen by those behind it. */
-async function askAtRate(port: number, round: number, { roundMs, perSecond }: BacklogOptions) {
-  const agent = new Agent({ keepAlive: true, maxSockets: 16 });
-  const began = performance.now();
-  const asked: Promise<{ readonly status: number; readonly ms: number }>[] = [];
-  const count = (roundMs / 1000) * perSecond;
-  while (asked.length < count) {
-    const dueAt = began + (asked.length * 1000) / perSecond;
-    if (performance.now() < dueAt) await pause(Math.max(0, dueAt - performance.now()));
-    const id = `live-${port}-${round}-${asked.length}`;
-    const sentAt = performance.now();
-    asked.push(
-      ask(port, agent, "/webhooks/live/t", bodyOf(id)).then(({ status }) => ({
-        status,
-        ms: performance.now() - sentAt,
-      })),
-    );
-  }
-  const answers = await Promise.all(asked);
-  agent.destroy();
-  return {
-    times: answers.map(({ ms }) => ms),
-    refused: answers.filter(({ status }) => status !== 200).length,
-  };
-}
-
 async function mebibytesOf(port: number): Promise<number> {
   const { text } = await ask(port, new Agent(), "/bytes");
   return rounded(Number(text) / mebi);
 }
-
-function ask(
-  port: number,
-  agent: Agent,
-  path: string,
-  body?: string,
-): Promise<{ readonly status: number; readonly text: string }> {
-  return new Promise((resolve, reject) => {
-    const method = body === undefined ? "GET" : "POST";
-    const headers = { "content-type": "application/json" };
-    const outgoing = request(
-      { host: "127.0.0.1", port, path, method, headers, agent },
-      (response) => {
-        let text = "";
-        response.on("data", (chunk: Buffer) => (text += chunk.toString()));
-        response.once("end", () => resolve({ status: response.statusCode ?? 0, text }));
-      },
-    );
-    outgoing.once("error", reject);
-    outgoing.end(body);
-  });
-}
-
-function quantile(times: readonly number[], share: number): number {
-  const sorted = times.toSorted((a, b) => a - b);
-  return rounded(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
-}
-
-const rounded = (value: number): number => Math.round(value * 100) / 100;
 
 if (process.argv[1] === import.meta.filename) {
   const { values } = parseArgs({

@@ -8,7 +8,7 @@ import {
   type InterveneAsk,
   type Selection,
 } from "@webhook-inbox/core";
-import { actedOn, dueAfter, Moves, listText } from "@webhook-inbox/core/records";
+import { actedOn, Moves, listText } from "@webhook-inbox/core/records";
 import type { Session } from "./connection.ts";
 import { pageOf, type Page } from "./page.ts";
 import type { Run } from "./pool.ts";
@@ -30,9 +30,7 @@ export async function interveneNow(
     const [instant] = await run(`SELECT ${nowMs} AS now`);
     const now = Number(instant?.["now"]);
     const moves = new Moves();
-    const acted = chosen.map((event, place) =>
-      actedOn(event, ask, now, now + dueAfter(ask, place)),
-    );
+    const acted = chosen.map((event) => actedOn(event, ask, now, now + (ask.afterMs ?? 0)));
     for (const [place, { source, type, state }] of acted.entries()) {
       moves.add({ source, type, from: chosen[place]?.state, to: state });
     }

@@ -188,7 +188,7 @@ class RedisStore implements Store<NoTransaction> {
   }
 
   async intervene(selection: Selection, ask: InterveneAsk): Promise<InterveneAnswer> {
-    const { act, rerun = false, afterMs = 0, spacingMs = 0, cursor, limit, ...rest } = ask;
+    const { act, rerun = false, afterMs = 0, cursor, limit, ...rest } = ask;
     const which =
       "keys" in selection
         ? { keys: selection.keys }
@@ -199,7 +199,6 @@ class RedisStore implements Store<NoTransaction> {
       act,
       rerun,
       afterMs,
-      spacingMs,
       to: stateAfter[act],
       states: setOf(statesFor[act]),
       channel: this.#channel,

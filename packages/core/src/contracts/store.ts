@@ -137,9 +137,8 @@ export interface InterveneAsk {
   readonly cursor?: string;
   /** Of a replay: forgets what has succeeded, one generation on. */
   readonly rerun?: boolean;
-  /** Of a replay: time until the first is due, and between one and the next. Default: 0. */
+  /** Of a replay: time until it is due, in whole milliseconds by the store's clock. Default: 0. */
   readonly afterMs?: number;
-  readonly spacingMs?: number;
 }
 
 export interface InterveneAnswer {

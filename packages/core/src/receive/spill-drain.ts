@@ -9,6 +9,7 @@ import type { Claim, Store } from "../contracts/store.ts";
 import { isStoreAway } from "../errors.ts";
 import { nextTurn } from "../group-commit.ts";
 import type { NewEvent } from "../model/event.ts";
+import { Pace, restAfter } from "../pace.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
 import type { Breaker } from "./breaker.ts";
@@ -29,8 +30,8 @@ export interface SpillDrainNeeds {
   readonly emit: Emit;
 }
 
-/** Deliveries in one step: little enough that nobody waits for it. */
-const rowsMax = 64;
+/** Deliveries in one step, at most. */
+const rowsMax = 128;
 /** Pauses while the store is away. */
 const awayMsFirst = 100;
 const awayMsMost = 2000;
@@ -42,6 +43,7 @@ const noKey = "0".repeat(26);
 export class SpillDrain {
   readonly #needs: SpillDrainNeeds;
   readonly #custody: Custody;
+  readonly #pace = new Pace(rowsMax);
   #hasEnded = false;
   /** Whether there may be something that nobody has looked at. */
   #more = true;
@@ -100,8 +102,9 @@ export class SpillDrain {
       } else if (moved > 0) {
         awayMs = awayMsFirst;
         this.#more = true;
-        // The store has as much time for others as this has taken.
-        await this.#wait(performance.now() - began);
+        const tookMs = performance.now() - began;
+        this.#pace.took(tookMs);
+        await this.#wait(restAfter(tookMs));
       }
     }
     if (this.#hasEnded || this.#moved === 0) return;
@@ -115,7 +118,7 @@ export class SpillDrain {
     const { ready, breaker, onDrained, store, spill } = this.#needs;
     try {
       await ready();
-      const { claims, nextDueInMs } = await spill.claim(breaker.isAway ? 1 : rowsMax);
+      const { claims, nextDueInMs } = await spill.claim(breaker.isAway ? 1 : this.#pace.size);
       this.#lookIn(claims.length === 0 ? nextDueInMs : undefined);
       // Nothing to try the store with.
       if (claims.length === 0 && breaker.isAway) await breaker.watched(() => store.get(noKey));

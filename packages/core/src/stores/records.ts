@@ -137,11 +137,6 @@ export function actedOn(
   };
 }
 
-/** When the event at `place` in a batch of replays is due. */
-export function dueAfter({ afterMs = 0, spacingMs = 0 }: InterveneAsk, place: number): number {
-  return Math.round(afterMs + place * spacingMs);
-}
-
 export function matches(event: EventRecord, filter: EventFilter): boolean {
   const { receivedFrom = -Infinity, receivedBefore = Infinity } = filter;
   return (

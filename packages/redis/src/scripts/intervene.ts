@@ -1,7 +1,7 @@
 /**
  * `intervene`.
  *
- * Inputs: `ARGV[1]` JSON `{ act, by, reason, dryRun, limit, cursor?, rerun, afterMs, spacingMs, to, states: { state: true },
+ * Inputs: `ARGV[1]` JSON `{ act, by, reason, dryRun, limit, cursor?, rerun, afterMs, to, states: { state: true },
  * keys? | filter, channel }`, `to` being the state that the act leads to.
  * Output: `[cursor, keys]`.
  * Refuses events in other states, and to have handled what has no delivery any more.
@@ -89,7 +89,7 @@ elseif ask.states[ask.filter.state] then
 end
 if ask.act == 'erase' then keys = withKin(keys) end
 if not ask.dryRun then
-  for n, key in ipairs(keys) do actOn(read(key), now + math.floor(ask.afterMs + (n - 1) * ask.spacingMs + 0.5)) end
+  for _, key in ipairs(keys) do actOn(read(key), now + ask.afterMs) end
   if ask.to == 'pending' and #keys > 0 then wake(ask.channel) end
   writeMoves()
 end

@@ -122,19 +122,15 @@ export const interveneTests: StoreTests = {
     assert.deepEqual([record.generation, record.finished], [1, []]);
   },
 
-  "replays are due one after another, as far apart as asked": async (open) => {
+  "replays are due when asked, and not before": async (open) => {
     const store = await open();
-    for (const id of ["1", "2", "3"]) await inState(store, id, "dead");
-    const spread = ask("replay", { afterMs: long, spacingMs: 1000 });
-    await store.intervene({ state: "dead" }, spread);
-    const due: number[] = [];
-    for (const id of ["1", "2", "3"]) due.push((await recordOf(store, id)).dueAt);
-    const [first = 0] = due;
-    assert.ok(first > Date.now() + long / 2);
-    assert.deepEqual(
-      due.map((at) => at - first),
-      [0, 1000, 2000],
-    );
+    for (const id of ["1", "2"]) await inState(store, id, "dead");
+    const before = Date.now();
+    await store.intervene({ state: "dead" }, ask("replay", { afterMs: long }));
+    for (const id of ["1", "2"]) {
+      const { dueAt } = await recordOf(store, id);
+      assert.ok(Math.abs(dueAt - before - long) < 60_000, `due at ${dueAt}`);
+    }
     assert.deepEqual((await store.claim(claimAsk())).claims, []);
   },
 

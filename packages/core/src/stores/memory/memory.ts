@@ -30,7 +30,6 @@ import {
   actedOn,
   bornRecord,
   isSameContent,
-  dueAfter,
   isBornClaimed,
   limitOf,
   matches,
@@ -255,14 +254,14 @@ class MemoryStore implements Store<NoTransaction> {
     if (!ask.dryRun) {
       const now = this.#clock.now();
       this.#moving((moves) => {
-        for (const [place, row] of chosen.entries()) this.#act(row, ask, now, place, moves);
+        for (const row of chosen) this.#act(row, ask, now, moves);
       });
     }
     return { keys: chosen.map(({ event }) => event.key), cursor };
   }
 
-  #act(row: Row, ask: InterveneAsk, now: number, place: number, moves: Moves): void {
-    this.#move(row, actedOn(row.event, ask, now, now + dueAfter(ask, place)), moves);
+  #act(row: Row, ask: InterveneAsk, now: number, moves: Moves): void {
+    this.#move(row, actedOn(row.event, ask, now, now + (ask.afterMs ?? 0)), moves);
     row.fence = undefined;
     if (ask.act !== "erase") return;
     row.delivery = undefined;

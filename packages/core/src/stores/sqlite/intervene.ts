@@ -4,7 +4,7 @@ import type { InterveneAnswer, InterveneAsk, Selection } from "../../contracts/s
 import type { EventRecord } from "../../model/event.ts";
 import { statesFor } from "../../model/intervention.ts";
 import { stateAfter } from "../../model/transitions.ts";
-import { actedOn, dueAfter, type Moves, listText } from "../records.ts";
+import { actedOn, type Moves, listText } from "../records.ts";
 import type { Prepare } from "./connection.ts";
 import { seqOf } from "./keys.ts";
 import { pageOf, type Page } from "./page.ts";
@@ -20,8 +20,8 @@ export function interveneNow(
   const { events, cursor } = selected(prepare, selection, ask);
   const chosen = ask.act === "erase" ? withKin(prepare, events) : events;
   if (!ask.dryRun) {
-    for (const [place, event] of chosen.entries()) {
-      const acted = actedOn(event, ask, now, now + dueAfter(ask, place));
+    for (const event of chosen) {
+      const acted = actedOn(event, ask, now, now + (ask.afterMs ?? 0));
       const { source, type } = event;
       moves.add({ source, type, from: event.state, to: acted.state });
       rewrite(prepare, acted);
