@@ -343,7 +343,7 @@ class InboxOfSources {
 
   async audit(): Promise<Audit> {
     await this.#opened();
-    return auditOf(await this.#settings.store.audit());
+    return auditOf(await this.#settings.store.audit(), await this.#custody.waiting());
   }
 
   replay(which: Which, options: ReplayOptions = {}): Promise<Intervened> {

@@ -105,6 +105,9 @@ export class SpillDrain {
         const tookMs = performance.now() - began;
         this.#pace.took(tookMs);
         await this.#wait(restAfter(tookMs));
+      } else if (breaker.isAway) {
+        // The store answers, and a call of it hangs all the same.
+        await this.#wait(awayMsFirst);
       }
     }
     if (this.#hasEnded || this.#moved === 0) return;

@@ -101,6 +101,13 @@ export class Spill {
     if (claims.length > 0) await this.#said("settle", () => spill.settle(settlements));
   }
 
+  /** How many deliveries are not in the store yet. */
+  async waiting(): Promise<number> {
+    await this.open();
+    const { counted } = await this.#said("audit", () => this.#needs.spill.audit());
+    return (counted.pending ?? 0) + (counted.running ?? 0);
+  }
+
   /** Destroys what is over, and gives its space back. */
   async prune(): Promise<void> {
     const { spill } = this.#needs;

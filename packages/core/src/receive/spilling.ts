@@ -109,6 +109,11 @@ export class Spilling {
     await this.#drain?.drained();
   }
 
+  /** Deliveries that are in the spill of this instance. */
+  async waiting(): Promise<number> {
+    return (await this.#spill?.waiting()) ?? 0;
+  }
+
   /** Destroys what the spill of this instance holds of these events; answers how many deliveries that are. */
   async erase(...[keys, erasure]: Parameters<Spill["erase"]>): Promise<number> {
     return (await this.#spill?.erase(keys, erasure)) ?? 0;

@@ -13,13 +13,15 @@ export interface Audit {
   readonly pruned: number;
   /** Events that are there, by state, counted one by one. */
   readonly standing: Readonly<Partial<Record<EventState, number>>>;
+  /** Deliveries that wait in the spill of this instance: acknowledged, and not counted among those taken yet. */
+  readonly spilled: number;
   /** Taken, but neither there nor pruned: 0, or events were lost. */
   readonly missing: number;
   /** Whether the ledger and the count agree in every state (`pending` and `running` taken together). */
   readonly isBalanced: boolean;
 }
 
-export function auditOf({ tallies, counted }: AuditAnswer): Audit {
+export function auditOf({ tallies, counted }: AuditAnswer, spilled: number): Audit {
   const sum = (isMeant: (tally: AuditAnswer["tallies"][number]) => boolean): number =>
     tallies.filter(isMeant).reduce((total, { count }) => total + count, 0);
   const duplicates = sum(({ to }) => to === "duplicate");
@@ -46,6 +48,7 @@ export function auditOf({ tallies, counted }: AuditAnswer): Audit {
     conflicts,
     pruned,
     standing: counted,
+    spilled,
     missing: taken - pruned - there,
     isBalanced: [...balance.values()].every((difference) => difference === 0),
   };
