@@ -319,6 +319,7 @@ describe("what can be seen", () => {
       conflicts: 0,
       pruned: 0,
       standing: { cancelled: 1, done: 2, unhandled: 1 },
+      spilled: 0,
       missing: 0,
       isBalanced: true,
     });
