@@ -1,6 +1,12 @@
 /** The spill over restarts and erasures, with deliveries and calls that are stuck, and where it cannot be one. */
 
-import { createInbox, type InboxOptions, type Signal, type Store } from "@webhook-inbox/core";
+import {
+  createInbox,
+  WebhookInboxError,
+  type InboxOptions,
+  type Signal,
+  type Store,
+} from "@webhook-inbox/core";
 import { memory } from "@webhook-inbox/core/memory";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
@@ -45,6 +51,33 @@ describe("the spill outlives the process", () => {
     main.become("there");
     await vi.waitUntil(() => handled.length === 1, 10_000);
     expect(inbox.isReady).toBe(true);
+  });
+
+  test("whoever waits for the drain when the inbox closes is told", async () => {
+    const { inbox, served, main } = await spillDesk();
+    await inbox.start();
+    main.become("away");
+    await ask(served, jobs, job(1));
+    const idle = inbox.idle();
+    await inbox.close();
+    await idle;
+  });
+
+  test("an inbox that is never mounted drains as well", async () => {
+    const first = await spillDesk();
+    first.main.become("away");
+    await ask(first.served, jobs, job(1));
+    await first.inbox.close();
+    const inbox = createInbox({
+      store: sqlite(first.storeFile),
+      spill: sqlite(first.spillFile),
+      sources,
+      logger: false,
+    });
+    onTestFinished(() => inbox.close());
+    expect(await inbox.drain({ withinMs: 10_000 })).toBe(true);
+    expect((await inbox.list()).events).toHaveLength(1);
+    expect(await inbox.audit()).toMatchObject({ spilled: 0 });
   });
 
   test("a closed inbox keeps nothing any more, and says so at once", async () => {
@@ -156,6 +189,41 @@ describe("what is erased", () => {
     await inbox.idle();
     expect(handled.map(({ id }) => id)).toEqual(["job:1:error", "job:2:error"]);
     expect(contentOf(storeFile)).not.toContain("canary");
+  });
+
+  test("does not come back with a delivery that is on its way from the spill into the store", async () => {
+    const inner = sqlite(temporaryFile());
+    let isAway = true;
+    const passing: (() => void)[] = [];
+    const take: Store["take"] = async (events, given) => {
+      if (isAway) throw new WebhookInboxError("STORE_UNAVAILABLE", "away.");
+      await new Promise<void>((resolve) => passing.push(resolve));
+      return await inner.take(events, given);
+    };
+    const received: string[] = [];
+    const inbox = createInbox({
+      store: wrapped(inner, { take }),
+      spill: sqlite(temporaryFile()),
+      sources,
+      logger: false,
+      onSignal(signal) {
+        if (signal.kind === "received" && "key" in signal.receipt)
+          received.push(signal.receipt.key);
+      },
+    });
+    const handled: string[] = [];
+    inbox.on("jobs", "*", ({ id }) => void handled.push(id));
+    const served = await serve(inbox);
+    await ask(served, jobs, withCanary);
+    isAway = false;
+    await vi.waitUntil(() => passing.length > 0, 10_000);
+    const erasing = inbox.erase(received[0] ?? "");
+    await new Promise((resolve) => setImmediate(resolve));
+    passing[0]?.();
+    expect((await erasing).count).toBe(1);
+    await inbox.idle();
+    expect(handled).toEqual([]);
+    expect(await inbox.get(received[0] ?? "")).toMatchObject({ delivery: undefined });
   });
 
   test("is erased in the spill too while it is not in the store yet", async () => {

@@ -1,8 +1,15 @@
 /** Expected webhooks: those that do not come are fetched from the provider's API, and are one with those that do. */
 
-import { createInbox, type Signal, type WebhookEvent } from "@webhook-inbox/core";
+import {
+  createInbox,
+  type Poll,
+  type Polled,
+  type Signal,
+  type WebhookEvent,
+} from "@webhook-inbox/core";
 import { audata } from "@webhook-inbox/core/providers/audata";
 import { captainData } from "@webhook-inbox/core/providers/captain-data";
+import { generic } from "@webhook-inbox/core/providers/generic";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { simulate } from "@webhook-inbox/testing/simulate";
@@ -330,9 +337,40 @@ test("what cannot be expected is refused at once", async () => {
   await expect(inbox.expect("nobody" as "audata", "1", { withinMs: 1 })).rejects.toMatchObject(
     invalid,
   );
+  await expect(inbox.expect("socialdata", "..", { withinMs: 1 })).rejects.toMatchObject(invalid);
   await expect(inbox.expect("socialdata", "../x", { withinMs: 1 })).rejects.toMatchObject(invalid);
   await expect(inbox.expect("socialdata", "1", { withinMs: NaN })).rejects.toMatchObject(invalid);
   expect(() => socialData({ token: "t", api: { apiKey: undefined } })).toThrow(
     "api.apiKey is not set",
   );
+});
+
+test("a poll of one's own that throws, or answers what is none, is a failed attempt", async () => {
+  const polls: readonly Poll[] = [
+    {
+      spacingMs: 0,
+      ids: () => {
+        throw new TypeError("ids");
+      },
+      ask: async () => ({ kind: "pending" }),
+    },
+    { spacingMs: 0, ids: () => [], ask: async () => ({ kind: "odd" }) as unknown as Polled },
+    { spacingMs: 0, ids: () => [], ask: async () => undefined as unknown as Polled },
+    { spacingMs: 0, ids: () => ["1"], ask: async () => ({ kind: "ended", body: '{"id":"2"}' }) },
+    { spacingMs: 0, ids: () => ["1"], ask: async () => ({ kind: "ended", body: "{" }) },
+  ];
+  for (const poll of polls) {
+    const clock = new ManualClock();
+    const sources = { own: { ...generic({ token: "t", id: "id" }), poll } };
+    const inbox = createInbox({ store: sqlite(temporaryFile()), sources, logger: false, clock });
+    onTestFinished(() => inbox.close());
+    const key = await inbox.expect("own", "1", { withinMs: 0 });
+    await inbox.idle();
+    expect((await inbox.get(key))?.event).toMatchObject({
+      state: "pending",
+      attempts: 1,
+      history: [{ failures: [{ handler: "(poll)" }] }],
+    });
+    expect((await inbox.list()).events).toHaveLength(1);
+  }
 });

@@ -7,7 +7,7 @@ import { WebhookInboxError } from "../errors.ts";
 import { answerFetch, type FetchOptions } from "../http/fetch.ts";
 import type { DeliveryHead } from "../model/delivery.ts";
 import type { Act } from "../model/intervention.ts";
-import { logTo } from "../observe/logger.ts";
+import { emitterOf } from "../observe/emitter.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit, SourceSummary } from "../observe/signals.ts";
 import { viewOf, type EventView } from "../observe/view.ts";
@@ -256,6 +256,8 @@ class InboxOfSources {
     const mayEnd = stayAlive();
     try {
       const until = clock.now() + withinMs;
+      // Why it cannot be opened is said where it is needed.
+      await this.#custody.start().catch(() => undefined);
       const ready = this.#started().then(async () => {
         await this.#custody.flushed();
         await this.#custody.drained();
@@ -368,30 +370,27 @@ class InboxOfSources {
     const ends = act === "cancel" || act === "erase";
     // Copies of what is erased may wait in the spill; those of keys that the store does not know yet as well.
     const erased = new Set(typeof which === "string" ? [which] : Array.isArray(which) ? which : []);
-    const changed = await intervene(this.#settings, act, which, options, (keys) => {
+    const onPage = (keys: readonly string[]): void => {
       if (ends && !dryRun) this.#worker.abandon(keys);
       if (act === "erase") for (const key of keys) erased.add(key);
-    });
-    const spilled =
-      act === "erase" ? { spilled: await this.#custody.erase(erased, { by, reason, dryRun }) } : {};
+    };
+    const acted = (): Promise<Intervened> => intervene(this.#settings, act, which, options, onPage);
+    const mayEnd = stayAlive();
+    let changed: Intervened;
+    try {
+      changed = await (act === "erase"
+        ? this.#custody.undrained(async () => ({
+            ...(await acted()),
+            spilled: await this.#custody.erase(erased, { by, reason, dryRun }),
+          }))
+        : acted());
+    } finally {
+      mayEnd();
+    }
     if (!dryRun) {
       this.#emit({ kind: "intervened", act, by, reason, count: changed.count });
       this.#worker.look();
     }
-    return { ...changed, ...spilled };
+    return changed;
   }
-}
-
-/** Signals go to the log and to whoever asked for them; neither can harm the other, or us. */
-function emitterOf({ logger, onSignal, clock }: Settings): Emit {
-  const log = logger === undefined ? () => undefined : logTo(logger, () => clock.now());
-  if (onSignal === undefined) return log;
-  return (signal) => {
-    log(signal);
-    try {
-      onSignal(signal);
-    } catch {
-      // Its own business.
-    }
-  };
 }

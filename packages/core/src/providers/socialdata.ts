@@ -233,6 +233,9 @@ function pollOf(api: SocialDataApi): Poll {
       if (status === 403) return { kind: "never", reason: "the job belongs to another user" };
       const state = fieldOf(json, "status");
       if (state === "pending" || state === "processing") return { kind: "pending" };
+      if (state !== "success" && state !== "error") {
+        return { kind: "failed", reason: "its API answered no status that is known" };
+      }
       return { kind: "ended", body: JSON.stringify({ event: "job_finished", data: json }) };
     },
   };

@@ -15,11 +15,18 @@ export interface BreakerNeeds {
 }
 
 /** A call that takes longer shows that the store is away, whatever becomes of the call. */
-const patienceMs = 200;
+const patienceMsMin = 200;
+const patienceMsMax = 1000;
+/** Of a store that is always slow: how many times its usual time a call may take. */
+const patienceFactor = 3;
+/** Weight of a call in what is usual. */
+const weight = 0.2;
 
 export class Breaker {
   readonly #needs: BreakerNeeds;
   #isAway = false;
+  /** What calls that succeed take, on average. */
+  #usualMs: number | undefined;
   /** Calls that outlasted the patience, and go on. */
   #late = 0;
   /** Turns away those who wait for the store. */
@@ -44,9 +51,12 @@ export class Breaker {
       this.trip(awayError());
     };
     // What has come in meanwhile is read first: that the event loop was blocked is not the store's fault.
-    const cancel = this.#needs.clock.after(patienceMs, () => setImmediate(look));
+    const cancel = this.#needs.clock.after(this.#patienceMs, () => setImmediate(look));
+    const began = performance.now();
     try {
-      return await call();
+      const answer = await call();
+      this.#learn(performance.now() - began);
+      return answer;
     } catch (error) {
       if (isStoreAway(error)) this.trip(error);
       throw error;
@@ -58,6 +68,16 @@ export class Breaker {
         this.#needs.onLate();
       }
     }
+  }
+
+  get #patienceMs(): number {
+    const usual = (this.#usualMs ?? 0) * patienceFactor;
+    return Math.min(Math.max(usual, patienceMsMin), patienceMsMax);
+  }
+
+  #learn(ms: number): void {
+    const bounded = Math.min(ms, patienceMsMax);
+    this.#usualMs = bounded * weight + (this.#usualMs ?? bounded) * (1 - weight);
   }
 
   /** Waits for `asked`, which is told when nobody waits any more; rejects as soon as the store is found to be away. */

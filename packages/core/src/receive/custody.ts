@@ -102,7 +102,10 @@ function fold(events: readonly NewEvent[]): readonly NewEvent[] {
   const byKey = new Map<string, NewEvent>();
   for (const event of events) {
     const first = byKey.get(event.key);
-    byKey.set(event.key, first === undefined ? event : { ...first, copies: first.copies + 1 });
+    byKey.set(
+      event.key,
+      first === undefined ? event : { ...first, copies: first.copies + event.copies },
+    );
   }
   return [...byKey.values()];
 }

@@ -35,6 +35,7 @@ const rowsMax = 128;
 /** Pauses while the store is away. */
 const awayMsFirst = 100;
 const awayMsMost = 2000;
+const heldMs = 20;
 /** The spill gives its space back when it is empty, and each time so many deliveries have left it. */
 const prunedEvery = 10_000;
 /** A key that no event has. */
@@ -53,6 +54,11 @@ export class SpillDrain {
   /** Deliveries that left since the spill was empty, and since it was pruned. */
   #moved = 0;
   #unpruned = 0;
+  /** Whether it was pruned by this process: an earlier one may have ended before it could. */
+  #hasPruned = false;
+  /** Who wants nothing to be moved, and the step that goes on. */
+  #holds = 0;
+  #stepping: Promise<unknown> = Promise.resolve();
   #whenDrained: (() => void)[] = [];
 
   constructor(needs: SpillDrainNeeds) {
@@ -75,7 +81,8 @@ export class SpillDrain {
 
   /** Resolves when the store has all that is in the spill, but for what another process has in hand or is due later. */
   drained(): Promise<void> {
-    if (this.#underWay === undefined && !this.#more) return Promise.resolve();
+    const isIdle = this.#underWay === undefined && !this.#more;
+    if (isIdle || this.#hasEnded || !this.#needs.spill.isOpen) return Promise.resolve();
     return new Promise((resolve) => this.#whenDrained.push(resolve));
   }
 
@@ -85,6 +92,20 @@ export class SpillDrain {
     this.#endWait();
     this.#cancelLook();
     await this.#underWay;
+    for (const resolve of this.#whenDrained.splice(0)) resolve();
+    if (this.#unpruned > 0) await this.#prune();
+  }
+
+  /** Does something between two steps, during which nothing is moved. */
+  async held<T>(act: () => Promise<T>): Promise<T> {
+    this.#holds += 1;
+    try {
+      await this.#stepping;
+      return await act();
+    } finally {
+      this.#holds -= 1;
+      this.look();
+    }
   }
 
   async #run(): Promise<void> {
@@ -92,9 +113,15 @@ export class SpillDrain {
     let awayMs = awayMsFirst;
     while (!this.#hasEnded && (this.#more || breaker.isAway)) {
       await nextTurn();
+      if (this.#holds > 0) {
+        await this.#wait(heldMs);
+        continue;
+      }
       this.#more = false;
       const began = performance.now();
-      const moved = await this.#step();
+      const stepping = this.#step();
+      this.#stepping = stepping;
+      const moved = await stepping;
       if (moved === undefined) {
         await this.#wait(awayMs);
         awayMs = Math.min(awayMs * 2, awayMsMost);
@@ -110,9 +137,9 @@ export class SpillDrain {
         await this.#wait(awayMsFirst);
       }
     }
-    if (this.#hasEnded || this.#moved === 0) return;
+    if (this.#hasEnded || (this.#moved === 0 && this.#hasPruned)) return;
     await this.#prune();
-    emit({ kind: "spill_drained", deliveries: this.#moved });
+    if (this.#moved > 0) emit({ kind: "spill_drained", deliveries: this.#moved });
     this.#moved = 0;
   }
 
@@ -157,6 +184,7 @@ export class SpillDrain {
 
   async #prune(): Promise<void> {
     this.#unpruned = 0;
+    this.#hasPruned = true;
     // What is over and could not be destroyed stays until the next time.
     await this.#needs.spill.prune().catch(() => undefined);
   }

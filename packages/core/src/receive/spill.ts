@@ -12,7 +12,7 @@ import type { Outcome } from "../model/settlement.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
 import { createCustody, unclaimed, type Custody } from "./custody.ts";
-import { eventsOf, unidentified } from "./identify.ts";
+import { eventsOf, identify, unidentified } from "./identify.ts";
 
 export interface SpillNeeds {
   readonly spill: Store;
@@ -32,6 +32,7 @@ const bytesMax = 524_288;
 const refusedMsFirst = 1000;
 const refusedMsMost = 3_600_000;
 const pruneLimit = 200;
+const erasedPageMax = 10;
 
 export class Spill {
   readonly #needs: SpillNeeds;
@@ -138,8 +139,12 @@ export class Spill {
       ({ cursor } = page);
     } while (cursor !== undefined);
     if (dryRun || found.length === 0) return found.length;
-    const ask = { act: "erase", by, reason, dryRun, limit: found.length } as const;
-    await this.#said("intervene", () => spill.intervene({ keys: found }, ask));
+    const ask = { act: "erase", by, reason, dryRun, limit: erasedPageMax } as const;
+    for (let first = 0; first < found.length; first += erasedPageMax) {
+      const page = found.slice(first, first + erasedPageMax);
+      await this.#said("intervene", () => spill.intervene({ keys: page }, ask));
+      await nextTurn();
+    }
     await this.prune();
     return found.length;
   }
@@ -147,7 +152,11 @@ export class Spill {
   #holds({ event, delivery }: Kept, keys: ReadonlySet<string>): boolean {
     const source = this.#needs.sources.get(event.source);
     if (source === undefined || delivery === undefined) return false;
-    return eventsOf(source, delivery).some(
+    // Large ones too: nobody waits for an answer here.
+    const found = identify(source, delivery);
+    const events =
+      found.kind === "nothing" ? [] : found.kind === "events" ? found.events : [found.event];
+    return [...events, ...eventsOf(source, delivery)].some(
       ({ key, conflictKey = "" }) => keys.has(key) || keys.has(conflictKey),
     );
   }

@@ -115,8 +115,13 @@ export class Spilling {
   }
 
   /** Destroys what the spill of this instance holds of these events; answers how many deliveries that are. */
-  async erase(...[keys, erasure]: Parameters<Spill["erase"]>): Promise<number> {
+  async erase(keys: ReadonlySet<string>, erasure: Parameters<Spill["erase"]>[1]): Promise<number> {
     return (await this.#spill?.erase(keys, erasure)) ?? 0;
+  }
+
+  /** Does something while nothing goes from the spill into the store. */
+  async undrained<T>(act: () => Promise<T>): Promise<T> {
+    return await (this.#drain?.held(act) ?? act());
   }
 
   /** Drains no more, and closes the spill; what it holds stays there until the next start. */
@@ -141,8 +146,8 @@ export class Spilling {
     try {
       return await this.#toSpill(source, events);
     } catch {
-      // Neither; but the store may only have seemed to be away.
-      return await this.#before(until, this.#toStore(events));
+      // Neither; but the store may only have seemed to be away. The spill may be back before it.
+      return await this.#before(Math.min(until, this.#needs.clock.now() + pauseMs), events);
     }
   }
 
@@ -185,12 +190,18 @@ export class Spilling {
     return events.map(() => ({ kind: "spilled" }));
   }
 
-  /** Rejects when it takes longer. */
-  #before<T>(until: number, asked: Promise<T>): Promise<T> {
+  /** Rejects when it takes longer, and leaves nothing in the queue then. */
+  #before(until: number, events: readonly NewEvent[]): Promise<readonly Taken[]> {
     const { clock } = this.#needs;
     return new Promise((resolve, reject) => {
-      const cancel = clock.after(Math.max(0, until - clock.now()), () => reject(awayError()));
-      asked.then(resolve, reject).finally(cancel);
+      let isWanted = true;
+      const cancel = clock.after(Math.max(0, until - clock.now()), () => {
+        isWanted = false;
+        reject(awayError());
+      });
+      this.#toStore(events, () => isWanted)
+        .then(resolve, reject)
+        .finally(cancel);
     });
   }
 }

@@ -124,7 +124,7 @@ const unidentified: HandlerFailure = {
 };
 
 function unfulfilled(message: string): HandlerFailure {
-  return { handler: pollName, name: "Unfulfilled", message };
+  return { handler: pollName, name: "Unfulfilled", message: textOf(message) };
 }
 
 function identified({ delivery }: Claim, needs: AttemptNeeds): Finding {

@@ -7,10 +7,11 @@ import type { Clock } from "../contracts/clock.ts";
 import type { Polled } from "../contracts/poll.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
 import type { Claim, Store } from "../contracts/store.ts";
-import { WebhookInboxError } from "../errors.ts";
+import { isStoreAway, WebhookInboxError } from "../errors.ts";
 import { eventKey } from "../event-key.ts";
 import type { Delivery } from "../model/delivery.ts";
 import type { NewEvent } from "../model/event.ts";
+import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
 import { within } from "../verify/remembered.ts";
 import type { Identify } from "./attempt.ts";
@@ -34,6 +35,7 @@ export interface ExpectationsNeeds {
 const expectedType = "expected";
 const method = "EXPECT";
 
+const kinds: ReadonlySet<unknown> = new Set(["ended", "pending", "never", "failed"]);
 const askMs = 10_000;
 /** Longer waits for a turn are made in the store. */
 const turnMsMax = 5000;
@@ -89,7 +91,7 @@ export function expectedOf(
     );
   }
   const text = String(ref);
-  if (!/^[\w.:-]{1,128}$/.test(text)) {
+  if (!/^(?!\.+$)[\w.:-]{1,128}$/.test(text)) {
     throw invalid(`${what}: what is expected is named by a job's id: letters, digits and _.:-`);
   }
   if (!(Number.isSafeInteger(withinMs) && withinMs >= 0)) {
@@ -113,29 +115,34 @@ export class Expectations {
 
   /** Looks whether the event is there, and else asks for it. Never rejects. */
   async fulfil(claim: Claim, source: ConfiguredSource, signal: AbortSignal): Promise<Fulfilment> {
+    try {
+      return await this.#fulfil(claim, source, signal);
+    } catch (error) {
+      // A store that is away is said by whoever settles.
+      if (isStoreAway(error) || signal.aborted) return { finding: { kind: "interrupted" } };
+      const { name, code } = summaryOf(error);
+      return failed(`it cannot be asked or taken: ${[name, code].filter(Boolean).join(" ")}`);
+    }
+  }
+
+  async #fulfil(claim: Claim, source: ConfiguredSource, signal: AbortSignal): Promise<Fulfilment> {
     const { poll, name } = source;
     const { id: ref, receivedAt } = claim.event;
     if (poll === undefined) return failed("this source cannot be asked: it has no `api`");
     const { clock, fetch } = this.#needs;
-    try {
-      for (const id of poll.ids(ref)) {
-        if ((await this.#needs.store.get(eventKey(name, id))) !== undefined) return over;
-      }
-      const waitMs = this.#turnIn(name, poll.spacingMs);
-      if (waitMs > turnMsMax) return { finding: { kind: "postponed", afterMs: waitMs } };
-      if (waitMs > 0) await new Promise<void>((resolve) => clock.after(waitMs, resolve));
-    } catch {
-      // The store is away, which is said by whoever settles.
-      return { finding: { kind: "interrupted" } };
+    for (const id of poll.ids(ref)) {
+      if ((await this.#needs.store.get(eventKey(name, id))) !== undefined) return over;
     }
+    const waitMs = this.#turnIn(name, poll.spacingMs);
+    if (waitMs > turnMsMax) return { finding: { kind: "postponed", afterMs: waitMs } };
+    if (waitMs > 0) await new Promise<void>((resolve) => clock.after(waitMs, resolve));
     const asking = AbortSignal.any([signal, AbortSignal.timeout(askMs)]);
-    let polled: Polled;
-    try {
-      polled = await within(askMs, poll.ask(ref, { fetch, signal: asking }));
-    } catch (error) {
-      return failed(`its API cannot be asked: ${error instanceof Error ? error.message : ""}`);
+    const polled = await within(askMs, poll.ask(ref, { fetch, signal: asking }));
+    // Polls are written by strangers.
+    if (!kinds.has((polled as Polled | undefined)?.kind)) {
+      return failed("its poll answered nothing that is known");
     }
-    return await this.#answered(polled, source, clock.now() - receivedAt);
+    return await this.#answered(polled, source, ref, clock.now() - receivedAt);
   }
 
   /** Time until it is this question's turn. */
@@ -146,7 +153,12 @@ export class Expectations {
     return at - now;
   }
 
-  async #answered(polled: Polled, source: ConfiguredSource, ageMs: number): Promise<Fulfilment> {
+  async #answered(
+    polled: Polled,
+    source: ConfiguredSource,
+    ref: string,
+    ageMs: number,
+  ): Promise<Fulfilment> {
     switch (polled.kind) {
       case "failed":
         return failed(polled.reason, polled.retryAfterMs);
@@ -158,13 +170,14 @@ export class Expectations {
         return { finding: { kind: "postponed", afterMs } };
       }
       case "ended":
-        return await this.#take(polled, source);
+        return await this.#take(polled, source, ref);
     }
   }
 
   async #take(
     { body, segment }: Extract<Polled, { kind: "ended" }>,
     source: ConfiguredSource,
+    ref: string,
   ): Promise<Fulfilment> {
     const { store, identify, clock, emit } = this.#needs;
     const { name } = source;
@@ -182,21 +195,21 @@ export class Expectations {
       contentHash: "",
     };
     const found = identify(source, delivery);
-    if (found.kind !== "events") return failed("its API answered what cannot be read");
+    const ids = new Set(source.poll?.ids(ref));
+    // What is known by other ids is not what was expected, and could be handled beside it.
+    if (found.kind !== "events" || !found.events.every(({ id }) => ids.has(id))) {
+      return failed("its API answered something else than the event that is expected");
+    }
     const events = found.events.map((event): NewEvent => ({
       ...event,
       notes: [...event.notes, "fetched"],
       conflictKey: undefined,
     }));
-    try {
-      const ask = { fence: crypto.randomUUID(), leaseMs: 0, slots: {} };
-      const taken = await store.take(events, ask);
-      for (const [index, { key, type }] of events.entries()) {
-        if (taken[index]?.kind === "taken")
-          emit({ kind: "fetched", event: { source: name, type, key } });
-      }
-    } catch {
-      return { finding: { kind: "interrupted" } };
+    const ask = { fence: crypto.randomUUID(), leaseMs: 0, slots: {} };
+    const taken = await store.take(events, ask);
+    for (const [index, { key, type }] of events.entries()) {
+      if (taken[index]?.kind !== "taken") continue;
+      emit({ kind: "fetched", event: { source: name, type, key } });
     }
     return over;
   }
