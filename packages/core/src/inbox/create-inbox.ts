@@ -18,7 +18,8 @@ import { unclaimed } from "../receive/custody.ts";
 import { receive, type Receiving } from "../receive/receive.ts";
 import { Spilling } from "../receive/spilling.ts";
 import { auditOf, type Audit } from "../work/audit.ts";
-import { expectedOf, Expectations } from "../work/expectations.ts";
+import { Expectations } from "../work/expectations.ts";
+import { expectedOf } from "../work/expected.ts";
 import { driftNoter } from "../work/drift.ts";
 import { checkListQuery, checkTallyQuery, invalid } from "../work/filters.ts";
 import {

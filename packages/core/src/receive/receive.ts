@@ -22,7 +22,8 @@ import { deliveryOf } from "./delivery.ts";
 import { eventsOf, identify, isReadLate, unverified } from "./identify.ts";
 import { answerChallenge, answerHandshake, type Replied } from "./handshake.ts";
 import { placeOf, routeOf, type Place, type Route } from "./route.ts";
-import type { Spilled, Spilling } from "./spilling.ts";
+import type { Spilled } from "./spill.ts";
+import type { Spilling } from "./spilling.ts";
 
 /** What receiving needs of its inbox. */
 export interface Receiving {

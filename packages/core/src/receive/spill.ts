@@ -21,6 +21,11 @@ export interface SpillNeeds {
   readonly emit: Emit;
 }
 
+/** What became of an event whose delivery is kept in the spill. */
+export interface Spilled {
+  readonly kind: "spilled";
+}
+
 /** What became of a delivery on its way to the store; `refused` for another cause than the store's absence. */
 export type Moved = "moved" | "away" | "refused";
 

@@ -11,13 +11,8 @@ import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
 import { awayError, Breaker } from "./breaker.ts";
 import { createCustody, type Custody, type CustodyNeeds } from "./custody.ts";
-import { Spill } from "./spill.ts";
+import { Spill, type Spilled } from "./spill.ts";
 import { SpillDrain } from "./spill-drain.ts";
-
-/** What became of an event whose delivery is kept in the spill. */
-export interface Spilled {
-  readonly kind: "spilled";
-}
 
 export interface SpillingNeeds extends Omit<CustodyNeeds, "store"> {
   readonly store: Store;
@@ -146,7 +141,7 @@ export class Spilling {
     try {
       return await this.#toSpill(source, events);
     } catch {
-      // Neither; but the store may only have seemed to be away. The spill may be back before it.
+      // The store may only have seemed to be away, or the spill be back before it.
       return await this.#before(Math.min(until, this.#needs.clock.now() + pauseMs), events);
     }
   }
@@ -155,7 +150,6 @@ export class Spilling {
     events: readonly NewEvent[],
     isWanted: () => boolean = () => true,
   ): Promise<readonly Taken[]> {
-    // Why a store cannot be opened is said by who opens it.
     await this.#ready();
     try {
       return await this.#main.take(events, isWanted);
@@ -184,8 +178,7 @@ export class Spilling {
     source: ConfiguredSource,
     events: readonly NewEvent[],
   ): Promise<readonly Spilled[]> {
-    const [first] = events;
-    if (first !== undefined) await this.#spill?.keep(source, first.delivery);
+    for (const { delivery } of events.slice(0, 1)) await this.#spill?.keep(source, delivery);
     this.#drain?.look();
     return events.map(() => ({ kind: "spilled" }));
   }

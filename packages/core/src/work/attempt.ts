@@ -7,7 +7,8 @@ import type { AttemptRecord, HandlerFailure, NewEvent } from "../model/event.ts"
 import type { Settlement } from "../model/settlement.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { FailureSummary } from "../observe/signals.ts";
-import { isExpectation, pollName, type Expectations } from "./expectations.ts";
+import { pollName, type Expectations } from "./expectations.ts";
+import { isExpectation } from "./expected.ts";
 import type { Registered } from "./handlers.ts";
 import { crashesMax, type Finding } from "./lifecycle.ts";
 import { runHandler, type HandlerEnd, type HandlerNeeds } from "./run-handler.ts";
