@@ -9,6 +9,7 @@ import { DatabaseSync } from "node:sqlite";
 import { parseArgs } from "node:util";
 import { readEffects } from "./effects.ts";
 import { readLedger } from "./ledger.ts";
+import { quantile } from "./rate.ts";
 
 export interface Report {
   /** Deliveries that were answered 200, and the different events among them. */
@@ -59,7 +60,7 @@ export function check(paths: {
   const handledIds = new Set(effects.map(({ id }) => id));
   const missing = [...ackedIds].filter((id) => !stored.has(id));
   const states = [...stored.values()].flat();
-  const times = acked.map(({ sentAt, answeredAt }) => answeredAt - sentAt).sort((a, b) => a - b);
+  const times = acked.map(({ sentAt, answeredAt }) => answeredAt - sentAt);
   return {
     acked: acked.length,
     acked_events: ackedIds.size,
@@ -77,7 +78,7 @@ export function check(paths: {
     unanswered: ledger.length - answered.length,
     p50_ack_ms: quantile(times, 0.5),
     p99_ack_ms: quantile(times, 0.99),
-    max_ack_ms: times.at(-1) ?? 0,
+    max_ack_ms: quantile(times, 1),
   };
 }
 
@@ -121,10 +122,6 @@ function effectsIn(path: string): readonly string[] {
   } finally {
     database.close();
   }
-}
-
-function quantile(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 }
 
 if (process.argv[1] === import.meta.filename) {

@@ -8,13 +8,13 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { check, isBroken, isQuiet, type Report } from "./checker.ts";
 import { readLedger } from "./ledger.ts";
+import { freePort } from "../services/server.ts";
 import { seeded } from "../support/random.ts";
 
 export interface KillLoopOptions {
@@ -114,15 +114,6 @@ async function ended(child: ChildProcess): Promise<never> {
 async function quiet(database: string): Promise<void> {
   const deadline = Date.now() + quietMsMax;
   while (!isQuiet(database) && Date.now() < deadline) await pause(100);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 if (process.argv[1] === import.meta.filename) {

@@ -15,6 +15,7 @@ import { audata } from "@webhook-inbox/core/providers/audata";
 import { freePort } from "../services/server.ts";
 import { readEffects } from "./effects.ts";
 import { readLedger, type LedgerLine } from "./ledger.ts";
+import { quantile } from "./rate.ts";
 import { storeAt } from "./stores.ts";
 
 /** A store, and a way to take it away. */
@@ -235,13 +236,12 @@ function reportOf(
     unanswered: ledger.filter(({ status }) => status === undefined).length,
     possibly_lost: told.filter(({ kind }) => kind === "possibly_lost").length,
     left_in_spill: rowsIn(paths.spill),
-    p99_ack_ms: quantile(acked, 0.99),
-    p99_ack_during_ms: quantile(during, 0.99),
-    max_ack_during_ms: quantile(during, 1),
+    p99_ack_ms: quantile(timesOf(acked), 0.99),
+    p99_ack_during_ms: quantile(timesOf(during), 0.99),
+    max_ack_during_ms: quantile(timesOf(during), 1),
   };
 }
 
-function quantile(lines: readonly LedgerLine[], share: number): number {
-  const times = lines.map(({ sentAt, answeredAt }) => answeredAt - sentAt).sort((a, b) => a - b);
-  return times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
+function timesOf(lines: readonly LedgerLine[]): readonly number[] {
+  return lines.map(({ sentAt, answeredAt }) => answeredAt - sentAt);
 }

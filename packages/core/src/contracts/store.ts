@@ -68,6 +68,9 @@ export type TypesMax = Readonly<Record<string, Readonly<Record<string, number>>>
 /** Terms under which events may be born claimed, the first ones first. */
 export type TakeAsk = ClaimTerms;
 
+/** Terms under which nothing is born claimed. */
+export const unclaimed = (): TakeAsk => ({ fence: crypto.randomUUID(), leaseMs: 0, slots: {} });
+
 export interface ClaimAsk extends ClaimTerms {
   /**
    * How many suspects may be among them: events with a crash. One at a time, so that an event that kills workers takes

@@ -2,7 +2,14 @@
 
 import type { Answer, BodySource } from "../contracts/door.ts";
 import type { ConfiguredSource, Sources } from "../contracts/source.ts";
-import type { Kept, ListAnswer, ListQuery, Tally, TallyQuery } from "../contracts/store.ts";
+import {
+  unclaimed,
+  type Kept,
+  type ListAnswer,
+  type ListQuery,
+  type Tally,
+  type TallyQuery,
+} from "../contracts/store.ts";
 import { WebhookInboxError } from "../errors.ts";
 import { answerFetch, type FetchOptions } from "../http/fetch.ts";
 import type { DeliveryHead } from "../model/delivery.ts";
@@ -14,7 +21,6 @@ import { viewOf, type EventView } from "../observe/view.ts";
 import { settingsOf, type InboxOptions, type Settings } from "../options/options.ts";
 import { createAdmission } from "../receive/admission.ts";
 import { identify } from "../receive/identify.ts";
-import { unclaimed } from "../receive/custody.ts";
 import { receive, type Receiving } from "../receive/receive.ts";
 import { Spilling } from "../receive/spilling.ts";
 import { auditOf, type Audit } from "../work/audit.ts";
@@ -84,8 +90,6 @@ class InboxOfSources {
   #hasClosed = false;
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
-  #cancelRetry: () => void = () => undefined;
-  #cancelSpillRetry: () => void = () => undefined;
   /** Set while `start` was asked for. */
   #mayEnd: (() => void) | undefined;
 
@@ -150,28 +154,27 @@ class InboxOfSources {
 
   mount(): void {
     setImmediate(() => {
-      this.#startUntilOpen();
-      this.#spillUntilOpen();
+      this.#untilOpen(() => this.#started());
+      this.#untilOpen(() => this.#spillStarted());
     });
   }
 
-  /** After a failed start there may be nobody to try again: events that wait in the store would wait for a delivery. */
-  #startUntilOpen(): void {
+  /**
+   * After a failure there may be nobody to try again: what waits in the store, or was left in the spill, would wait for a
+   * delivery.
+   */
+  #untilOpen(open: () => Promise<void>): void {
     if (this.#closing !== undefined) return;
-    this.#started().catch(() => {
-      this.#cancelRetry = this.#settings.clock.after(startRetryMs, () => this.#startUntilOpen());
-    });
+    open().catch(() => this.#settings.clock.after(startRetryMs, () => this.#untilOpen(open)));
   }
 
-  /** What an earlier process has left in the spill must not wait for the next outage. */
-  #spillUntilOpen(): void {
-    if (this.#closing !== undefined) return;
-    this.#custody.start().catch((error: unknown) => {
+  async #spillStarted(): Promise<void> {
+    try {
+      await this.#custody.start();
+    } catch (error) {
       this.#emit({ kind: "store_failed", of: "spill", verb: "open", error: summaryOf(error) });
-      this.#cancelSpillRetry = this.#settings.clock.after(startRetryMs, () =>
-        this.#spillUntilOpen(),
-      );
-    });
+      throw error;
+    }
   }
 
   async start(): Promise<void> {
@@ -285,8 +288,6 @@ class InboxOfSources {
 
   async #close({ receiveMs = 0, drainMs = drainMsDefault }: CloseOptions): Promise<void> {
     this.#mayEnd ??= stayAlive();
-    this.#cancelRetry();
-    this.#cancelSpillRetry();
     try {
       await this.#opening?.catch(() => undefined);
       if (receiveMs > 0) {
@@ -370,7 +371,9 @@ class InboxOfSources {
     const { by = "code", reason = "", dryRun = false } = options;
     const ends = act === "cancel" || act === "erase";
     // Copies of what is erased may wait in the spill; those of keys that the store does not know yet as well.
-    const erased = new Set(typeof which === "string" ? [which] : Array.isArray(which) ? which : []);
+    const erased = new Set<string>(
+      act === "erase" && (typeof which === "string" || Array.isArray(which)) ? [which].flat() : [],
+    );
     const onPage = (keys: readonly string[]): void => {
       if (ends && !dryRun) this.#worker.abandon(keys);
       if (act === "erase") for (const key of keys) erased.add(key);

@@ -26,11 +26,6 @@ export interface CustodyNeeds {
   readonly begin: (claims: readonly Claim[], ask: TakeAsk, left: boolean) => void;
 }
 
-/** Terms of a take of which nothing is claimed. */
-export function unclaimed(): TakeAsk {
-  return { fence: crypto.randomUUID(), leaseMs: 0, slots: {} };
-}
-
 /** A commit holds up everything else: what is more waits for the next. */
 const rowsMax = 256;
 const bytesMax = 2 * 1024 * 1024;

@@ -44,7 +44,13 @@ export function isReadLate({ body, verifiedWith }: Delivery): boolean {
 
 /** The events that an authentic delivery is kept as; always the same ones. */
 export function eventsOf(source: ConfiguredSource, delivery: Delivery): readonly NewEvent[] {
-  if (isReadLate(delivery)) return [unidentified(source, delivery, undefined)];
+  return isReadLate(delivery)
+    ? [unidentified(source, delivery, undefined)]
+    : readNow(source, delivery);
+}
+
+/** The events that a delivery turns out to hold, however large it is. */
+export function readNow(source: ConfiguredSource, delivery: Delivery): readonly NewEvent[] {
   const found = identify(source, delivery);
   if (found.kind === "nothing") return [];
   return found.kind === "events" ? found.events : [found.event];

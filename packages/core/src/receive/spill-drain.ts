@@ -5,7 +5,7 @@
 
 import type { Clock } from "../contracts/clock.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
-import type { Claim, Store } from "../contracts/store.ts";
+import { unclaimed, type Claim, type Store } from "../contracts/store.ts";
 import { isStoreAway } from "../errors.ts";
 import { nextTurn } from "../group-commit.ts";
 import type { NewEvent } from "../model/event.ts";
@@ -13,7 +13,7 @@ import { Pace, restAfter } from "../pace.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
 import type { Breaker } from "./breaker.ts";
-import { createCustody, unclaimed, type Custody } from "./custody.ts";
+import { createCustody, type Custody } from "./custody.ts";
 import { eventsOf } from "./identify.ts";
 import type { Moved, Spill } from "./spill.ts";
 

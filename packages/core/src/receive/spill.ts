@@ -5,14 +5,21 @@
 
 import type { Clock } from "../contracts/clock.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
-import type { Claim, ClaimAnswer, InterveneAsk, Kept, Store } from "../contracts/store.ts";
+import {
+  unclaimed,
+  type Claim,
+  type ClaimAnswer,
+  type InterveneAsk,
+  type Kept,
+  type Store,
+} from "../contracts/store.ts";
 import { nextTurn } from "../group-commit.ts";
-import type { Delivery } from "../model/delivery.ts";
+import type { NewEvent } from "../model/event.ts";
 import type { Outcome } from "../model/settlement.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
-import { createCustody, unclaimed, type Custody } from "./custody.ts";
-import { eventsOf, identify, unidentified } from "./identify.ts";
+import { createCustody, type Custody } from "./custody.ts";
+import { eventsOf, isReadLate, readNow, unidentified } from "./identify.ts";
 
 export interface SpillNeeds {
   readonly spill: Store;
@@ -80,11 +87,12 @@ export class Spill {
     return this.#custody.flushed();
   }
 
-  /** Resolves when the delivery is on disk. */
-  async keep(source: ConfiguredSource, delivery: Delivery): Promise<void> {
+  /** Resolves when the delivery of these events is on disk. */
+  async keep(source: ConfiguredSource, events: readonly NewEvent[]): Promise<void> {
+    const deliveries = new Set(events.map(({ delivery }) => delivery));
     await this.#said("take", async () => {
       await this.open();
-      await this.#custody.take([unidentified(source, delivery, undefined)]);
+      await this.#custody.take([...deliveries].map((one) => unidentified(source, one, undefined)));
     });
   }
 
@@ -157,11 +165,10 @@ export class Spill {
   #holds({ event, delivery }: Kept, keys: ReadonlySet<string>): boolean {
     const source = this.#needs.sources.get(event.source);
     if (source === undefined || delivery === undefined) return false;
-    // Large ones too: nobody waits for an answer here.
-    const found = identify(source, delivery);
-    const events =
-      found.kind === "nothing" ? [] : found.kind === "events" ? found.events : [found.event];
-    return [...events, ...eventsOf(source, delivery)].some(
+    // A large one is in the store as a whole, or as what it was found to hold.
+    const events = readNow(source, delivery);
+    const whole = isReadLate(delivery) ? eventsOf(source, delivery) : [];
+    return [...events, ...whole].some(
       ({ key, conflictKey = "" }) => keys.has(key) || keys.has(conflictKey),
     );
   }

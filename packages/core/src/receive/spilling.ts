@@ -178,7 +178,7 @@ export class Spilling {
     source: ConfiguredSource,
     events: readonly NewEvent[],
   ): Promise<readonly Spilled[]> {
-    for (const { delivery } of events.slice(0, 1)) await this.#spill?.keep(source, delivery);
+    await this.#spill?.keep(source, events);
     this.#drain?.look();
     return events.map(() => ({ kind: "spilled" }));
   }

@@ -6,7 +6,7 @@
 import type { Clock } from "../contracts/clock.ts";
 import type { Polled } from "../contracts/poll.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
-import type { Claim, Store } from "../contracts/store.ts";
+import { unclaimed, type Claim, type Store } from "../contracts/store.ts";
 import { isStoreAway } from "../errors.ts";
 import { eventKey } from "../event-key.ts";
 import type { Delivery } from "../model/delivery.ts";
@@ -142,8 +142,7 @@ export class Expectations {
       notes: [...event.notes, "fetched"],
       conflictKey: undefined,
     }));
-    const ask = { fence: crypto.randomUUID(), leaseMs: 0, slots: {} };
-    const taken = await store.take(events, ask);
+    const taken = await store.take(events, unclaimed());
     for (const [index, { key, type }] of events.entries()) {
       if (taken[index]?.kind !== "taken") continue;
       emit({ kind: "fetched", event: { source: name, type, key } });
