@@ -1,12 +1,11 @@
 /** One attempt: reads an event's data, runs its unfinished handlers, and says what was found. Decides nothing. */
 
-import type { ConfiguredSource } from "../contracts/source.ts";
 import type { Claim } from "../contracts/store.ts";
-import type { Delivery } from "../model/delivery.ts";
-import type { AttemptRecord, HandlerFailure, NewEvent } from "../model/event.ts";
+import type { AttemptRecord, HandlerFailure } from "../model/event.ts";
 import type { Settlement } from "../model/settlement.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { FailureSummary } from "../observe/signals.ts";
+import type { Identify } from "./data.ts";
 import { pollName, type Expectations } from "./expectations.ts";
 import { isExpectation } from "./expected.ts";
 import type { Registered } from "./handlers.ts";
@@ -19,15 +18,6 @@ export interface AttemptReport extends Pick<Settlement, "history"> {
   /** For signals: without messages, which may quote the payload. */
   readonly failures: readonly FailureSummary[];
 }
-
-/** Says which events a delivery holds. */
-export type Identify = (
-  source: ConfiguredSource,
-  delivery: Delivery,
-) =>
-  | { readonly kind: "events"; readonly events: readonly NewEvent[] }
-  | { readonly kind: "unreadable"; readonly event: NewEvent }
-  | { readonly kind: "nothing" };
 
 export interface AttemptNeeds extends HandlerNeeds {
   readonly handlers: readonly Registered[];

@@ -1,9 +1,10 @@
-/** The data of an event: parsed by its provider, and checked by the schema of its type. */
+/** What a delivery says: which events it holds, and their data, parsed by the provider and checked by the schema. */
 
 import type { Schema, SchemaIssue } from "../contracts/schema.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
 import type { Claim } from "../contracts/store.ts";
-import type { QuarantineReason } from "../model/event.ts";
+import type { Delivery } from "../model/delivery.ts";
+import type { NewEvent, QuarantineReason } from "../model/event.ts";
 import type { NoteDrift } from "./drift.ts";
 
 /** What happens to data that does not fit the schema of its type. */
@@ -22,6 +23,15 @@ export interface Readable {
   /** False where the data does not fit its schema, and handlers get it all the same. */
   readonly isValid: boolean;
 }
+
+/** Says which events a delivery holds. */
+export type Identify = (
+  source: ConfiguredSource,
+  delivery: Delivery,
+) =>
+  | { readonly kind: "events"; readonly events: readonly NewEvent[] }
+  | { readonly kind: "unreadable"; readonly event: NewEvent }
+  | { readonly kind: "nothing" };
 
 /** Parses and validates, for one handler: what it does to its data reaches nobody else. */
 export async function readData(

@@ -14,7 +14,7 @@ import type { NewEvent } from "../model/event.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
 import { within } from "../verify/remembered.ts";
-import type { Identify } from "./attempt.ts";
+import type { Identify } from "./data.ts";
 import type { Finding } from "./lifecycle.ts";
 
 /** What was found, and why it is not over. */
