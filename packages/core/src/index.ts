@@ -65,6 +65,7 @@ export type { Poll, Polled, PollTools } from "./contracts/poll.ts";
 export type { Judging, Signature, SignedParts } from "./contracts/signature.ts";
 export type { EventMap, Schema, SchemaIssue, SchemaResult, SchemasOf } from "./contracts/schema.ts";
 export type { EventsOf, Source, SourceRetry, Sources } from "./contracts/source.ts";
+export type { LaneEvent, LaneOptions } from "./contracts/lanes.ts";
 
 export { systemClock, type Clock } from "./contracts/clock.ts";
 export type { Answer, BodyRead, BodySource, Door } from "./contracts/door.ts";
@@ -103,6 +104,7 @@ export type {
   AttemptRecord,
   DeadReason,
   EventRecord,
+  Lane,
   EventState,
   HandlerFailure,
   NewEvent,

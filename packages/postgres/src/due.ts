@@ -1,7 +1,7 @@
 /** What waits in PostgreSQL: types of which there is something, and when something will be due. */
 
 import type { ClaimAsk } from "@webhook-inbox/core";
-import type { Room } from "@webhook-inbox/core/records";
+import { forever, type Room } from "@webhook-inbox/core/records";
 import type { Run } from "./pool.ts";
 import { nowMs, type Tables } from "./tables.ts";
 
@@ -85,6 +85,8 @@ export async function untilDue(
     .filter(
       (row) => row["source"] === null || !room.isFull(String(row["source"]), String(row["type"])),
     )
-    .map((row) => Math.max(0, Number(row["wait"])));
+    .map((row) => Math.max(0, Number(row["wait"])))
+    // What waits in its lane is due when others make room, and is found then.
+    .filter((wait) => wait < forever / 2);
   return waitsMs.length === 0 ? undefined : Math.min(...waitsMs);
 }

@@ -1,8 +1,9 @@
 /** Inserts what is new in PostgreSQL: events, with their deliveries and tallies, in one statement. */
 
 import type { Delivery, EventRecord, NewEvent, TakeAsk, Taken } from "@webhook-inbox/core";
-import { bornRecord, listText } from "@webhook-inbox/core/records";
+import { bornRecord, forever, listText } from "@webhook-inbox/core/records";
 import type { Session } from "./connection.ts";
+import { widthOf } from "./lanes.ts";
 import { columnsOf, keyOf, uuidOf } from "./rows.ts";
 import { addingMoves } from "./tallies.ts";
 import { nowMs, textOf, type Tables } from "./tables.ts";
@@ -13,6 +14,8 @@ export interface Taking extends Session {
   readonly ask: TakeAsk;
   /** Deliveries that are there already, of which more events are taken. */
   readonly known: Map<Delivery, Known>;
+  /** Lanes of events that were there already. */
+  readonly met: Set<string | undefined>;
 }
 
 export interface Known {
@@ -32,7 +35,7 @@ export function birthOf(event: NewEvent, isClaimed: boolean, of?: string): Birth
 }
 
 const eventParameters = `$1::uuid[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[], $8::integer[],
-  $9::uuid[], $10::bigint[], $11::integer[], $12::text[], $28::bigint[]`;
+  $9::uuid[], $10::bigint[], $11::integer[], $12::text[], $28::bigint[], $29::text[], $30::integer[]`;
 const deliveryParameters = `$13::bigint[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[],
   $19::text[], $20::boolean[], $21::text[], $22::integer[], $23::bigint[]`;
 
@@ -52,16 +55,22 @@ const insertSql = textOf((tables) => {
     ),
     born AS MATERIALIZED (
       SELECT nextval('${named("event_seq")}') AS seq, e.*
-      FROM unnest(${eventParameters}) AS e
-        (key, source, id, type, identified, state, reason, place, variant_of, occurred_at, duplicates, notes, due_after)
+      FROM unnest(${eventParameters}) WITH ORDINALITY AS e
+        (key, source, id, type, identified, state, reason, place, variant_of, occurred_at, duplicates, notes, due_after, lane,
+          lane_max, nth)
+    ),
+    -- Of those that come together, places in the order in which they are given.
+    lanes AS MATERIALIZED (
+      SELECT nextval('${named("lane_seq")}') * 1048576 AS first WHERE EXISTS (SELECT FROM born WHERE lane IS NOT NULL)
     ),
     inserted AS (
       INSERT INTO ${events} (key, seq, received_at, due_at, lease_ends_at, occurred_at, delivery, size, generation, attempts,
         crashes, duplicates, conflicts, identified, replayed, source, id, type, state, reason, content_hash, variant_of,
-        fence, finished, gave_up, history, interventions, notes)
-      SELECT key, seq, received_at, now + due_after, CASE state WHEN 'running' THEN now + $25::bigint END, occurred_at, delivery, size, 0,
+        fence, finished, gave_up, history, interventions, notes, lane, lane_max, lane_place)
+      SELECT key, seq, received_at, CASE WHEN lane IS NULL THEN now + due_after ELSE ${forever} END, CASE state WHEN 'running' THEN now + $25::bigint END, occurred_at, delivery, size, 0,
         CASE state WHEN 'running' THEN 1 ELSE 0 END, 0, duplicates, 0, identified, false, source, id, type, state, reason,
-        content_hash, variant_of, CASE state WHEN 'running' THEN $26::text END, '[]', '[]', '[]', '[]', notes
+        content_hash, variant_of, CASE state WHEN 'running' THEN $26::text END, '[]', '[]', '[]', '[]', notes,
+        lane, lane_max, CASE WHEN lane IS NOT NULL THEN (SELECT first FROM lanes) + nth END
       FROM born JOIN given USING (place), instant
       ORDER BY key -- Whoever takes the same events at the same moment meets them in the same order.
       ON CONFLICT (key) DO NOTHING
@@ -123,6 +132,8 @@ export async function insert(
     ask.fence,
     on.owner,
     births.map(({ event }) => Math.round(event.dueAfterMs ?? 0)),
+    births.map(({ record }) => record.lane?.key ?? null),
+    births.map(({ record }) => widthOf(record)),
   ]);
   const now = Number(rows[0]?.["now"]);
   const inserted = new Map(rows.map((row) => [keyOf(row["key"]), String(row["delivery"])]));

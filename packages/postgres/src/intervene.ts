@@ -8,8 +8,9 @@ import {
   type InterveneAsk,
   type Selection,
 } from "@webhook-inbox/core";
-import { actedOn, Moves, listText } from "@webhook-inbox/core/records";
+import { actedOn, joinsLane, Moves, listText } from "@webhook-inbox/core/records";
 import type { Session } from "./connection.ts";
+import { advance } from "./lanes.ts";
 import { pageOf, type Page } from "./page.ts";
 import type { Run } from "./pool.ts";
 import { columnsOf, eventColumns, eventOf, keyOf, ofEvent, uuidOf } from "./rows.ts";
@@ -34,9 +35,14 @@ export async function interveneNow(
     for (const [place, { source, type, state }] of acted.entries()) {
       moves.add({ source, type, from: chosen[place]?.state, to: state });
     }
-    await rewrite(run, tables, acted);
+    await rewrite(run, tables, chosen, acted);
     if (ask.act === "erase") await erase(run, tables, acted);
     await writeTallies(session, tables, moves, now);
+    await advance(
+      run,
+      tables,
+      chosen.map(({ lane }) => lane?.key),
+    );
   }
   return { keys: chosen.map(({ key }) => key), cursor };
 }
@@ -114,16 +120,28 @@ async function withKin(
   return [...kin.values()];
 }
 
-async function rewrite(run: Run, { events }: Tables, acted: readonly EventRecord[]): Promise<void> {
+async function rewrite(
+  run: Run,
+  { events, named }: Tables,
+  chosen: readonly EventRecord[],
+  acted: readonly EventRecord[],
+): Promise<void> {
+  const joins = chosen.map(joinsLane);
+  const hasLast = joins.includes(true);
+  const last = hasLast
+    ? await run(`SELECT nextval('${named("lane_seq")}') * 1048576 AS place`)
+    : [];
+  const firstPlace = Number(last[0]?.["place"] ?? 0);
   await run(
     `UPDATE ${events} AS e
      SET id = g.id, state = g.state, reason = NULL, occurred_at = g.occurred_at, due_at = g.due_at, replayed = g.replayed,
        generation = g.generation, attempts = g.attempts, crashes = g.crashes, finished = g.finished, gave_up = g.gave_up,
-       history = g.history, interventions = g.interventions, fence = NULL, lease_ends_at = NULL
+       history = g.history, interventions = g.interventions, fence = NULL, lease_ends_at = NULL, lane = g.lane,
+       lane_head = g.lane_head, lane_place = coalesce(g.lane_place, e.lane_place)
      FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::boolean[], $7::integer[], $8::integer[],
-       $9::integer[], $10::text[], $11::text[], $12::text[], $13::text[])
+       $9::integer[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::boolean[], $16::bigint[])
        AS g (key, id, state, occurred_at, due_at, replayed, generation, attempts, crashes, finished, gave_up, history,
-         interventions)
+         interventions, lane, lane_head, lane_place)
      WHERE e.key = g.key`,
     columnsOf(acted, [
       ({ key }) => uuidOf(key),
@@ -139,6 +157,9 @@ async function rewrite(run: Run, { events }: Tables, acted: readonly EventRecord
       ({ gaveUp }) => listText(gaveUp),
       ({ history }) => listText(history),
       ({ interventions }) => listText(interventions),
+      ({ lane }) => lane?.key ?? null,
+      ({ lane }) => lane?.isHead === true,
+      (_, index) => (joins[index] === true ? firstPlace + index : null),
     ]),
   );
 }

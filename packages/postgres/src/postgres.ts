@@ -26,7 +26,7 @@ import {
 } from "@webhook-inbox/core";
 import { limitOf, refuseUnknown, Undone } from "@webhook-inbox/core/records";
 import { claimDue } from "./claim.ts";
-import { Connection } from "./connection.ts";
+import { Connection, type Session } from "./connection.ts";
 import { makeDays } from "./days.ts";
 import { proveDurable } from "./durable.ts";
 import { threadAccessOf } from "./heartbeat.ts";
@@ -36,7 +36,7 @@ import { pageOf } from "./page.ts";
 import type { ClientOf, PostgresClient, PostgresPool, Row, Run } from "./pool.ts";
 import { prune } from "./prune.ts";
 import { deliveryColumns, eventColumns, keptOf, ofEvent, uuidOf } from "./rows.ts";
-import { bringsEvents, extendAll, settleAll } from "./settle.ts";
+import { bringsWork, extendAll, settleAll } from "./settle.ts";
 import { tablesOf, type Tables } from "./tables.ts";
 import { takeAll } from "./take.ts";
 import { audit, tally } from "./tallies.ts";
@@ -179,9 +179,12 @@ class PostgresStore<Client> implements Store<PostgresTransaction<Client>> {
 
   async take(events: readonly NewEvent[], ask: TakeAsk): Promise<readonly Taken[]> {
     const tables = this.#tables;
-    const answers = await this.#connection.moving((session) =>
-      takeAll({ ...session, tables, ask, known: new Map() }, events),
-    );
+    const take = (session: Session): Promise<readonly Taken[]> =>
+      takeAll({ ...session, tables, ask, known: new Map(), met: new Set() }, events);
+    const hasLanes = events.some(({ lane }) => lane !== undefined);
+    const answers = await (hasLanes
+      ? this.#connection.transaction(take)
+      : this.#connection.moving(take));
     const isLeft = answers.some((answer) => answer.kind === "taken" && answer.claim === undefined);
     if (isLeft) this.#wakeups.wake();
     return answers;
@@ -196,7 +199,7 @@ class PostgresStore<Client> implements Store<PostgresTransaction<Client>> {
   }
 
   async settle(settlements: readonly Settlement[]): Promise<readonly boolean[]> {
-    if (!bringsEvents(settlements)) {
+    if (!bringsWork(settlements)) {
       return await this.#connection.moving((session) =>
         settleAll(session, this.#tables, settlements),
       );

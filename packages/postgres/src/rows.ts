@@ -12,12 +12,13 @@ import {
   type Note,
 } from "@webhook-inbox/core";
 import { listOf } from "@webhook-inbox/core/records";
+import { laneOf } from "./lanes.ts";
 import type { Row } from "./pool.ts";
 
 /** Columns of an event, without those of its delivery. */
 export const eventColumns = `e.key, e.source, e.id, e.type, e.identified, e.state, e.reason, e.content_hash,
   e.occurred_at, e.received_at, e.due_at, e.replayed, e.generation, e.attempts, e.crashes, e.duplicates, e.finished,
-  e.gave_up, e.history, e.interventions, e.notes`;
+  e.gave_up, e.history, e.interventions, e.notes, e.lane, e.lane_max, e.lane_head`;
 
 /** Columns of a delivery, joined to its event. */
 export const deliveryColumns =
@@ -44,6 +45,7 @@ export function eventOf(row: Row): EventRecord {
     occurredAt: optional(row["occurred_at"], numberOf),
     receivedAt: numberOf(row["received_at"]),
     dueAt: numberOf(row["due_at"]),
+    lane: laneOf(row),
     replayed: row["replayed"] === true,
     generation: numberOf(row["generation"]),
     attempts: numberOf(row["attempts"]),

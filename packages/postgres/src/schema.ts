@@ -12,6 +12,20 @@ export interface Step {
   readonly worksFrom: number;
 }
 
+const eventIndexes = (events: string): string => `
+CREATE INDEX events_lanes ON ${events} (lane, lane_place, seq)
+  WHERE lane IS NOT NULL AND state = 'pending' AND due_at = 8640000000000000; -- those that wait for others
+CREATE INDEX events_heads ON ${events} (lane) WHERE lane IS NOT NULL AND lane_head;
+CREATE INDEX events_received ON ${events} (received_at, seq);
+CREATE INDEX events_listed ON ${events} (source, state, received_at, seq);
+CREATE INDEX events_due ON ${events} (source, replayed, due_at, seq) WHERE state = 'pending' AND crashes = 0;
+CREATE INDEX events_due_by_type ON ${events} (source, type, replayed, due_at, seq)
+  WHERE state = 'pending' AND crashes = 0;
+CREATE INDEX events_suspects ON ${events} (source, due_at) WHERE state = 'pending' AND crashes > 0;
+CREATE INDEX events_leases ON ${events} (source, lease_ends_at) WHERE state = 'running';
+CREATE INDEX events_variants ON ${events} (variant_of) WHERE variant_of IS NOT NULL;
+`;
+
 export const steps: readonly Step[] = [
   {
     worksFrom: 1,
@@ -46,17 +60,14 @@ CREATE TABLE ${events} (
   gave_up text NOT NULL,             -- JSON: names of handlers that answered dead()
   history text NOT NULL,             -- JSON: the last attempts
   interventions text NOT NULL,       -- JSON: the last acts of people
-  notes text NOT NULL                -- JSON
+  notes text NOT NULL,               -- JSON
+  lane text,                         -- whom it waits for; null for nobody
+  lane_max integer,                  -- how many of the lane at a time; 0: one, in order
+  lane_place bigint,
+  lane_head boolean NOT NULL DEFAULT false -- while it may be handled, or keeps the lane waiting
 );
-CREATE INDEX events_received ON ${events} (received_at, seq);
-CREATE INDEX events_listed ON ${events} (source, state, received_at, seq);
-CREATE INDEX events_due ON ${events} (source, replayed, due_at, seq) WHERE state = 'pending' AND crashes = 0;
-CREATE INDEX events_due_by_type ON ${events} (source, type, replayed, due_at, seq)
-  WHERE state = 'pending' AND crashes = 0;
-CREATE INDEX events_suspects ON ${events} (source, due_at) WHERE state = 'pending' AND crashes > 0;
-CREATE INDEX events_leases ON ${events} (source, lease_ends_at) WHERE state = 'running';
-CREATE INDEX events_variants ON ${events} (variant_of) WHERE variant_of IS NOT NULL;
-
+CREATE SEQUENCE ${named("lane_seq")} AS bigint; -- not cached: who comes later has a later place
+${eventIndexes(events)}
 -- One row for each delivery that brought something new: the request as it came, without its credentials. A partition
 -- holds the deliveries of one day, so that a day can be forgotten at once.
 CREATE SEQUENCE ${named("delivery_seq")} AS bigint CACHE 64;

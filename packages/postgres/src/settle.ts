@@ -1,8 +1,9 @@
 /** `settle` and `extend` in PostgreSQL: both write only where the fence is still the claim's. */
 
 import type { Hold, Settlement } from "@webhook-inbox/core";
-import { listText } from "@webhook-inbox/core/records";
+import { forever, listText } from "@webhook-inbox/core/records";
 import type { Session } from "./connection.ts";
+import { advance } from "./lanes.ts";
 import type { Run } from "./pool.ts";
 import { columnsOf, keyOf, uuidOf } from "./rows.ts";
 import { addingMoves } from "./tallies.ts";
@@ -48,7 +49,7 @@ const settleSql = textOf(
   (tables) => `
   WITH given AS (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::boolean[], $7::text[], $8::text[],
-      $9::text[]) AS g (key, fence, state, reason, after_ms, is_back, finished, gave_up, history)
+      $9::text[], $11::boolean[]) AS g (key, fence, state, reason, after_ms, is_back, finished, gave_up, history, holds_lane)
   ),
   locked AS MATERIALIZED (
     -- In the order of the keys, so that those who want the same events do not wait for one another in a circle.
@@ -56,7 +57,11 @@ const settleSql = textOf(
   ),
   settled AS (
     UPDATE ${tables.events} AS e
-    SET state = g.state, reason = g.reason, due_at = coalesce(${nowMs} + g.after_ms, e.due_at),
+    SET state = g.state, reason = g.reason,
+      due_at = CASE WHEN g.is_back AND e.lane IS NOT NULL AND NOT e.lane_head THEN ${forever}
+        ELSE coalesce(${nowMs} + g.after_ms, e.due_at) END,
+      lane_head = e.lane IS NOT NULL AND CASE g.state WHEN 'pending' THEN e.lane_max = 0 OR (g.is_back AND e.lane_head)
+        ELSE g.holds_lane END,
       attempts = e.attempts - CASE WHEN g.is_back THEN 1 ELSE 0 END,
       crashes = CASE WHEN g.state = 'pending' AND NOT g.is_back THEN 0 ELSE e.crashes END,
       finished = ${joined}, gave_up = g.gave_up, history = g.history, fence = NULL, lease_ends_at = NULL
@@ -90,6 +95,7 @@ export async function settleAll(
       ({ history }) => listText(history),
     ]),
     session.owner,
+    settlements.map(({ holdsLane = false }) => holdsLane),
   ]);
   const settled = new Map(rows.map((row) => [keyOf(row["key"]), row]));
   const answers: boolean[] = [];
@@ -102,11 +108,19 @@ export async function settleAll(
     const brought = { id: String(row["delivery"]), receivedAt: Number(row["received_at"]) };
     const known = new Map(outcome.became.map(({ delivery }) => [delivery, brought]));
     const ask = { fence: "", leaseMs: 0, slots: {} };
-    await takeAll({ ...session, tables, ask, known }, outcome.became);
+    await takeAll({ ...session, tables, ask, known, met: new Set() }, outcome.became);
   }
+  await advance(
+    session.run,
+    tables,
+    settlements.map(({ lane }) => lane?.key),
+  );
   return answers;
 }
 
-/** Whether settlements take new events, so that they need a transaction of several statements. */
-export const bringsEvents = (settlements: readonly Settlement[]): boolean =>
-  settlements.some(({ outcome }) => outcome.state === "done" && outcome.became !== undefined);
+/** Whether settlements take new events or let others be heads, so that they need a transaction of several statements. */
+export const bringsWork = (settlements: readonly Settlement[]): boolean =>
+  settlements.some(
+    ({ outcome, lane }) =>
+      lane !== undefined || (outcome.state === "done" && outcome.became !== undefined),
+  );

@@ -7,6 +7,7 @@
 import { conflictsMax, WebhookInboxError, type NewEvent, type Taken } from "@webhook-inbox/core";
 import { isBornClaimed, Room, variantOf } from "@webhook-inbox/core/records";
 import { birthOf, insert, takenAs, type Birth, type Taking } from "./insert.ts";
+import { advance } from "./lanes.ts";
 import type { Row } from "./pool.ts";
 import { columnsOf, eventColumns, eventOf, keyOf, uuidOf } from "./rows.ts";
 import { addingMoves } from "./tallies.ts";
@@ -15,7 +16,7 @@ import { textOf, type Tables } from "./tables.ts";
 /** An event can vanish between two statements, when it is forgotten just now. */
 const triesMax = 5;
 
-/** Answers in the order asked. */
+/** Answers in the order asked. In a transaction where one of the events has a lane. */
 export async function takeAll(on: Taking, events: readonly NewEvent[]): Promise<readonly Taken[]> {
   const room = new Room(on.ask);
   let left: readonly Birth[] = events.map((event) => birthOf(event, isBornClaimed(event, room)));
@@ -32,6 +33,7 @@ export async function takeAll(on: Taking, events: readonly NewEvent[]): Promise<
     if (held.length > 0) await meet(on, held, answers);
     left = held.filter(({ event }) => !answers.has(event.key));
   }
+  await advance(on.run, on.tables, [...events.map(({ lane }) => lane?.key), ...on.met]);
   return events.map(({ key }) => answers.get(key) as Taken);
 }
 
@@ -84,6 +86,8 @@ async function meet(
   for (const { event } of births) {
     const row = found.get(event.key);
     if (row === undefined) continue;
+    // Who wanted to let it be a head while its row was held by us has left that to us.
+    on.met.add(eventOf(row).lane?.key);
     if (row["is_mine"] === true) answers.set(event.key, takenAs(event, eventOf(row), ask));
     else if (row["is_counted"] === true) answers.set(event.key, { kind: "duplicate" });
     else answers.set(event.key, await keepVariant(on, event));

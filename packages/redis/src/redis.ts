@@ -153,20 +153,23 @@ class RedisStore implements Store<NoTransaction> {
 
   async settle(settlements: readonly Settlement[]): Promise<readonly boolean[]> {
     const ask = { fence: "", leaseMs: 0, slots: {} };
-    const input = settlements.map(({ outcome, finished, gaveUp, history, key, fence }) => ({
-      key,
-      fence,
-      state: outcome.state,
-      ...("reason" in outcome ? { reason: outcome.reason } : {}),
-      ...(outcome.state === "pending" ? { afterMs: Math.round(outcome.afterMs) } : {}),
-      isBack: outcome.state === "pending" && outcome.handedBack,
-      finished: JSON.stringify(finished),
-      gaveUp: JSON.stringify(gaveUp),
-      history: JSON.stringify(history),
-      ...(outcome.state === "done" && outcome.became !== undefined
-        ? { became: takeInput(outcome.became, ask, this.#channel).ask }
-        : {}),
-    }));
+    const input = settlements.map(
+      ({ outcome, finished, gaveUp, history, key, fence, ...more }) => ({
+        key,
+        holdsLane: more.holdsLane === true,
+        fence,
+        state: outcome.state,
+        ...("reason" in outcome ? { reason: outcome.reason } : {}),
+        ...(outcome.state === "pending" ? { afterMs: Math.round(outcome.afterMs) } : {}),
+        isBack: outcome.state === "pending" && outcome.handedBack,
+        finished: JSON.stringify(finished),
+        gaveUp: JSON.stringify(gaveUp),
+        history: JSON.stringify(history),
+        ...(outcome.state === "done" && outcome.became !== undefined
+          ? { became: takeInput(outcome.became, ask, this.#channel).ask }
+          : {}),
+      }),
+    );
     return truths(await this.#connection.run(settle, input));
   }
 

@@ -45,6 +45,7 @@ export function eventOf(fields: Fields): EventRecord {
     occurredAt: fields.has("occurred_at") ? number("occurred_at") : undefined,
     receivedAt: number("received_at"),
     dueAt: number("due_at"),
+    lane: laneOf(fields),
     replayed: text("replayed") === "1",
     generation: number("generation"),
     attempts: number("attempts"),
@@ -56,6 +57,15 @@ export function eventOf(fields: Fields): EventRecord {
     interventions: listOf(fields.get("interventions")) as InterventionRecord[],
     notes: listOf(fields.get("notes")) as Note[],
   };
+}
+
+/** An ordered lane is kept as one of no width: a head that waits for its next attempt keeps its place. */
+function laneOf(fields: Fields): EventRecord["lane"] {
+  const key = fields.get("lane");
+  if (key === undefined) return undefined;
+  const width = Number(String(fields.get("lane_max")));
+  const isHead = String(fields.get("lane_head")) === "1";
+  return { key: String(key), isOrdered: width === 0, max: Math.max(1, width), isHead };
 }
 
 export function deliveryOf(fields: Fields): Delivery {

@@ -1,5 +1,6 @@
 /** A source: one configured place to receive from one provider, as users make it and as the inbox resolves it. */
 
+import type { LaneRule } from "./lanes.ts";
 import type { Poll } from "./poll.ts";
 import type { Provider, Reply } from "./provider.ts";
 import type { EventMap, Schema } from "./schema.ts";
@@ -84,6 +85,8 @@ export interface ConfiguredSource {
   readonly bodyBytesMax: number;
   /** Events of this source whose handlers may run at the same time; `Infinity` where only the inbox limits them. */
   readonly handlersMax: number;
+  /** Undefined where no event waits for another. */
+  readonly lane: LaneRule | undefined;
   /** The retry schedule of a type. */
   readonly delaysMsOf: (type: string) => readonly number[];
 }

@@ -91,7 +91,7 @@ export interface ClaimAnswer {
   readonly claims: readonly Claim[];
   /**
    * Milliseconds, by the store's clock, until a further event of the sources asked for (those with no slot included) is
-   * due or its lease ends: 0 when one is due now; undefined when there is none. Suspects beyond `suspectsMax` and
+   * due (what waits in its lane is not) or its lease ends: 0 when one is due now; undefined when there is none. Suspects beyond `suspectsMax` and
    * `crashesMax`, and types of which none may be given, are left out.
    */
   readonly nextDueInMs: number | undefined;
@@ -122,7 +122,7 @@ export interface ListAnswer {
   readonly cursor: string | undefined;
 }
 
-/** The events of an intervention: by key, or all of a state that fit. */
+/** The events of an intervention: by key, in that order, or all of a state that fit, oldest first. */
 export type Selection =
   | { readonly keys: readonly string[] }
   | (EventFilter & { readonly state: EventState });
@@ -240,7 +240,8 @@ export interface Store<Transaction = unknown> {
 
   /**
    * Custody. Inserts every event whose key is new, and its delivery once; answers in the order asked. A key occurs once
-   * per call. When the promise resolves, everything it answers is durable; when it rejects, none of it may be assumed.
+   * per call. An event with a lane heads it if there is room, and else waits behind (`headsAfter` of `records` says when
+   * there is). When the promise resolves, everything it answers is durable; when it rejects, none of it may be assumed.
    * A call is repeated with the same fence when its outcome is unknown: an event that it had born claimed is answered so
    * again; others are duplicates.
    */
@@ -259,7 +260,7 @@ export interface Store<Transaction = unknown> {
   /**
    * Writes the end of attempts, and takes what an event `became`, as `take` does, with the delivery of that event. Guarded
    * by equality of the fence, never by time. What is `pending` and was not handed back has `crashes` 0 again: its attempt
-   * killed nobody. Answers, per settlement, whether it held.
+   * killed nobody. Where an event no longer heads its lane the next one does, and is due. Answers, per settlement, whether it held.
    */
   settle(settlements: readonly Settlement[]): Promise<readonly boolean[]>;
 
@@ -271,7 +272,8 @@ export interface Store<Transaction = unknown> {
 
   /**
    * What people do: see `Act`. Leaves alone what is in a state that `statesFor` does not name. Whoever has an event in
-   * hand is fenced out. Replay and release set `attempts` and `crashes` to 0; replay clears `gaveUp`.
+   * hand is fenced out. Replay and release set `attempts` and `crashes` to 0; replay clears `gaveUp`. What comes back
+   * takes the last place of its lane, unless it heads it still; what is cancelled or erased makes room there.
    */
   intervene(selection: Selection, ask: InterveneAsk): Promise<InterveneAnswer>;
 

@@ -63,6 +63,7 @@ export type DeadReason = "exhausted" | "fatal" | "poison";
  * - `sender_unparsed`: Audata's `sender` arrived in a form that carries no record (see `senderText`).
  * - `partial_success`: Captain Data says succeeded and reports an error: some inputs failed.
  * - `type_disagreement`: Captain Data's webhook is wired to one event type and its body speaks of another.
+ * - `lane_missing`: `orderBy` or `lanes.by` has thrown, so that it is handled in no order.
  * - `fetched`: its webhook had not come in time, and it was fetched from the provider's API.
  * - `data_invalid`: its data does not fit the schema of its type, and `onInvalid` says `handle`. Only handlers see this.
  */
@@ -72,6 +73,7 @@ export type Note =
   | "sender_unparsed"
   | "partial_success"
   | "type_disagreement"
+  | "lane_missing"
   | "fetched"
   | "data_invalid";
 
@@ -91,6 +93,22 @@ export interface HandlerFailure {
   readonly message: string;
 }
 
+/**
+ * A lane: events that are handled one at a time in the order of their arrival, or a few at a time in none, over all
+ * instances. What may be handled heads its lane; what waits behind is `pending` and due at `forever`.
+ */
+export interface Lane {
+  /** 26 characters, made from the source and the user's key: that one may be personal, and is not kept. */
+  readonly key: string;
+  /** One at a time, in the order of arrival; an event that waits for its next attempt keeps its place. */
+  readonly isOrdered: boolean;
+  /** How many at a time; 1 where it is ordered. */
+  readonly max: number;
+}
+
+/** When an event is due that waits behind others of its lane: the last instant there is. */
+export const forever = 8.64e15;
+
 /** An event as a store keeps it, without its delivery. Instants are milliseconds since 1970. */
 export interface EventRecord {
   /** Public key: 26 characters of base32, made from source and id. */
@@ -107,8 +125,10 @@ export interface EventRecord {
   /** When the provider says it happened, if it says so. */
   readonly occurredAt: number | undefined;
   readonly receivedAt: number;
-  /** When it may be claimed next; meaningful while `pending`. */
+  /** When it may be claimed next; meaningful while `pending`. `forever` while it waits behind others of its lane. */
   readonly dueAt: number;
+  /** `isHead` while it is among those of its lane that may be handled. Undefined for an event that waits for no other. */
+  readonly lane: (Lane & { readonly isHead: boolean }) | undefined;
   /** True once it was replayed: it is then claimed after those that are not. */
   readonly replayed: boolean;
   /** How often a person had it run from the start, all handlers again. Part of the idempotency key. */
@@ -150,6 +170,8 @@ export interface NewEvent {
    * `conflict`. Undefined where a redelivery may differ: it then counts as a duplicate.
    */
   readonly conflictKey: string | undefined;
+  /** Then it is never born claimed. Its place in the lane is the last one. */
+  readonly lane?: Lane | undefined;
   /** Time until it may be claimed, in milliseconds by the store's clock; never born claimed then. Default: 0, at once. */
   readonly dueAfterMs?: number;
 }

@@ -1,6 +1,6 @@
 /** How an attempt ends: the decision that a worker asks a store to write, guarded by its claim's fence. */
 
-import type { AttemptRecord, DeadReason, NewEvent, QuarantineReason } from "./event.ts";
+import type { AttemptRecord, DeadReason, Lane, NewEvent, QuarantineReason } from "./event.ts";
 
 /** Where the event goes. */
 export type Outcome =
@@ -25,6 +25,10 @@ export interface Settlement {
   /** The claim's fence. A store writes the settlement only while the event still carries it. */
   readonly fence: string;
   readonly outcome: Outcome;
+  /** That of the event. */
+  readonly lane?: Lane | undefined;
+  /** True when what is dead or quarantined now is to keep its lane waiting, until a person acts on it. Default: false. */
+  readonly holdsLane?: boolean;
   /** Names of handlers that succeeded: added to those that are there, among which may be what a transaction finished. */
   readonly finished: readonly string[];
   /** Names of all handlers that gave up. */

@@ -17,13 +17,25 @@ import {
   verifiersOf,
 } from "../verify/credentials.ts";
 import { Remembered } from "../verify/remembered.ts";
+import { laneRuleOf } from "./lanes.ts";
 import { delaysOf, invalid, oneOf, wholeNumber } from "./checks.ts";
 
 /** The environment that options are completed from. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 const known = {
-  source: ["auth", "events", "dedup", "toleranceMs", "bodyBytesMax", "handlersMax", "retry"],
+  source: [
+    "auth",
+    "events",
+    "dedup",
+    "toleranceMs",
+    "bodyBytesMax",
+    "handlersMax",
+    "retry",
+    "orderBy",
+    "onDeadHead",
+    "lanes",
+  ],
   retry: ["delaysMs", "types"],
 };
 const namePattern = /^[a-z0-9][a-z0-9._-]{0,62}$/i;
@@ -81,6 +93,7 @@ function configured(
       options["handlersMax"] === undefined
         ? Infinity
         : wholeNumber(`${where}: handlersMax`, options["handlersMax"] as number, 1),
+    lane: laneRuleOf(where, options),
     delaysMsOf: scheduleOf(where, options["retry"] ?? {}, events, defaults.delaysMs),
   };
 }

@@ -1,6 +1,7 @@
 /** Makes the function that users call to configure a source of a provider, typed by what the provider declares. */
 
 import type { CredentialKind, Credentials } from "../contracts/credentials.ts";
+import type { LaneEvent, LaneOptions } from "../contracts/lanes.ts";
 import type { Provider } from "../contracts/provider.ts";
 import type { EventMap, Schema, SchemasOf } from "../contracts/schema.ts";
 import type { Source, SourceRetry } from "../contracts/source.ts";
@@ -16,8 +17,16 @@ export type SourceOptions<
     readonly auth?: "none";
   };
 
+/** Any event of a map: its type says what its data is. */
+type EventIn<Events extends EventMap> = {
+  [Type in keyof Events & string]: LaneEvent<Type, Events[Type]>;
+}[keyof Events & string];
+
 /** What a source may be told beside its credentials. */
-export interface SharedOptions<Own extends EventMap, Events extends EventMap = EventMap> {
+export interface SharedOptions<
+  Own extends EventMap,
+  Events extends EventMap = EventMap,
+> extends LaneOptions<EventIn<Omit<Events, keyof NoInfer<Own>> & NoInfer<Own>>> {
   /** Schemas for further event types (any Standard Schema), or in place of the provider's. */
   readonly events?: SchemasOf<Own>;
   /**

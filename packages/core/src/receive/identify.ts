@@ -5,7 +5,7 @@ import type { ConfiguredSource } from "../contracts/source.ts";
 import { sha256 } from "../hash.ts";
 import type { Delivery } from "../model/delivery.ts";
 import { eventKey } from "../event-key.ts";
-import type { NewEvent, Note, QuarantineReason } from "../model/event.ts";
+import type { Lane, NewEvent, Note, QuarantineReason } from "../model/event.ts";
 
 /** A larger body is read by a worker: parsing it here would keep other answers waiting. */
 const identifiedBytesMax = 262_144;
@@ -38,13 +38,15 @@ export function identify(
 }
 
 /** Whether a delivery is too large to be read before its sender is answered. */
-export function isReadLate({ body, verifiedWith }: Delivery): boolean {
+export function isReadLate({ lane }: ConfiguredSource, { body, verifiedWith }: Delivery): boolean {
+  // Where events wait for one another their order is that of arrival.
+  if (lane !== undefined) return false;
   return body.length > identifiedBytesMax && verifiedWith !== unverified;
 }
 
 /** The events that an authentic delivery is kept as; always the same ones. */
 export function eventsOf(source: ConfiguredSource, delivery: Delivery): readonly NewEvent[] {
-  return isReadLate(delivery)
+  return isReadLate(source, delivery)
     ? [unidentified(source, delivery, undefined)]
     : readNow(source, delivery);
 }
@@ -77,7 +79,8 @@ export function unidentified(
   delivery: Delivery,
   quarantine: QuarantineReason | undefined,
 ): NewEvent {
-  const event = newEvent(source, delivery, { id: undefined, type: "" }, unidentifiedIndex);
+  const unlaned = { ...source, lane: undefined };
+  const event = newEvent(unlaned, delivery, { id: undefined, type: "" }, unidentifiedIndex);
   const unread = { ...event, identified: false, quarantine, notes: notesOf(delivery, []) };
   if (quarantine !== undefined) return unread;
   // It is yet to be read, and what tells it from another may stand beside its body.
@@ -108,6 +111,7 @@ function newEvent(
   const shown = id ?? content.shown;
   const keyId = source.dedup === "body" ? content.keyId : (id ?? content.keyId);
   const scope = delivery.account === undefined ? source.name : `${source.name}/${delivery.account}`;
+  const lane = laneOf(source, scope, delivery, { id: shown, type });
   return {
     // The key is made from the whole id: two long ids that begin alike stay two events.
     key: eventKey(scope, keyId),
@@ -119,7 +123,9 @@ function newEvent(
     notes: notesOf(delivery, [
       ...(identity.notes ?? []),
       ...(id === undefined ? ["id_missing" as const] : []),
+      ...(lane === "missing" ? ["lane_missing" as const] : []),
     ]),
+    ...(lane === undefined || lane === "missing" ? {} : { lane }),
     quarantine: undefined,
     delivery,
     copies: 1,
@@ -129,6 +135,26 @@ function newEvent(
       return isStable ? eventKey(scope, `${keyId}\0${delivery.contentHash}`) : undefined;
     },
   };
+}
+
+/** Whom an event waits for; `missing` where the user's function has thrown, or answered something else. */
+function laneOf(
+  { provider, lane }: ConfiguredSource,
+  scope: string,
+  delivery: Delivery,
+  identity: { readonly id: string; readonly type: string },
+): Lane | "missing" | undefined {
+  if (lane === undefined) return undefined;
+  try {
+    const data = provider.parse(delivery, identity);
+    const key = lane.keyOf({ ...identity, data, account: delivery.account });
+    if (key === undefined || key === null) return undefined;
+    if (typeof key !== "string" && typeof key !== "number") return "missing";
+    const { isOrdered, max } = lane;
+    return { key: eventKey(`lanes of ${scope}`, String(key)), isOrdered, max };
+  } catch {
+    return "missing";
+  }
 }
 
 /** An id as text; undefined where there is none. */

@@ -221,7 +221,8 @@ async function decideAuthentic(
   isProved: boolean,
 ): Promise<Decision> {
   const accepted = answers.replied(source.accepted);
-  if (isReadLate(delivery)) return await keep(on, source, accepted, eventsOf(source, delivery));
+  if (isReadLate(source, delivery))
+    return await keep(on, source, accepted, eventsOf(source, delivery));
   if (source.provider.handshake !== undefined) {
     const reply = await answerHandshake(source, delivery, on);
     if (reply !== undefined) return decided(reply, on);

@@ -60,6 +60,11 @@ export class SpillDrain {
   #holds = 0;
   #stepping: Promise<unknown> = Promise.resolve();
   #whenDrained: (() => void)[] = [];
+  /** How often something was put into the spill; whether nothing is there, and whether little enough to wait for it. */
+  #added = 0;
+  #isEmpty = false;
+  #isNearlyEmpty = false;
+  readonly #whenStepped: ((isEmpty: boolean) => void)[] = [];
 
   constructor(needs: SpillDrainNeeds) {
     this.#needs = needs;
@@ -76,6 +81,28 @@ export class SpillDrain {
       this.#underWay = undefined;
       if (this.#more) this.look();
       else for (const resolve of this.#whenDrained.splice(0)) resolve();
+    });
+  }
+
+  /** Something was put into the spill. */
+  added(): void {
+    this.#added += 1;
+    this.#isEmpty = false;
+    this.look();
+  }
+
+  /**
+   * Resolves with true when nothing is in the spill that has to be in the store first: waits for the last of it, for so long
+   * at most. With false when what comes now should take the way through the spill as well.
+   */
+  async passed(withinMs: number): Promise<boolean> {
+    if (this.#isEmpty || !this.#isNearlyEmpty) return this.#isEmpty;
+    return await new Promise((resolve) => {
+      const cancel = this.#needs.clock.after(withinMs, () => resolve(false));
+      this.#whenStepped.push((isEmpty) => {
+        cancel();
+        resolve(isEmpty);
+      });
     });
   }
 
@@ -122,6 +149,9 @@ export class SpillDrain {
       const stepping = this.#step();
       this.#stepping = stepping;
       const moved = await stepping;
+      if (this.#isEmpty || !this.#isNearlyEmpty || moved === undefined) {
+        for (const tell of this.#whenStepped.splice(0)) tell(this.#isEmpty);
+      }
       if (moved === undefined) {
         await this.#wait(awayMs);
         awayMs = Math.min(awayMs * 2, awayMsMost);
@@ -148,7 +178,11 @@ export class SpillDrain {
     const { ready, breaker, onDrained, store, spill } = this.#needs;
     try {
       await ready();
-      const { claims, nextDueInMs } = await spill.claim(breaker.isAway ? 1 : this.#pace.size);
+      const size = breaker.isAway ? 1 : this.#pace.size;
+      const added = this.#added;
+      const { claims, nextDueInMs } = await spill.claim(size);
+      this.#isEmpty = claims.length === 0 && added === this.#added;
+      this.#isNearlyEmpty = claims.length < size;
       this.#lookIn(claims.length === 0 ? nextDueInMs : undefined);
       // Nothing to try the store with.
       if (claims.length === 0 && breaker.isAway) await breaker.watched(() => store.get(noKey));

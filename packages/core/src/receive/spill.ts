@@ -14,7 +14,7 @@ import {
   type Store,
 } from "../contracts/store.ts";
 import { nextTurn } from "../group-commit.ts";
-import type { NewEvent } from "../model/event.ts";
+import type { EventRecord, NewEvent } from "../model/event.ts";
 import type { Outcome } from "../model/settlement.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
@@ -106,10 +106,10 @@ export class Spill {
 
   /** What the store has is over here. What it cannot take stays, and is tried again. */
   async settle(claims: readonly Claim[], ends: readonly Moved[]): Promise<void> {
-    const { spill } = this.#needs;
+    const { spill, clock } = this.#needs;
     const settlements = claims.map(({ event, fence }, index) => {
-      const { key, finished, gaveUp, history, attempts } = event;
-      const outcome = outcomeOf(ends[index] ?? "away", attempts);
+      const { key, finished, gaveUp, history } = event;
+      const outcome = outcomeOf(ends[index] ?? "away", event, clock.now());
       return { key, fence, outcome, finished, gaveUp, history };
     });
     if (claims.length > 0) await this.#said("settle", () => spill.settle(settlements));
@@ -167,7 +167,7 @@ export class Spill {
     if (source === undefined || delivery === undefined) return false;
     // A large one is in the store as a whole, or as what it was found to hold.
     const events = readNow(source, delivery);
-    const whole = isReadLate(delivery) ? eventsOf(source, delivery) : [];
+    const whole = isReadLate(source, delivery) ? eventsOf(source, delivery) : [];
     return [...events, ...whole].some(
       ({ key, conflictKey = "" }) => keys.has(key) || keys.has(conflictKey),
     );
@@ -184,9 +184,10 @@ export class Spill {
   }
 }
 
-function outcomeOf(end: Moved, attempts: number): Outcome {
+function outcomeOf(end: Moved, { attempts, receivedAt }: EventRecord, now: number): Outcome {
   if (end === "moved") return { state: "done" };
-  if (end === "away") return { state: "pending", afterMs: 0, handedBack: true };
+  // Due as of its arrival: what came later must not overtake it.
+  if (end === "away") return { state: "pending", afterMs: receivedAt - now, handedBack: true };
   const afterMs = Math.min(refusedMsFirst * 2 ** attempts, refusedMsMost);
   return { state: "pending", afterMs, handedBack: false };
 }

@@ -131,7 +131,10 @@ export class Spilling {
     events: readonly NewEvent[],
     until: number,
   ): Promise<readonly (Taken | Spilled)[]> {
-    if (!this.#breaker.isAway) {
+    // One that has an order must not overtake what came before, and is on its way through the spill.
+    const waits = source.lane?.isOrdered === true;
+    const mayPass = !waits || (await this.#drain?.passed(pauseMs)) !== false;
+    if (mayPass && !this.#breaker.isAway) {
       try {
         return await this.#breaker.unlessAway((isWanted) => this.#toStore(events, isWanted));
       } catch {
@@ -174,12 +177,9 @@ export class Spilling {
     }
   }
 
-  async #toSpill(
-    source: ConfiguredSource,
-    events: readonly NewEvent[],
-  ): Promise<readonly Spilled[]> {
+  async #toSpill(source: ConfiguredSource, events: readonly NewEvent[]): Promise<Spilled[]> {
     await this.#spill?.keep(source, events);
-    this.#drain?.look();
+    this.#drain?.added();
     return events.map(() => ({ kind: "spilled" }));
   }
 

@@ -14,10 +14,12 @@ import type {
   Tally,
 } from "../contracts/store.ts";
 import { WebhookInboxError } from "../errors.ts";
-import type { EventRecord, EventState, NewEvent } from "../model/event.ts";
+import { forever, type EventRecord, type EventState, type NewEvent } from "../model/event.ts";
+import type { Outcome, Settlement } from "../model/settlement.ts";
 import { stateAfter } from "../model/transitions.ts";
 
 export { refuseUnknown } from "../errors.ts";
+export { forever } from "../model/event.ts";
 export { claimLost, inTime, Undone } from "./calls.ts";
 
 const listLimitMax = 100;
@@ -65,8 +67,9 @@ export class Room {
 
 /** Whether an event may be born claimed; if so its slot is used. */
 export function isBornClaimed(event: NewEvent, room: Room): boolean {
-  const { source, type, quarantine, dueAfterMs = 0 } = event;
-  if (quarantine !== undefined || dueAfterMs > 0 || room.left(source, type) === 0) return false;
+  const { source, type, quarantine, lane, dueAfterMs = 0 } = event;
+  const hasToWait = quarantine !== undefined || lane !== undefined || dueAfterMs > 0;
+  if (hasToWait || room.left(source, type) === 0) return false;
   room.use(source, type);
   return true;
 }
@@ -85,7 +88,8 @@ export function bornRecord(event: NewEvent, now: number, claimed: boolean): Even
     reason: quarantine,
     occurredAt,
     receivedAt: delivery.receivedAt,
-    dueAt: now + (event.dueAfterMs ?? 0),
+    dueAt: event.lane === undefined ? now + (event.dueAfterMs ?? 0) : forever,
+    lane: event.lane && { ...event.lane, isHead: false },
     replayed: false,
     generation: 0,
     attempts: claimed ? 1 : 0,
@@ -124,10 +128,12 @@ export function actedOn(
     interventions: [...event.interventions, { act, at: now, by, reason }].slice(-interventionsKept),
     ...(isErased ? { id: "", occurredAt: undefined, history: [] } : {}),
   };
-  if (act !== "replay" && act !== "release") return acted;
+  if (isErased) return { ...acted, lane: undefined };
+  if (act === "cancel") return leftLane(acted);
+  const waits = waitsInLane(event) || joinsLane(event);
   return {
     ...acted,
-    dueAt,
+    dueAt: waits ? forever : dueAt,
     attempts: 0,
     crashes: 0,
     gaveUp: [],
@@ -135,6 +141,40 @@ export function actedOn(
     generation: rerun ? event.generation + 1 : event.generation,
     finished: rerun ? [] : event.finished,
   };
+}
+
+/** Whether an event waits behind others of its lane. */
+export function waitsInLane({ state, dueAt }: Pick<EventRecord, "state" | "dueAt">): boolean {
+  return state === "pending" && dueAt >= forever;
+}
+
+/** Whether an event that is to be handled again takes a new place in its lane, the last one, and waits there. */
+export function joinsLane({ lane, state }: EventRecord): boolean {
+  return lane !== undefined && !lane.isHead && state !== "pending";
+}
+
+function leftLane(event: EventRecord): EventRecord {
+  return { ...event, lane: event.lane && { ...event.lane, isHead: false } };
+}
+
+/**
+ * Of an event with a lane whose attempt has ended: whether it heads its lane still. Then stores let others become heads, in
+ * the order of their places, until the lane has as many as its first one says; each is due at once.
+ */
+export function headsAfter(
+  { isOrdered, isHead }: NonNullable<EventRecord["lane"]>,
+  { outcome, holdsLane = false }: Pick<Settlement, "outcome" | "holdsLane">,
+): boolean {
+  if (outcome.state !== "pending") return holdsLane;
+  return isOrdered || (isHead && outcome.handedBack);
+}
+
+/** Of the same: whether it waits in its place again, because it had come up without being among the heads. */
+export function waitsAfter(
+  { isHead }: NonNullable<EventRecord["lane"]>,
+  outcome: Outcome,
+): boolean {
+  return outcome.state === "pending" && outcome.handedBack && !isHead;
 }
 
 export function matches(event: EventRecord, filter: EventFilter): boolean {
@@ -156,9 +196,6 @@ export interface Place {
 
 /** The text of a cursor that goes on behind a place. */
 export const cursorAt = ({ receivedAt, seq }: Place): string => `${receivedAt}.${seq}`;
-
-/** Instants that are beyond all others. */
-const forever = 8.64e15;
 
 /**
  * The place that a page begins behind: that of the cursor, or the bound of the time that is asked for, so that nobody walks
@@ -214,6 +251,8 @@ export type Move = Pick<Tally, "source" | "type" | "from" | "to">;
 
 /** Counts what happens in one transaction: one row for each way and minute, whatever the number of events. */
 export class Moves {
+  /** Lanes in which others may be heads now: seen to at the end, when all are where they belong. */
+  readonly lanes: Set<string> = new Set();
   readonly #counts = new Map<string, { readonly move: Move; count: number }>();
 
   add(move: Move, count = 1): void {
@@ -222,6 +261,10 @@ export class Moves {
     const held = this.#counts.get(name);
     if (held === undefined) this.#counts.set(name, { move, count });
     else held.count += count;
+  }
+
+  touch(lane: string | undefined): void {
+    if (lane !== undefined) this.lanes.add(lane);
   }
 
   /** The rows of the minute of `now`. */

@@ -35,6 +35,8 @@ const messageCharactersMax = 2000;
 /** Never rejects. */
 export async function attempt(claim: Claim, needs: AttemptNeeds): Promise<AttemptReport> {
   const { event } = claim;
+  // It has waited for its next attempt, and others of its lane may run meanwhile: it takes its turn with them.
+  if (event.lane?.isHead === false) return reportOf(claim, { kind: "interrupted" });
   if (needs.signal.aborted) return reportOf(claim, { kind: "interrupted" });
   if (event.crashes >= crashesMax) return reportOf(claim, { kind: "poison" });
   const startedAt = needs.clock.now();

@@ -87,10 +87,17 @@ export function handedBack(claim: Claim): Settlement {
   return settlementOf(claim, outcome, { ...claim.event, finished: [] });
 }
 
+interface Kept extends Pick<Settlement, "finished" | "gaveUp" | "history"> {
+  /** Whether one that is dead or quarantined keeps its lane waiting. Default: false. */
+  readonly blocks?: boolean | undefined;
+}
+
 export function settlementOf(
   claim: Claim,
   outcome: Outcome,
-  { finished, gaveUp, history }: Pick<Settlement, "finished" | "gaveUp" | "history">,
+  { finished, gaveUp, history, blocks = false }: Kept,
 ): Settlement {
-  return { key: claim.event.key, fence: claim.fence, outcome, finished, gaveUp, history };
+  const { key, lane } = claim.event;
+  const holdsLane = blocks && (outcome.state === "dead" || outcome.state === "quarantined");
+  return { key, fence: claim.fence, lane, outcome, finished, gaveUp, history, holdsLane };
 }

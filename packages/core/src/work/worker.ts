@@ -358,14 +358,15 @@ export class Worker {
     if (this.#held.get(event.key) !== held) return;
     const outcome = decide(event, finding, { delaysMs, onUnknownType, random });
     held.isSettling = true;
-    const kept = { ...endedIn(held, event), history };
+    const kept = { ...endedIn(held, event), history, blocks: source.lane?.blocks };
     const end = await this.#settlements.add(() => settlementOf(held.claim, outcome, kept));
     if (end === "fenced") emit({ kind: "fenced", event: nameOf(held) });
     if (end !== "held") return;
     const settledAs = { attempt: attempts, outcome: namedOutcome(outcome), failures };
     emit({ kind: "settled", event: nameOf(held), ...settledAs });
     if (outcome.state === "pending") this.#search.lookIn(outcome.afterMs);
-    if (outcome.state === "done" && outcome.became !== undefined) this.look();
+    const became = outcome.state === "done" ? outcome.became : undefined;
+    if (became !== undefined || event.lane !== undefined) this.look();
   }
 
   /** What a handler did not finish because it was told to stop is no failure of its own. */

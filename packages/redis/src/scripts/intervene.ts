@@ -15,6 +15,9 @@ const interventionsKept = 20;
 const acting = `
 local function actOn(e, at)
   local name = P .. 'event:' .. e.key
+  local lane = e.lane
+  local joins = lane and e.lane_head ~= '1' and e.state ~= 'pending'
+  local waits = joins or waitsInLane(e)
   leave(e)
   move(e.source, e.type, e.state, ask.to, 1)
   e.state = ask.to
@@ -24,21 +27,30 @@ local function actOn(e, at)
   while #acts > ${interventionsKept} do table.remove(acts, 1) end
   redis.call('HSET', name, 'state', ask.to, 'interventions', cjson.encode(acts))
   if ask.to == 'pending' then
-    e.due_at = at
+    e.due_at = waits and forever or at
     e.crashes = 0
+    if joins then
+      e.lane_place = int(redis.call('INCR', P .. 'seq'))
+      redis.call('HSET', name, 'lane_place', e.lane_place)
+    end
     if ask.act == 'replay' then e.replayed = '1' end
-    redis.call('HSET', name, 'due_at', int(at), 'attempts', '0', 'crashes', '0', 'gave_up', '[]', 'replayed', e.replayed)
+    redis.call('HSET', name, 'due_at', int(e.due_at), 'attempts', '0', 'crashes', '0', 'gave_up', '[]', 'replayed', e.replayed)
     if ask.rerun then
       redis.call('HINCRBY', name, 'generation', 1)
       redis.call('HSET', name, 'finished', '[]')
     end
-  elseif ask.act == 'erase' then
+  elseif lane then
+    setHead(e, false)
+  end
+  if ask.act == 'erase' then
+    redis.call('HDEL', name, 'lane', 'lane_max', 'lane_place', 'lane_head')
     redis.call('HSET', name, 'id', '', 'history', '[]', 'content_hash', '')
     redis.call('HDEL', name, 'occurred_at')
     redis.call('ZREM', P .. 'deliveries', place(tonumber(redis.call('HGET', name, 'received_at')), e.delivery) .. e.delivery)
     redis.call('DEL', P .. 'delivery:' .. e.delivery, P .. 'of:' .. e.delivery)
   end
   enter(e)
+  touch(lane)
 end
 
 -- With all events of their deliveries and all variants of their ids.

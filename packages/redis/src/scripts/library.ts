@@ -11,12 +11,16 @@
  *   all deliveries. Members sort by the time of receipt, then by arrival.
  * - `due:<replayed>:<source>`, `waits:<replayed>:<source>:<type>`: what is due when, as a whole and by type; `types:<source>`:
  *   types of which something waits. `suspects:<source>`: what is due and has crashed. `leases:<source>`: what runs.
+ * - `lane:<lane>`: keys that wait for others of their lane, in the order of their places; `heads:<lane>`: those they wait for.
  * - `variants:<key>`: keys of the variants of an event. `sources`: all sources there ever were.
  * - `tally:<minute>`: a hash from ways to counts; `tallies`: the minutes there are; `totals`: a hash, the sums of all time;
  *   `folds`: how often minutes were summed up into hours.
  * - `meta`: a hash, the version of all this.
  * - `claimed:<fence>`: what a claim gave, for a minute: a claim that is asked again after its answer was lost gives it again.
  */
+
+import { forever } from "@webhook-inbox/core/records";
+
 export const library: string = `
 -- The one key that is always there: where it is missing, this is not the server that holds the rest.
 local P = string.sub(KEYS[1], 1, -5)
@@ -32,11 +36,15 @@ local function keyOf(found) return string.sub(found, -26) end
 -- Of an event only what the indexes are made of; nil if there is none.
 local function read(key)
   local f = redis.call('HMGET', P .. 'event:' .. key, 'place', 'source', 'type', 'state', 'replayed', 'crashes', 'due_at',
-    'lease_ends_at', 'fence', 'delivery')
+    'lease_ends_at', 'fence', 'delivery', 'lane', 'lane_max', 'lane_place', 'lane_head')
   if not f[1] then return nil end
   return { key = key, place = f[1], source = f[2], type = f[3], state = f[4], replayed = f[5], crashes = tonumber(f[6]),
-    due_at = tonumber(f[7]), lease_ends_at = tonumber(f[8] or '0'), fence = f[9], delivery = f[10] }
+    due_at = tonumber(f[7]), lease_ends_at = tonumber(f[8] or '0'), fence = f[9], delivery = f[10],
+    lane = f[11], lane_max = f[12], lane_place = f[13], lane_head = f[14] }
 end
+
+local forever = ${forever}
+local function waitsInLane(e) return e.lane and e.state == 'pending' and e.due_at >= forever end
 
 -- Enters an event in the indexes of its state.
 local function enter(e)
@@ -44,6 +52,8 @@ local function enter(e)
   redis.call('ZADD', P .. 'listed:' .. e.state .. ':' .. e.source, 0, m)
   if e.state == 'running' then
     redis.call('ZADD', P .. 'leases:' .. e.source, int(e.lease_ends_at), m)
+  elseif waitsInLane(e) then
+    redis.call('ZADD', P .. 'lane:' .. e.lane, e.lane_place, e.key)
   elseif e.state == 'pending' and e.crashes > 0 then
     redis.call('ZADD', P .. 'suspects:' .. e.source, int(e.due_at), m)
   elseif e.state == 'pending' then
@@ -59,6 +69,8 @@ local function leave(e)
   redis.call('ZREM', P .. 'listed:' .. e.state .. ':' .. e.source, m)
   if e.state == 'running' then
     redis.call('ZREM', P .. 'leases:' .. e.source, m)
+  elseif waitsInLane(e) then
+    redis.call('ZREM', P .. 'lane:' .. e.lane, e.key)
   elseif e.state == 'pending' and e.crashes > 0 then
     redis.call('ZREM', P .. 'suspects:' .. e.source, m)
   elseif e.state == 'pending' then
@@ -70,6 +82,34 @@ local function leave(e)
   end
 end
 
+-- Says whether an event is among the heads of its lane.
+local function setHead(e, isHead)
+  e.lane_head = isHead and '1' or '0'
+  redis.call('HSET', P .. 'event:' .. e.key, 'lane_head', e.lane_head)
+  redis.call(isHead and 'SADD' or 'SREM', P .. 'heads:' .. e.lane, e.key)
+end
+
+-- Lanes in which others may be heads now; seen to at the end, when all are where they belong.
+local lanes = {}
+local function touch(lane) if lane then lanes[lane] = true end end
+
+-- Lets as many of a lane be heads as may be, those with the first places.
+local function advance(lane)
+  local first = redis.call('ZRANGE', P .. 'lane:' .. lane, 0, 0)[1]
+  if not first then return end
+  local max = math.max(1, tonumber(redis.call('HGET', P .. 'event:' .. first, 'lane_max')))
+  local few = max - redis.call('SCARD', P .. 'heads:' .. lane)
+  if few <= 0 then return end
+  for _, key in ipairs(redis.call('ZRANGE', P .. 'lane:' .. lane, 0, few - 1)) do
+    local e = read(key)
+    leave(e)
+    e.due_at = now
+    redis.call('HSET', P .. 'event:' .. key, 'due_at', int(now))
+    setHead(e, true)
+    enter(e)
+  end
+end
+
 -- Counts ways of events; written once, at the end.
 local moves = {}
 local function move(source, type, from, to, count)
@@ -77,6 +117,7 @@ local function move(source, type, from, to, count)
   moves[way] = (moves[way] or 0) + count
 end
 local function writeMoves()
+  for lane in pairs(lanes) do advance(lane) end
   local minute = int(now - now % 60000)
   for way, count in pairs(moves) do
     redis.call('HINCRBY', P .. 'tally:' .. minute, way, count)

@@ -1,7 +1,7 @@
 /**
  * `settle` and `extend`: both write only where the fence is still the claim's.
  *
- * `settle`. Inputs: `ARGV[1]` JSON of `[{ key, fence, state, reason?, afterMs?, isBack, finished, gaveUp, history, became? }]`,
+ * `settle`. Inputs: `ARGV[1]` JSON of `[{ key, fence, state, reason?, afterMs?, isBack, holdsLane, finished, gaveUp, history, became? }]`,
  * lists as JSON texts, `became` as `take` has it. Output: 1 or 0 for each.
  *
  * `extend`. Inputs: `ARGV[1]` JSON `{ holds: [[key, fence]], leaseMs }`. Output: 1 or 0 for each.
@@ -39,6 +39,11 @@ for n, s in ipairs(cjson.decode(ARGV[1])) do
     leave(e)
     e.state = s.state
     if s.afterMs then e.due_at = now + s.afterMs end
+    if e.lane then
+      if s.isBack and e.lane_head ~= '1' then e.due_at = forever end
+      if s.state == 'pending' then setHead(e, e.lane_max == '0' or (s.isBack and e.lane_head == '1'))
+      else setHead(e, s.holdsLane) end
+    end
     if s.state == 'pending' and not s.isBack then e.crashes = 0 end
     redis.call('HSET', name, 'state', s.state, 'due_at', int(e.due_at), 'crashes', e.crashes, 'finished',
       joined(redis.call('HGET', name, 'finished'), s.finished), 'gave_up', s.gaveUp, 'history', s.history)
@@ -46,6 +51,7 @@ for n, s in ipairs(cjson.decode(ARGV[1])) do
     redis.call('HDEL', name, 'fence', 'lease_ends_at', 'reason')
     if s.reason then redis.call('HSET', name, 'reason', s.reason) end
     enter(e)
+    touch(e.lane)
     move(e.source, e.type, 'running', s.state, 1)
     if s.became then takeAll(s.became, e.delivery, nil) end
   end

@@ -2,7 +2,7 @@
  * `take`.
  *
  * Inputs: `ARGV[1]` JSON `{ fence, leaseMs, slots: { source: n }, typesMax: { source: { type: n } }, channel, events: [{ key,
- * source, id, type, identified, quarantine?, occurredAt?, dueAfterMs?, notes, delivery (from 1), copies, conflictKey? }], deliveries: [{
+ * source, id, type, identified, quarantine?, occurredAt?, dueAfterMs?, lane?, notes, delivery (from 1), copies, conflictKey? }], deliveries: [{
  * receivedAt, method, target, account?, segment?, headers, verifiedWith, reconstructed, contentHash }] }`; then the bodies, in the
  * order of the deliveries.
  * Output: for each event `[word, event?]`: `taken`, `claimed` (with the event), `duplicate`, `kept` or `refused` (a conflict).
@@ -34,7 +34,7 @@ local function bear(e, ask, known, ids, body, claimed, variantOf, state, reason)
   size = redis.call('HGET', P .. 'delivery:' .. id, 'size') or '0'
   local seq = redis.call('INCR', P .. 'seq')
   local born = { key = e.key, place = place(at, seq), source = e.source, type = e.type, state = state, replayed = '0',
-    crashes = 0, due_at = now + (e.dueAfterMs or 0), lease_ends_at = now + ask.leaseMs }
+    crashes = 0, due_at = e.lane and forever or now + (e.dueAfterMs or 0), lease_ends_at = now + ask.leaseMs }
   local name = P .. 'event:' .. e.key
   redis.call('HSET', name, 'key', e.key, 'place', born.place, 'source', e.source, 'id', e.id, 'type', e.type, 'state', state,
     'identified', e.identified and '1' or '0', 'delivery', id, 'size', size, 'content_hash', d.contentHash, 'received_at',
@@ -48,7 +48,14 @@ local function bear(e, ask, known, ids, body, claimed, variantOf, state, reason)
     redis.call('SADD', P .. 'variants:' .. variantOf, e.key)
   end
   if claimed then redis.call('HSET', name, 'fence', ask.fence, 'lease_ends_at', int(born.lease_ends_at)) end
+  if e.lane then
+    born.lane = e.lane.key
+    born.lane_place = int(seq)
+    redis.call('HSET', name, 'lane', e.lane.key, 'lane_max', e.lane.isOrdered and '0' or int(e.lane.max), 'lane_place',
+      born.lane_place, 'lane_head', '0')
+  end
   enter(born)
+  touch(born.lane)
   redis.call('ZADD', P .. 'received', 0, member(born))
   redis.call('SADD', P .. 'sources', e.source)
   move(e.source, e.type, '', state, 1)
@@ -93,7 +100,7 @@ local function takeAll(ask, known, body)
     else
       local limits = ask.typesMax[e.source] or {}
       local slots = ask.slots[e.source] or 0
-      local claimed = not e.quarantine and (e.dueAfterMs or 0) == 0 and slots > 0 and (limits[e.type] or 1) > 0
+      local claimed = not e.quarantine and not e.lane and (e.dueAfterMs or 0) == 0 and slots > 0 and (limits[e.type] or 1) > 0
       if claimed then
         ask.slots[e.source] = slots - 1
         if limits[e.type] then limits[e.type] = limits[e.type] - 1 end

@@ -9,6 +9,7 @@ import {
   type Act,
   type Claim,
   type EventRecord,
+  type Lane,
   type NewEvent,
   type Outcome,
   type Settlement,
@@ -45,6 +46,14 @@ interface Scene {
   hasPruned: boolean;
 }
 
+/** Events of some ids wait for one another. */
+const lanes: Readonly<Record<string, Lane>> = {
+  "1": { key: eventKey("lanes", "ordered"), isOrdered: true, max: 1 },
+  "2": { key: eventKey("lanes", "ordered"), isOrdered: true, max: 1 },
+  "3": { key: eventKey("lanes", "few"), isOrdered: false, max: 1 },
+  "4": { key: eventKey("lanes", "few"), isOrdered: false, max: 1 },
+};
+
 /** Keys that a sequence can meet, variants of ids included. */
 const keys = sources.flatMap((source) =>
   idsOfSource.flatMap((id) => [
@@ -58,7 +67,9 @@ function takeStep({ random }: Scene, scene: Scene): Step {
   const shared = random.chance(0.3) ? deliveryOf("one") : undefined;
   const fresh = Array.from({ length: 1 + random.below(4) }, () => {
     const text = random.pick(["one", "one", "two"]);
-    return eventOf(random.pick(idsOfSource), {
+    const id = random.pick(idsOfSource);
+    return eventOf(id, {
+      lane: lanes[id],
       text,
       source: random.pick(sources),
       type: random.pick(types),
@@ -142,6 +153,7 @@ function settleStep(scene: Scene): Step {
       outcome,
       finished,
       gaveUp,
+      holdsLane: random.chance(0.3),
       became: becomes ? random.pick(idsOfSource) : undefined,
     };
   });
@@ -149,14 +161,16 @@ function settleStep(scene: Scene): Step {
   return async (store, side) => {
     side.claims.push(new Map());
     const settlements = ends.flatMap(
-      ({ call, key, outcome, finished, gaveUp, became }): Settlement[] => {
+      ({ call, key, outcome, finished, gaveUp, holdsLane, became }): Settlement[] => {
         const claim = side.claims[call]?.get(key);
         if (claim === undefined) return [];
-        const { delivery } = claim;
+        const { delivery, event } = claim;
+        const { lane } = event;
+        const more = { delivery, text: delivery.contentHash };
         const taken =
-          became === undefined ? [] : [eventOf(became, { delivery, text: delivery.contentHash })];
+          became === undefined ? [] : [eventOf(became, { ...more, lane: lanes[became] })];
         const whole = became === undefined ? outcome : ({ state: "done", became: taken } as const);
-        return [settlementOf(claim, { outcome: whole, finished, gaveUp })];
+        return [settlementOf(claim, { outcome: whole, finished, gaveUp, lane, holdsLane })];
       },
     );
     return await store.settle(settlements);

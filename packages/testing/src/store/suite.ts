@@ -9,6 +9,7 @@ import { claimTests } from "./claim.ts";
 import { durabilityTests } from "./durability.ts";
 import { extendTests } from "./extend.ts";
 import { interveneTests } from "./intervene.ts";
+import { laneTests } from "./lanes.ts";
 import type { StorePlace } from "./place.ts";
 import { probeTests } from "./probes.ts";
 import { modelTests } from "./model.ts";
@@ -56,6 +57,7 @@ export function storeSuite({
     claim: { ...claimTests, ...suspectTests },
     settle: settleTests,
     extend: extendTests,
+    lanes: laneTests,
     read: readTests,
     intervene: interveneTests,
     prune: pruneTests,

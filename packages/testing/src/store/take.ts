@@ -28,6 +28,7 @@ export const takeTests: StoreTests = {
       crashes: 0,
       duplicates: 0,
       identified: true,
+      lane: undefined,
       replayed: false,
       generation: 0,
       gaveUp: [],

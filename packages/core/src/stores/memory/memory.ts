@@ -23,12 +23,16 @@ import {
   type Tally,
   type TallyQuery,
 } from "../../contracts/store.ts";
-import type { EventRecord, EventState, NewEvent } from "../../model/event.ts";
+import { forever, type EventRecord, type EventState, type NewEvent } from "../../model/event.ts";
 import type { Settlement } from "../../model/settlement.ts";
 import { prunable } from "../../model/transitions.ts";
 import {
   actedOn,
   bornRecord,
+  headsAfter,
+  joinsLane,
+  waitsAfter,
+  waitsInLane,
   isSameContent,
   isBornClaimed,
   limitOf,
@@ -103,12 +107,14 @@ class MemoryStore implements Store<NoTransaction> {
       delivery,
       contentHash: delivery.contentHash,
       seq: ++this.#seq,
+      lanePlace: this.#seq,
       fence: isClaimed ? fence : undefined,
       leaseEndsAt: now + leaseMs,
       variants: [],
       conflicts: 0,
     };
     this.#rows.set(event.key, row);
+    moves.touch(row.event.lane?.key);
     moves.add({ source, type, from: undefined, to: row.event.state });
     if (copies > 1) moves.add({ source, type, from: undefined, to: "duplicate" }, copies - 1);
     return isClaimed
@@ -192,11 +198,16 @@ class MemoryStore implements Store<NoTransaction> {
     return this.#moving((moves) => settlements.map((one) => this.#settle(one, moves)));
   }
 
-  #settle({ key, fence, outcome, finished, gaveUp, history }: Settlement, moves: Moves): boolean {
+  #settle(
+    { key, fence, outcome, finished, gaveUp, history, holdsLane = false }: Settlement,
+    moves: Moves,
+  ): boolean {
     const row = this.#rows.get(key);
     if (row === undefined || row.fence !== fence) return false;
-    const { attempts } = row.event;
+    const { attempts, lane } = row.event;
     const isPending = outcome.state === "pending";
+    const waits = lane !== undefined && waitsAfter(lane, outcome);
+    const isHead = lane !== undefined && headsAfter(lane, { outcome, holdsLane });
     row.fence = undefined;
     this.#move(
       row,
@@ -204,7 +215,8 @@ class MemoryStore implements Store<NoTransaction> {
         ...row.event,
         state: outcome.state,
         reason: "reason" in outcome ? outcome.reason : undefined,
-        dueAt: isPending ? this.#clock.now() + outcome.afterMs : row.event.dueAt,
+        dueAt: waits ? forever : isPending ? this.#clock.now() + outcome.afterMs : row.event.dueAt,
+        lane: lane && { ...lane, isHead },
         attempts: isPending && outcome.handedBack ? attempts - 1 : attempts,
         crashes: isPending && !outcome.handedBack ? 0 : row.event.crashes,
         finished: [...new Set([...row.event.finished, ...finished])],
@@ -213,6 +225,7 @@ class MemoryStore implements Store<NoTransaction> {
       },
       moves,
     );
+    moves.touch(lane?.key);
     if (outcome.state === "done" && outcome.became !== undefined) {
       const { delivery } = row;
       const became = outcome.became.map((event) => (delivery ? { ...event, delivery } : event));
@@ -240,14 +253,13 @@ class MemoryStore implements Store<NoTransaction> {
 
   async intervene(selection: Selection, ask: InterveneAsk): Promise<InterveneAnswer> {
     const from = placeOf(ask.cursor, true, "keys" in selection ? {} : selection);
-    const rows = [...this.#rows.values()]
-      .filter((row) =>
-        "keys" in selection
-          ? selection.keys.includes(row.event.key)
-          : matches(row.event, selection) && byReceipt(row, from) > 0,
-      )
-      .filter((row) => isOpenTo(row, ask.act))
-      .sort(byReceipt);
+    const asked =
+      "keys" in selection
+        ? [...new Set(selection.keys)].flatMap((key) => this.#rows.get(key) ?? [])
+        : [...this.#rows.values()]
+            .filter((row) => matches(row.event, selection) && byReceipt(row, from) > 0)
+            .sort(byReceipt);
+    const rows = asked.filter((row) => isOpenTo(row, ask.act));
     const page = "keys" in selection ? rows : rows.slice(0, ask.limit);
     const cursor = "keys" in selection ? undefined : cursorOf(rows, ask.limit);
     const chosen = ask.act === "erase" ? this.#withKin(page) : page;
@@ -261,8 +273,11 @@ class MemoryStore implements Store<NoTransaction> {
   }
 
   #act(row: Row, ask: InterveneAsk, now: number, moves: Moves): void {
+    const { lane } = row.event;
+    if (joinsLane(row.event)) row.lanePlace = ++this.#seq;
     this.#move(row, actedOn(row.event, ask, now, now + (ask.afterMs ?? 0)), moves);
     row.fence = undefined;
+    moves.touch(lane?.key);
     if (ask.act !== "erase") return;
     row.delivery = undefined;
     row.contentHash = "";
@@ -323,6 +338,24 @@ class MemoryStore implements Store<NoTransaction> {
     return { tallies: await this.tally({}), counted };
   }
 
+  /** Lets as many of a lane be heads as may be, those with the first places. */
+  #advance(key: string): void {
+    const rows = [...this.#rows.values()].filter(({ event }) => event.lane?.key === key);
+    const waiting = rows
+      .filter(({ event }) => waitsInLane(event))
+      .sort((a, b) => a.lanePlace - b.lanePlace);
+    const heads = rows.filter(({ event }) => event.lane?.isHead === true).length;
+    const max = waiting[0]?.event.lane?.max ?? 0;
+    for (const row of waiting.slice(0, Math.max(0, max - heads))) {
+      const { lane } = row.event;
+      row.event = {
+        ...row.event,
+        dueAt: this.#clock.now(),
+        lane: lane && { ...lane, isHead: true },
+      };
+    }
+  }
+
   #move(row: Row, event: EventRecord, moves: Moves): void {
     const { source, type, state: from } = row.event;
     moves.add({ source, type, from, to: event.state });
@@ -332,6 +365,7 @@ class MemoryStore implements Store<NoTransaction> {
   #moving<T>(work: (moves: Moves) => T): T {
     const moves = new Moves();
     const result = work(moves);
+    for (const lane of moves.lanes) this.#advance(lane);
     this.#tallies.write(moves, this.#clock.now());
     return result;
   }

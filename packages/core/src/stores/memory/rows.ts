@@ -5,7 +5,7 @@ import type { Delivery } from "../../model/delivery.ts";
 import type { EventRecord } from "../../model/event.ts";
 import { statesFor, type Act } from "../../model/intervention.ts";
 import { stateAfter } from "../../model/transitions.ts";
-import { cursorAt, type Place } from "../records.ts";
+import { cursorAt, waitsInLane, type Place } from "../records.ts";
 
 export interface Row {
   event: EventRecord;
@@ -13,6 +13,8 @@ export interface Row {
   delivery: Delivery | undefined;
   contentHash: string;
   readonly seq: number;
+  /** Its place in its lane. */
+  lanePlace: number;
   fence: string | undefined;
   leaseEndsAt: number;
   /** Variants of this event with other bytes. */
@@ -46,7 +48,7 @@ export function isOpenTo({ event, delivery }: Row, act: Act): boolean {
 
 /** When a row may be claimed: when it is due, or when its lease has ended; undefined if never. */
 export function claimableAt({ event, leaseEndsAt }: Row): number | undefined {
-  if (event.state === "pending") return event.dueAt;
+  if (event.state === "pending") return waitsInLane(event) ? undefined : event.dueAt;
   return event.state === "running" ? leaseEndsAt : undefined;
 }
 

@@ -2,7 +2,7 @@
 
 import type { StatementSync } from "node:sqlite";
 import type { ClaimAsk } from "../../contracts/store.ts";
-import type { Room } from "../records.ts";
+import { forever, type Room } from "../records.ts";
 import type { Prepare } from "./connection.ts";
 
 /** What one call of `claim` works with, and what it may still give. */
@@ -162,7 +162,7 @@ export function untilDue(on: Claiming, sources: readonly string[]): number | und
     return [...waiting, ...suspectTimes({ prepare, ask, room }, source)];
   });
   const soonest = Math.min(Infinity, ...instants);
-  return soonest === Infinity ? undefined : Math.max(0, soonest - now);
+  return soonest >= forever ? undefined : Math.max(0, soonest - now);
 }
 
 /** When suspects of a source may be claimed, those of full types left out. */

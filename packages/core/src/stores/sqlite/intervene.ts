@@ -4,9 +4,10 @@ import type { InterveneAnswer, InterveneAsk, Selection } from "../../contracts/s
 import type { EventRecord } from "../../model/event.ts";
 import { statesFor } from "../../model/intervention.ts";
 import { stateAfter } from "../../model/transitions.ts";
-import { actedOn, type Moves, listText } from "../records.ts";
+import { actedOn, joinsLane, type Moves, listText } from "../records.ts";
 import type { Prepare } from "./connection.ts";
 import { seqOf } from "./keys.ts";
+import { lastPlace } from "./lanes.ts";
 import { pageOf, type Page } from "./page.ts";
 import { eventColumns, eventOf, keyBytes, type Row } from "./rows.ts";
 
@@ -24,8 +25,9 @@ export function interveneNow(
       const acted = actedOn(event, ask, now, now + (ask.afterMs ?? 0));
       const { source, type } = event;
       moves.add({ source, type, from: event.state, to: acted.state });
-      rewrite(prepare, acted);
+      rewrite(prepare, acted, joinsLane(event));
       if (ask.act === "erase") erase(prepare, event.key);
+      moves.touch(event.lane?.key);
     }
   }
   return { keys: chosen.map(({ key }) => key), cursor };
@@ -71,12 +73,13 @@ function withKin(prepare: Prepare, events: readonly EventRecord[]): readonly Eve
   return [...kin.values()];
 }
 
-function rewrite(prepare: Prepare, event: EventRecord): void {
+function rewrite(prepare: Prepare, event: EventRecord, isLast: boolean): void {
   prepare(`
     UPDATE webhook_inbox_events
     SET id = ?, state = ?, reason = ?, occurred_at = ?, due_at = ?, replayed = ?, generation = ?, attempts = ?, crashes = ?,
-      finished = ?, gave_up = ?, history = ?, interventions = ?, fence = NULL, lease_ends_at = NULL
-    WHERE seq = ${seqOf("?14")}`).run(
+      finished = ?, gave_up = ?, history = ?, interventions = ?, fence = NULL, lease_ends_at = NULL, lane = ?, lane_head = ?,
+      lane_place = CASE WHEN ? THEN ${lastPlace} ELSE lane_place END
+    WHERE seq = ${seqOf("?17")}`).run(
     event.id,
     event.state,
     event.reason ?? null,
@@ -90,6 +93,9 @@ function rewrite(prepare: Prepare, event: EventRecord): void {
     listText(event.gaveUp),
     listText(event.history),
     listText(event.interventions),
+    event.lane?.key ?? null,
+    event.lane?.isHead === true ? 1 : 0,
+    isLast ? 1 : 0,
     keyBytes(event.key),
   );
 }

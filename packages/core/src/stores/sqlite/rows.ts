@@ -6,6 +6,7 @@ import type { Delivery } from "../../model/delivery.ts";
 import type { AttemptRecord, EventRecord, EventState, Note } from "../../model/event.ts";
 import type { InterventionRecord } from "../../model/intervention.ts";
 import { listOf } from "../records.ts";
+import { laneOf } from "./lanes.ts";
 
 /** A row as `node:sqlite` gives it. */
 export type Row = Record<string, null | number | bigint | string | Uint8Array>;
@@ -13,7 +14,7 @@ export type Row = Record<string, null | number | bigint | string | Uint8Array>;
 /** Columns of an event, without those of its delivery. */
 export const eventColumns = `e.key, e.source, e.id, e.type, e.identified, e.state, e.reason, e.content_hash,
   e.occurred_at, e.received_at, e.due_at, e.replayed, e.generation, e.attempts, e.crashes, e.duplicates, e.finished,
-  e.gave_up, e.history, e.interventions, e.notes`;
+  e.gave_up, e.history, e.interventions, e.notes, e.lane, e.lane_max, e.lane_head`;
 
 /** Columns of a delivery, joined to its event. */
 export const deliveryColumns = `d.method, d.target, d.account, d.segment, d.headers, d.verified_with, d.reconstructed, d.body,
@@ -31,6 +32,7 @@ export function eventOf(row: Row): EventRecord {
     occurredAt: (row["occurred_at"] ?? undefined) as number | undefined,
     receivedAt: row["received_at"] as number,
     dueAt: row["due_at"] as number,
+    lane: laneOf(row),
     replayed: row["replayed"] === 1,
     generation: row["generation"] as number,
     attempts: row["attempts"] as number,

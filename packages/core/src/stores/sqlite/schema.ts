@@ -46,7 +46,11 @@ export const steps: readonly string[] = [
     gave_up TEXT NOT NULL,             -- JSON: names of handlers that answered dead()
     history TEXT NOT NULL,             -- JSON: the last attempts
     interventions TEXT NOT NULL,       -- JSON: the last acts of people
-    notes TEXT NOT NULL                -- JSON
+    notes TEXT NOT NULL,               -- JSON
+    lane TEXT,                         -- whom it waits for; null for nobody
+    lane_max INTEGER,                  -- how many of the lane at a time; 0: one, in order
+    lane_place INTEGER,
+    lane_head INTEGER NOT NULL DEFAULT 0 -- 1 while it may be handled, or keeps the lane waiting
   ) STRICT;
 
   CREATE INDEX webhook_inbox_due ON webhook_inbox_events (source, replayed, due_at)
@@ -58,6 +62,9 @@ export const steps: readonly string[] = [
   CREATE INDEX webhook_inbox_leases ON webhook_inbox_events (source, lease_ends_at) WHERE state = 'running';
   CREATE INDEX webhook_inbox_received ON webhook_inbox_events (received_at); -- and seq, as every index here
   CREATE INDEX webhook_inbox_listed ON webhook_inbox_events (source, state, received_at);
+  CREATE INDEX webhook_inbox_lanes ON webhook_inbox_events (lane, lane_place)
+    WHERE lane IS NOT NULL AND state = 'pending' AND due_at = 8640000000000000; -- those that wait for others
+  CREATE INDEX webhook_inbox_heads ON webhook_inbox_events (lane) WHERE lane IS NOT NULL AND lane_head = 1;
   CREATE INDEX webhook_inbox_variants ON webhook_inbox_events (variant_of) WHERE variant_of IS NOT NULL;
 
   -- Which event has a key: that of a new one in the small table, of others in the large one.

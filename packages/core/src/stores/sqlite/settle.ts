@@ -2,7 +2,7 @@
 
 import type { Hold } from "../../contracts/store.ts";
 import type { Settlement } from "../../model/settlement.ts";
-import { listText, type Moves } from "../records.ts";
+import { forever, listText, type Moves } from "../records.ts";
 import type { Prepare } from "./connection.ts";
 import { seqOf } from "./keys.ts";
 import { keyBytes } from "./rows.ts";
@@ -32,14 +32,18 @@ export function settleAll(
 
 function settle(
   prepare: Prepare,
-  { key, fence, outcome, finished, gaveUp, history }: Settlement,
+  { key, fence, outcome, finished, gaveUp, history, holdsLane = false }: Settlement,
   now: number,
   moves: Moves,
 ): boolean {
   const isPending = outcome.state === "pending";
   const row = prepare(`
     UPDATE webhook_inbox_events
-    SET state = ?1, reason = ?2, due_at = coalesce(?3, due_at), attempts = attempts - ?4,
+    SET state = ?1, reason = ?2, attempts = attempts - ?4,
+      due_at = CASE WHEN ?1 = 'pending' AND ?4 = 1 AND lane IS NOT NULL AND lane_head = 0 THEN ${forever}
+        ELSE coalesce(?3, due_at) END,
+      lane_head = CASE WHEN lane IS NULL THEN 0 WHEN ?1 = 'pending' THEN lane_max = 0 OR (?4 = 1 AND lane_head = 1)
+        ELSE ?10 END,
       crashes = CASE WHEN ?1 = 'pending' AND ?4 = 0 THEN 0 ELSE crashes END, gave_up = ?6, history = ?7,
       finished = CASE finished WHEN '[]' THEN ?5 ELSE (
         SELECT json_group_array(value) FROM (
@@ -49,7 +53,7 @@ function settle(
       ) END,
       fence = NULL, lease_ends_at = NULL
     WHERE seq = ${seqOf("?8")} AND fence = ?9 AND state = 'running'
-    RETURNING source, type, delivery`).get(
+    RETURNING source, type, delivery, lane`).get(
     outcome.state,
     "reason" in outcome ? outcome.reason : null,
     isPending ? now + outcome.afterMs : null,
@@ -59,8 +63,10 @@ function settle(
     listText(history),
     keyBytes(key),
     fence,
+    holdsLane ? 1 : 0,
   );
   if (row === undefined) return false;
+  moves.touch((row["lane"] ?? undefined) as string | undefined);
   const { source, type, delivery } = row as { source: string; type: string; delivery: number };
   moves.add({ source, type, from: "running", to: outcome.state });
   if (outcome.state === "done" && outcome.became !== undefined) {

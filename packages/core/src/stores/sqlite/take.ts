@@ -14,6 +14,7 @@ import {
 } from "../records.ts";
 import type { Prepare } from "./connection.ts";
 import { insertKey, seqOf } from "./keys.ts";
+import { widthOf } from "./lanes.ts";
 import { eventColumns, eventOf, keyBytes, type Row } from "./rows.ts";
 
 /** What one call of `take` works with. */
@@ -50,8 +51,8 @@ function insert(on: Taking, event: NewEvent, isClaimed: boolean, variantOfKey?: 
   const { lastInsertRowid: seq } = prepare(`
     INSERT INTO webhook_inbox_events (key, source, id, type, identified, state, reason, delivery, content_hash, variant_of,
       occurred_at, received_at, due_at, replayed, generation, fence, lease_ends_at, attempts, crashes, duplicates,
-      conflicts, finished, gave_up, history, interventions, notes)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, 0, ?, 0, '[]', '[]', '[]', '[]', ?)`).run(
+      conflicts, finished, gave_up, history, interventions, notes, lane, lane_max)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, 0, ?, 0, '[]', '[]', '[]', '[]', ?, ?, ?)`).run(
     key,
     source,
     record.id,
@@ -70,8 +71,14 @@ function insert(on: Taking, event: NewEvent, isClaimed: boolean, variantOfKey?: 
     record.attempts,
     record.duplicates,
     listText(record.notes),
+    record.lane?.key ?? null,
+    widthOf(record),
   );
   insertKey(prepare, key, seq);
+  if (record.lane !== undefined) {
+    prepare("UPDATE webhook_inbox_events SET lane_place = 2 * seq WHERE seq = ?").run(seq);
+    moves.touch(record.lane.key);
+  }
   moves.add({ source, type, from: undefined, to: state });
   if (record.duplicates > 0) countMore(on, event, "duplicate", record.duplicates);
   return isClaimed
