@@ -22,7 +22,7 @@ function blocks(heading: string, language: string): readonly string[] {
 const [install = "", run = "", send = ""] = blocks("## Quick start", "sh");
 const [main = "", smallest = ""] = blocks("## Quick start", "ts");
 const [output = ""] = blocks("## Quick start", "text");
-const [, exact = "", elsewhereExact = ""] = blocks("## Handlers", "ts");
+const [, inOrder = "", exact = "", elsewhereExact = ""] = blocks("## Handlers", "ts");
 const [steering = "", shutdown = ""] = blocks("## Look at it, and steer it", "ts");
 
 /** The README's port may be somebody's: its programs run on a free one. */
@@ -60,11 +60,12 @@ describe("the README", () => {
     expect(said.split(output.trim())).toHaveLength(2);
   });
 
-  test("its recipes for exactly once, for people and for the shutdown run as they stand", () => {
+  test("its recipes for order, for exactly once, for people and for the shutdown run as they stand", () => {
     own.write(
       "recipes.ts",
       `import { createInbox } from "@webhook-inbox/core";
        import { audata } from "@webhook-inbox/core/providers/audata";
+       import { captainData } from "@webhook-inbox/core/providers/captain-data";
        import { sqlite } from "@webhook-inbox/core/sqlite";
        import { webhooks } from "@webhook-inbox/express";
        import express from "express";
@@ -74,9 +75,8 @@ describe("the README", () => {
          tables.exec("CREATE TABLE " + table + (file === "shop.sqlite" ? "; INSERT INTO stock VALUES ('north', 9)" : ""));
          tables.close();
        }
-       const inbox = createInbox({
-         store: sqlite("recipes.sqlite"), sources: { audata: audata({ token: "t" }) }, logger: false,
-       });
+       ${inOrder}
+       const inbox = createInbox({ store: sqlite("recipes.sqlite"), sources, logger: false });
        ${exact}
        ${elsewhereExact}
        const app = express();
@@ -99,7 +99,7 @@ describe("the README", () => {
        process.kill(process.pid, "SIGTERM");
        setTimeout(async () => console.log((await fetch(base + "/ready")).status), 1000);`,
     );
-    const said = own.shell("node recipes.ts");
+    const said = own.shell("AUDATA_TOKEN=t CAPTAIN_DATA_TOKEN=b node recipes.ts");
     expect(said).toBe(`200\n${JSON.stringify([{ n: 1 }, { prizes: 8 }])}\nerased,done\n503\n`);
     own.shell("npm install -D typescript @types/node @types/express");
     own.shell(

@@ -1,0 +1,216 @@
+/**
+ * The order run: senders send events of some keys, each the next one when the one before is acknowledged, to whichever of
+ * several processes; these share a store, and are killed at random moments. Then every attempt is held against the order in
+ * which the events were acknowledged. Prints a line of JSON for each store, and fails if an event began before the one
+ * before it had ended.
+ *
+ * node order.ts [--keys 20] [--events 500] [--processes 3] [--kills 10] [--only sqlite] [--seed N]
+ */
+
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { startPostgres } from "../services/postgres.ts";
+import { durable, startRedis } from "../services/redis.ts";
+import { freePort } from "../services/server.ts";
+import { seeded } from "../support/random.ts";
+
+export interface OrderOptions {
+  readonly keys: number;
+  /** Of each key. */
+  readonly events: number;
+  readonly processes: number;
+  readonly kills: number;
+  readonly seed: number;
+  /** Runs the control instead: without `orderBy`. */
+  readonly unordered?: boolean;
+}
+
+export interface OrderReport {
+  readonly acked: number;
+  readonly kills: number;
+  readonly attempts: number;
+  /** Attempts of an event that began before the one before it was over, or after a later one. */
+  readonly inversions: number;
+  /** Attempts that began while another of their key went on, in a process that was alive. */
+  readonly overlaps: number;
+  /** Events that were acknowledged, and of which no attempt has ended. */
+  readonly lost: number;
+  readonly ms: number;
+  readonly seed: number;
+}
+
+export const broken = ({ inversions, overlaps, lost }: OrderReport): boolean =>
+  inversions + overlaps + lost > 0;
+
+interface Line {
+  readonly what: "begins" | "ends";
+  /** The key, a slash, and the number of the event. */
+  readonly id: string;
+  readonly pid: number;
+}
+
+interface Receiver {
+  readonly port: number;
+  process: ChildProcess;
+}
+
+const endMsMax = 120_000;
+
+export async function orderRun(
+  storeUrl: string,
+  { keys, events, processes, kills, seed, unordered = false }: OrderOptions,
+): Promise<OrderReport> {
+  const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-order-"));
+  const attempts = join(directory, "attempts.jsonl");
+  const store = storeUrl === "" ? join(directory, "inbox.sqlite") : storeUrl;
+  const random = seeded(seed);
+  const began = performance.now();
+  const killed = new Set<number>();
+  const receivers: Receiver[] = [];
+
+  async function start(port: number): Promise<ChildProcess> {
+    const args = ["--port", String(port), "--store", store, "--attempts", attempts];
+    if (unordered) args.push("--unordered");
+    const receiver = spawn(
+      process.execPath,
+      [join(import.meta.dirname, "order-receiver.ts"), ...args],
+      { stdio: ["ignore", "pipe", "inherit"] },
+    );
+    await once(receiver.stdout as NodeJS.ReadableStream, "data");
+    return receiver;
+  }
+
+  async function send(key: number): Promise<void> {
+    for (let number = 0; number < events; number++) {
+      const body = JSON.stringify({ id: `${key}/${number}` });
+      while (!(await isAcknowledged(receivers, random, body))) await pause(20);
+    }
+  }
+
+  try {
+    for (let n = 0; n < processes; n++) {
+      const port = await freePort();
+      receivers.push({ port, process: await start(port) });
+    }
+    const sending = Promise.all(Array.from({ length: keys }, (_, key) => send(key)));
+    for (let kill = 0; kill < kills; kill++) {
+      await pause(100 + random() * 900);
+      const receiver = oneOf(receivers, random);
+      killed.add(receiver.process.pid ?? 0);
+      receiver.process.kill("SIGKILL");
+      await once(receiver.process, "exit");
+      receiver.process = await start(receiver.port);
+    }
+    await sending;
+    const acked = keys * events;
+    const until = Date.now() + endMsMax;
+    while (endedIn(linesOf(attempts)).size < acked && Date.now() < until) await pause(100);
+    return {
+      ...judged(linesOf(attempts), acked, killed),
+      kills,
+      ms: Math.round(performance.now() - began),
+      seed,
+    };
+  } finally {
+    for (const receiver of receivers) receiver.process.kill("SIGKILL");
+    rmSync(directory, { recursive: true });
+  }
+}
+
+async function isAcknowledged(
+  receivers: readonly Receiver[],
+  random: () => number,
+  body: string,
+): Promise<boolean> {
+  const { port } = oneOf(receivers, random);
+  try {
+    const answer = await fetch(`http://127.0.0.1:${port}/webhooks/ordered/t`, {
+      method: "POST",
+      body,
+    });
+    await answer.arrayBuffer();
+    return answer.status === 200;
+  } catch {
+    // It is dead at the moment.
+    return false;
+  }
+}
+
+const oneOf = <T>(list: readonly T[], random: () => number): T =>
+  list.at(random() * list.length) as T;
+
+const linesOf = (file: string): readonly Line[] =>
+  readFileSync(file, "utf8")
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as Line);
+
+const endedIn = (lines: readonly Line[]): ReadonlySet<string> =>
+  new Set(lines.filter(({ what }) => what === "ends").map(({ id }) => id));
+
+export function judged(
+  lines: readonly Line[],
+  acked: number,
+  killed: ReadonlySet<number>,
+): Pick<OrderReport, "acked" | "attempts" | "inversions" | "overlaps" | "lost"> {
+  const sum = { attempts: 0, inversions: 0, overlaps: 0 };
+  /** By key: what goes on, and the last event that has ended. */
+  const going = new Map<string, Line>();
+  const last = new Map<string, number>();
+  for (const line of lines) {
+    const [key = "", number] = line.id.split("/");
+    if (line.what === "ends") {
+      going.delete(key);
+      last.set(key, Number(number));
+      continue;
+    }
+    sum.attempts += 1;
+    const other = going.get(key);
+    if (other !== undefined && !killed.has(other.pid)) sum.overlaps += 1;
+    const ended = last.get(key) ?? -1;
+    // The next one, or once more the last one, which has failed or whose end was not written.
+    const isInOrder = Number(number) === ended + 1 || Number(number) === ended;
+    if (!isInOrder) sum.inversions += 1;
+    going.set(key, line);
+  }
+  return { acked, ...sum, lost: acked - endedIn(lines).size };
+}
+
+/** By name, a place for the events; an empty URL is a file of the run's own. */
+export const places: Readonly<
+  Record<string, () => Promise<{ readonly url: string; readonly remove: () => unknown }>>
+> = {
+  sqlite: async () => ({ url: "", remove: () => undefined }),
+  postgres: () => startPostgres(),
+  redis: () => startRedis(...durable),
+};
+
+if (process.argv[1] === import.meta.filename) {
+  const { values } = parseArgs({
+    options: {
+      keys: { type: "string", default: "20" },
+      events: { type: "string", default: "500" },
+      processes: { type: "string", default: "3" },
+      kills: { type: "string", default: "10" },
+      seed: { type: "string", default: String(Date.now() % 1_000_000) },
+      only: { type: "string" },
+    },
+  });
+  const { only, ...given } = values;
+  for (const [name, open] of Object.entries(places)) {
+    if (only !== undefined && only !== name) continue;
+    const place = await open();
+    const options = Object.fromEntries(
+      Object.entries(given).map(([option, value]) => [option, Number(value)]),
+    );
+    const report = await orderRun(place.url, options as unknown as OrderOptions);
+    await place.remove();
+    console.log(JSON.stringify({ store: name, ...report }));
+    if (broken(report)) process.exitCode = 1;
+  }
+}
