@@ -33,6 +33,7 @@ const floors: Readonly<Record<string, readonly string[]>> = {
     "observe",
     "verify",
     "http",
+    "receive",
     "work",
     "providers",
     "options",

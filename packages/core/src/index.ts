@@ -11,6 +11,7 @@ export type { CloseOptions, DrainOptions, ExpectOptions, Inbox } from "./inbox/i
 export type { InboxOptions, WorkOptions } from "./options/options.ts";
 export { isWebhookInboxError, WebhookInboxError, type ErrorCode } from "./errors.ts";
 export { dead, retry, type HandlerAnswer } from "./work/answers.ts";
+export type { VerifiedAgain, VerifyAgainOptions } from "./receive/verify-again.ts";
 export type { Audit } from "./work/audit.ts";
 export type { Intervened, InterveneOptions, ReplayOptions, Which } from "./work/interventions.ts";
 export type {
@@ -98,7 +99,7 @@ export {
   type TypesMax,
 } from "./contracts/store.ts";
 
-export type { Delivery, DeliveryHead, Method } from "./model/delivery.ts";
+export type { Delivery, DeliveryHead, Method, Sealed } from "./model/delivery.ts";
 export { decodeKey, encodeKey, eventKey } from "./event-key.ts";
 export type {
   AttemptRecord,
@@ -110,6 +111,8 @@ export type {
   NewEvent,
   Note,
   QuarantineReason,
+  Reason,
+  RefusedReason,
 } from "./model/event.ts";
 export type { DeliveryView, EventView } from "./observe/view.ts";
 export type { Receipt } from "./model/receipt.ts";

@@ -86,7 +86,13 @@ describe("space", () => {
     let cursor: string | undefined;
     do {
       const more = cursor === undefined ? {} : { cursor };
-      ({ cursor } = await store.prune({ payloadMs: -1000, keyMs: forever, limit: 200, ...more }));
+      ({ cursor } = await store.prune({
+        payloadMs: -1000,
+        keyMs: forever,
+        refusedMax: 0,
+        limit: 200,
+        ...more,
+      }));
     } while (cursor !== undefined);
     expect(before).toBeGreaterThan(20_000_000);
     expect(sizeOf()).toBeLessThan(8_000_000);

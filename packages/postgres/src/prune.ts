@@ -1,13 +1,18 @@
-/** `prune` in PostgreSQL: whole days of deliveries, then single ones that belong to no day, then keys, then tallies. */
+/**
+ * `prune` in PostgreSQL: whole days of deliveries, then single ones that belong to no day, then keys, then what was refused too
+ * often, then tallies.
+ */
 
 import { prunable, type PruneAnswer, type PruneAsk } from "@webhook-inbox/core";
-import { badCursor, Moves } from "@webhook-inbox/core/records";
+import { badCursor } from "@webhook-inbox/core/records";
 import type { Connection, Session } from "./connection.ts";
 import { daysOf, dropDay, makeDays } from "./days.ts";
+import { sourcesOf } from "./page.ts";
+import { pruneRefused } from "./refused.ts";
 import type { PostgresClient, Row, Run } from "./pool.ts";
 import { isAnswered } from "./unavailable.ts";
 import { nowMs, type Tables } from "./tables.ts";
-import { foldTallies, writeTallies } from "./tallies.ts";
+import { foldTallies, tallyPruned } from "./tallies.ts";
 
 const isOver = `state IN (${prunable.map((state) => `'${state}'`).join(", ")})`;
 
@@ -34,7 +39,15 @@ export async function prune<Client extends PostgresClient>(
     const { removed, last } = await connection.transaction((session) =>
       pruneKeys(session, tables, ask, now, after),
     );
-    return { payloads: 0, keys: removed, cursor: last === undefined ? "tallies" : `keys ${last}` };
+    return { payloads: 0, keys: removed, cursor: last === undefined ? "refused" : `keys ${last}` };
+  }
+  if (part === "refused") {
+    const sources = await sourcesOf(run, tables);
+    const removed = await connection.transaction((session) =>
+      pruneRefused(session, tables, ask, now, sources),
+    );
+    const cursor = removed === ask.limit ? "refused" : "tallies";
+    return { payloads: removed, keys: removed, cursor };
   }
   const isMore = await foldTallies(run, tables, ask, now);
   return { payloads: 0, keys: 0, cursor: isMore ? "tallies" : undefined };
@@ -151,12 +164,7 @@ async function pruneKeys(
      FROM old AS o LEFT JOIN removed AS r USING (key) ORDER BY 1, 2`,
     [...after, instantBefore(now, keyMs), limit],
   );
-  const moves = new Moves();
   const gone = rows.filter((row) => row["state"] !== null);
-  for (const row of gone) {
-    const { source, type, state } = row as { source: string; type: string; state: "done" };
-    moves.add({ source, type, from: state, to: "pruned" });
-  }
-  await writeTallies(session, tables, moves, now);
+  await tallyPruned(session, tables, gone, now);
   return { removed: gone.length, last: lastOf(rows, limit) };
 }

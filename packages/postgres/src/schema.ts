@@ -79,6 +79,7 @@ CREATE TABLE ${deliveries} (
   account text, segment text,
   headers text NOT NULL,             -- JSON: [name, value, name, value, …]
   verified_with text NOT NULL,
+  sealed text,                       -- JSON; only of a refused one
   reconstructed boolean NOT NULL,    -- true when a parser had consumed the exact bytes
   body bytea NOT NULL,
   PRIMARY KEY (received_at, id)

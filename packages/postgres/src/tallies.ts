@@ -1,7 +1,7 @@
 /** `tally` and `audit` in PostgreSQL: the ledger of what went which way, and the count that it is held against. */
 
 import type { AuditAnswer, EventState, PruneAsk, Tally, TallyQuery } from "@webhook-inbox/core";
-import { floorTo, hourMs, tallyBounds, type Moves } from "@webhook-inbox/core/records";
+import { floorTo, hourMs, Moves, tallyBounds } from "@webhook-inbox/core/records";
 import type { Session } from "./connection.ts";
 import type { Row, Run } from "./pool.ts";
 import { columnsOf } from "./rows.ts";
@@ -113,4 +113,19 @@ export async function audit(run: Run, tables: Tables): Promise<AuditAnswer> {
   const rows = await run(`SELECT state, count(*) AS count FROM ${tables.events} GROUP BY state`);
   const counted = Object.fromEntries(rows.map((row) => [row["state"], Number(row["count"])]));
   return { tallies, counted };
+}
+
+/** Tallies events that were forgotten. */
+export async function tallyPruned(
+  session: Session,
+  tables: Tables,
+  gone: readonly Row[],
+  now: number,
+): Promise<void> {
+  const moves = new Moves();
+  for (const row of gone) {
+    const { source, type, state } = row as { source: string; type: string; state: "done" };
+    moves.add({ source, type, from: state, to: "pruned" });
+  }
+  await writeTallies(session, tables, moves, now);
 }

@@ -56,7 +56,7 @@ async function pruned(): Promise<number> {
   let payloads = 0;
   let cursor: string | undefined;
   do {
-    const ask = { payloadMs: 30 * dayMs, keyMs: 1e14, limit: 50 };
+    const ask = { payloadMs: 30 * dayMs, keyMs: 1e14, refusedMax: 0, limit: 50 };
     const answer = await store.prune(cursor === undefined ? ask : { ...ask, cursor });
     payloads += answer.payloads;
     ({ cursor } = answer);

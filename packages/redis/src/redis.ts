@@ -211,12 +211,13 @@ class RedisStore implements Store<NoTransaction> {
 
   async prune(ask: PruneAsk): Promise<PruneAnswer> {
     const [part = "payloads", at] = ask.cursor?.split(" ") ?? [];
-    const { payloadMs, keyMs, limit } = ask;
+    const { payloadMs, keyMs, refusedMax, limit } = ask;
     const [payloads, keys, nextPart, nextAt] = (await this.#connection.run(prune, {
       part,
       ...(at === undefined || at === "" ? {} : { at }),
       payloadMs,
       keyMs,
+      refusedMax,
       limit,
       prunable: setOf(prunable),
       ...tallyBounds(ask, Date.now()),

@@ -19,7 +19,7 @@ export interface SignedParts {
 }
 
 /** What a signature is judged with. */
-export interface Judging extends Pick<Evidence, "now" | "fetch" | "report"> {
+export interface Judging extends Pick<Evidence, "now" | "arrivedAt" | "fetch" | "report"> {
   /** How far a signed time may be from ours, where the source says so. */
   readonly toleranceMs: number | undefined;
   /** Whether there is time to find out more about a signature that matches nothing: once a second, for each source. */

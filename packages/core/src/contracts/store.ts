@@ -4,13 +4,7 @@
  */
 
 import type { Delivery } from "../model/delivery.ts";
-import type {
-  DeadReason,
-  EventRecord,
-  EventState,
-  NewEvent,
-  QuarantineReason,
-} from "../model/event.ts";
+import type { EventRecord, EventState, NewEvent, Reason } from "../model/event.ts";
 import type { Act } from "../model/intervention.ts";
 import type { Settlement } from "../model/settlement.ts";
 import type { Gone } from "../model/transitions.ts";
@@ -102,7 +96,7 @@ export interface EventFilter {
   readonly source?: string;
   readonly type?: string;
   readonly state?: EventState;
-  readonly reason?: QuarantineReason | DeadReason;
+  readonly reason?: Reason;
   /** First and last instant of `receivedAt`, in milliseconds since 1970: from this one on, and before that one. */
   readonly receivedFrom?: number;
   readonly receivedBefore?: number;
@@ -155,6 +149,8 @@ export interface PruneAsk {
   /** Age since its receipt at which the delivery of an event that is over is destroyed, and at which its key is forgotten. */
   readonly payloadMs: number;
   readonly keyMs: number;
+  /** How many events of each source may be `refused`: the newest ones stay, and others are forgotten with their deliveries. */
+  readonly refusedMax: number;
   /** How many deliveries and keys to look at in this call, about. */
   readonly limit: number;
   /** From an earlier answer of the same round. */
@@ -277,7 +273,7 @@ export interface Store<Transaction = unknown> {
    */
   intervene(selection: Selection, ask: InterveneAsk): Promise<InterveneAnswer>;
 
-  /** Forgets what is old, of events in a state of `prunable`; those of other states stay whatever their age. */
+  /** Forgets what is old or too much, of events in a state of `prunable`; those of other states stay whatever their age. */
   prune(ask: PruneAsk): Promise<PruneAnswer>;
 
   /** How many events went which way. Does not count events: it is fast whatever is kept. */

@@ -1,5 +1,6 @@
 /** What proves who sent a delivery. */
 
+import type { Sealed } from "../model/delivery.ts";
 import type { Verdict } from "../model/verdict.ts";
 
 /** What a verifier may look at, and reach out with. */
@@ -12,10 +13,14 @@ export interface Evidence {
   readonly url: string;
   /** The token from the URL, undecoded; undefined when there is none. */
   readonly token: string | undefined;
+  /** Of a delivery that is verified again: what it presented. Credentials in `headers` and `token` are masked then. */
+  readonly sealed?: Sealed | undefined;
   /** The exact body; empty for a verifier that needs only the head. */
   readonly body: Uint8Array;
   /** The receiver's time, in milliseconds since 1970. */
   readonly now: number;
+  /** When the delivery came: earlier than `now` where it is verified again. */
+  readonly arrivedAt: number;
   /** For keys that the provider publishes. */
   readonly fetch: typeof globalThis.fetch;
   /** Told why keys could not be had. */

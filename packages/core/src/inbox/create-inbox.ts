@@ -1,7 +1,7 @@
 /** What an inbox is made of: the one place where receiving, working and the store meet. */
 
 import type { Answer, BodySource } from "../contracts/door.ts";
-import type { ConfiguredSource, Sources } from "../contracts/source.ts";
+import type { Sources } from "../contracts/source.ts";
 import {
   unclaimed,
   type Kept,
@@ -16,13 +16,15 @@ import type { DeliveryHead } from "../model/delivery.ts";
 import type { Act } from "../model/intervention.ts";
 import { emitterOf } from "../observe/emitter.ts";
 import { summaryOf } from "../observe/redact.ts";
-import type { Emit, SourceSummary } from "../observe/signals.ts";
+import type { Emit } from "../observe/signals.ts";
 import { viewOf, type EventView } from "../observe/view.ts";
 import { settingsOf, type InboxOptions, type Settings } from "../options/options.ts";
 import { createAdmission } from "../receive/admission.ts";
 import { identify } from "../receive/identify.ts";
 import { receive, type Receiving } from "../receive/receive.ts";
+import { Refusals } from "../receive/refusals.ts";
 import { Spilling } from "../receive/spilling.ts";
+import type { VerifiedAgain, VerifyAgainOptions } from "../receive/verify-again.ts";
 import { auditOf, type Audit } from "../work/audit.ts";
 import { Expectations } from "../work/expectations.ts";
 import { expectedOf } from "../work/expected.ts";
@@ -34,15 +36,11 @@ import {
   type HandlerOptions,
   type Registry,
 } from "../work/handlers.ts";
-import {
-  intervene,
-  type Intervened,
-  type InterveneOptions,
-  type ReplayOptions,
-  type Which,
-} from "../work/interventions.ts";
+import type { Intervened, InterveneOptions, ReplayOptions, Which } from "../work/interventions.ts";
 import { within } from "../work/patience.ts";
 import { Worker } from "../work/worker.ts";
+import { stayAlive } from "./stay-alive.ts";
+import { steered, summaryOfSource, verifiedAgain, type Steering } from "./steering.ts";
 import type { CloseOptions, DrainOptions, ExpectOptions, Inbox, SecretUsage } from "./inbox.ts";
 
 /**
@@ -67,14 +65,10 @@ export function createInbox<const Of extends Sources, Transaction>(
   return inbox as unknown as Inbox<Of, Transaction>;
 }
 
-/** Keeps the process alive until the function returned is called. */
-function stayAlive(): () => void {
-  const timer = setInterval(() => undefined, 3_600_000);
-  return () => clearInterval(timer);
-}
-
 /** Share of `inFlightBytesMax` that bodies may hold, beside it, before anything about them is verified. */
 const unverifiedShare = 0.25;
+/** Share that bodies may hold which are read though their credential was refused. */
+const refusedShare = 0.05;
 const drainMsDefault = 25_000;
 const startRetryMs = 1000;
 
@@ -86,6 +80,8 @@ class InboxOfSources {
   readonly #worker: Worker;
   readonly #custody: Spilling;
   readonly #receiving: Receiving;
+  readonly #refusals: Refusals;
+  readonly #steering: Steering;
   #hasStarted = false;
   #hasClosed = false;
   #opening: Promise<void> | undefined;
@@ -118,12 +114,18 @@ class InboxOfSources {
       terms: (events) => worker.reserve(events),
       begin: (claims, ask, left) => worker.begin(claims, ask, left),
     });
+    const { store } = settings;
+    const isThere = (): boolean => !this.#custody.isAway;
+    this.#refusals = new Refusals({ store, isThere, clock });
+    this.#steering = { ...settings, custody: this.#custody, worker, emit: this.#emit };
     this.#receiving = {
       path,
       sources,
       clock,
       admission: createAdmission(settings.inFlightBytesMax),
       unverified: createAdmission(settings.inFlightBytesMax * unverifiedShare),
+      refused: createAdmission(settings.inFlightBytesMax * refusedShare),
+      refusals: this.#refusals,
       custody: this.#custody,
       random: Math.random,
       fetch: settings.fetch,
@@ -188,7 +190,9 @@ class InboxOfSources {
     this.#hasStarted = true;
     await this.#opened();
     if (!this.#worker.start()) return;
-    const sources = [...this.#settings.sources.values()].map((source) => this.#summary(source));
+    const sources = [...this.#settings.sources.values()].map((source) =>
+      summaryOfSource(this.#settings, source),
+    );
     this.#emit({ kind: "started", sources });
   }
 
@@ -209,22 +213,6 @@ class InboxOfSources {
     const { store, clock } = this.#settings;
     await store.open({ clock });
     if (store.supports.durability === "none") this.#emit({ kind: "store_volatile" });
-  }
-
-  #summary({ name, provider, gate }: ConfiguredSource): SourceSummary {
-    const { path, publicUrl } = this.#settings;
-    const account = gate === undefined ? ["<account>"] : [];
-    const token = gate?.hasToken === true ? ["***"] : [];
-    const { methods, segments = [] } = provider;
-    return {
-      name,
-      path: [path, name, ...account, ...token].join("/"),
-      publicUrl,
-      segments,
-      methods,
-      credential: gate?.credential ?? "required",
-      headers: [...(gate?.secretHeaders ?? [])],
-    };
   }
 
   receive(head: DeliveryHead, body: BodySource): Promise<Answer> | undefined {
@@ -296,6 +284,7 @@ class InboxOfSources {
       await this.#worker.close(drainMs);
       this.#hasClosed = true;
       await this.#custody.flushed();
+      await this.#refusals.flush();
       await this.#custody.close();
       await this.#worker.end();
       await this.#settings.store.close();
@@ -366,35 +355,14 @@ class InboxOfSources {
     return this.#intervene("erase", which, options);
   }
 
+  async verifyAgain(options: VerifyAgainOptions = {}): Promise<VerifiedAgain> {
+    await this.#opened();
+    await this.#refusals.flush();
+    return await verifiedAgain(this.#steering, options);
+  }
+
   async #intervene(act: Act, which: Which, options: ReplayOptions): Promise<Intervened> {
     await this.#opened();
-    const { by = "code", reason = "", dryRun = false } = options;
-    const ends = act === "cancel" || act === "erase";
-    // Copies of what is erased may wait in the spill; those of keys that the store does not know yet as well.
-    const erased = new Set<string>(
-      act === "erase" && (typeof which === "string" || Array.isArray(which)) ? [which].flat() : [],
-    );
-    const onPage = (keys: readonly string[]): void => {
-      if (ends && !dryRun) this.#worker.abandon(keys);
-      if (act === "erase") for (const key of keys) erased.add(key);
-    };
-    const acted = (): Promise<Intervened> => intervene(this.#settings, act, which, options, onPage);
-    const mayEnd = stayAlive();
-    let changed: Intervened;
-    try {
-      changed = await (act === "erase"
-        ? this.#custody.undrained(async () => ({
-            ...(await acted()),
-            spilled: await this.#custody.erase(erased, { by, reason, dryRun }),
-          }))
-        : acted());
-    } finally {
-      mayEnd();
-    }
-    if (!dryRun) {
-      this.#emit({ kind: "intervened", act, by, reason, count: changed.count });
-      this.#worker.look();
-    }
-    return changed;
+    return await steered(this.#steering, act, which, options);
   }
 }

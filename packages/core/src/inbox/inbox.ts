@@ -6,6 +6,7 @@ import type { EventsOf, Sources } from "../contracts/source.ts";
 import type { Kept, ListAnswer, ListQuery, Tally, TallyQuery } from "../contracts/store.ts";
 import type { EventView } from "../observe/view.ts";
 import type { FetchOptions } from "../http/fetch.ts";
+import type { VerifiedAgain, VerifyAgainOptions } from "../receive/verify-again.ts";
 import type { Audit } from "../work/audit.ts";
 import type { Handler, HandlerOptions, TypeOf } from "../work/handlers.ts";
 import type { Intervened, InterveneOptions, ReplayOptions, Which } from "../work/interventions.ts";
@@ -117,6 +118,13 @@ export interface Inbox<Of extends Sources = Sources, Transaction = unknown> exte
 
   /** Lets quarantined events be read again, and handled if that succeeds. A `conflict` is handled as an event of its own. */
   release(which: Which, options?: InterveneOptions): Promise<Intervened>;
+
+  /**
+   * Verifies refused deliveries again, as of their arrival, with the credentials that the sources have now: after a wrong
+   * secret was put right. What was authentic is handled, once. Kept for it are the newest 500 of each source, of up to
+   * 64 KiB, at most one in ten seconds after the first hundred; their credentials are kept as digests.
+   */
+  verifyAgain(options?: VerifyAgainOptions): Promise<VerifiedAgain>;
 
   /** Ends events that are not to be handled. A running handler is told by its signal, and its result is discarded. */
   cancel(which: Which, options?: InterveneOptions): Promise<Intervened>;

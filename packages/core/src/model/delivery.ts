@@ -29,7 +29,10 @@ export interface Delivery {
   readonly body: Uint8Array;
   /** True when a parser had consumed the body before it reached us, so that `body` was rebuilt from its result. */
   readonly reconstructed: boolean;
-  /** Which secret matched, such as `token#1`; `none` on a source without a credential. Never the secret itself. */
+  /**
+   * Which secret matched, such as `token#1`; `none` on a source without a credential; `refused` for one that
+   * was refused at first. Never the secret itself.
+   */
   readonly verifiedWith: string;
   /** When the request came in, in milliseconds since 1970. */
   readonly receivedAt: number;
@@ -38,6 +41,20 @@ export interface Delivery {
    * nobody has sent: whatever is sent under the same id says the same.
    */
   readonly contentHash: string;
+  /** Only of a refused delivery. */
+  readonly sealed?: Sealed | undefined;
+}
+
+/**
+ * The credentials that a refused delivery presented, as digests under a salt of its own: they can be held against a secret,
+ * and not be read.
+ */
+export interface Sealed {
+  readonly salt: string;
+  /** Of the token in the URL. */
+  readonly token?: string;
+  /** By the lower-case name of the header. */
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 /** First value of a header in flat header lines, whatever the case of its name. `name` is lower case. */

@@ -2,6 +2,7 @@
 
 import type { Delivery } from "./delivery.ts";
 import type { InterventionRecord } from "./intervention.ts";
+import type { Diagnosis } from "./verdict.ts";
 
 /**
  * Where an event stands. There is no other state, and no way between them but those in `model/transitions.ts`.
@@ -15,6 +16,8 @@ import type { InterventionRecord } from "./intervention.ts";
  * - `unhandled`: no handler was registered for its type when a worker came to it. Replayed once there is one.
  * - `cancelled`: a person said that it is not to be handled.
  * - `erased`: a person had its content destroyed; its key is kept, so that it is not taken again.
+ * - `refused`: a delivery that was answered 401, so not in custody; `reason` is its diagnosis. The newest few of a source are
+ *   kept. Once `verifyAgain` finds that it was authentic when it came, it becomes the events that it holds.
  */
 export type EventState =
   | "pending"
@@ -24,7 +27,8 @@ export type EventState =
   | "quarantined"
   | "unhandled"
   | "cancelled"
-  | "erased";
+  | "erased"
+  | "refused";
 
 /**
  * Why an event is quarantined.
@@ -54,6 +58,11 @@ export type QuarantineReason =
  * - `poison`: its attempts killed workers.
  */
 export type DeadReason = "exhausted" | "fatal" | "poison";
+
+/** Why a delivery was refused: see `Diagnosis`. */
+export type RefusedReason = Diagnosis["code"];
+
+export type Reason = QuarantineReason | DeadReason | RefusedReason;
 
 /**
  * Something worth a look that did not keep the event from being taken.
@@ -120,8 +129,8 @@ export interface EventRecord {
   /** False until somebody could say which events its delivery holds. A worker that comes to it tries, and it becomes them. */
   readonly identified: boolean;
   readonly state: EventState;
-  /** Why it is quarantined or dead; undefined in other states. */
-  readonly reason: QuarantineReason | DeadReason | undefined;
+  /** Why it is quarantined, dead or refused; undefined in other states. */
+  readonly reason: Reason | undefined;
   /** When the provider says it happened, if it says so. */
   readonly occurredAt: number | undefined;
   readonly receivedAt: number;
@@ -162,6 +171,8 @@ export interface NewEvent {
   readonly notes: readonly Note[];
   /** Set when it cannot be read: it is then born `quarantined`, never claimed. */
   readonly quarantine: QuarantineReason | undefined;
+  /** Set for a delivery that was refused: it is then born `refused`, never claimed. */
+  readonly refused?: RefusedReason;
   readonly delivery: Delivery;
   /** Deliveries of the same event and content that are taken at once; at least 1. */
   readonly copies: number;

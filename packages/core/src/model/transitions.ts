@@ -19,12 +19,19 @@ export interface Transition {
 export const stateAfter: Readonly<Record<Act, EventState>> = {
   replay: "pending",
   release: "pending",
+  verify: "pending",
   cancel: "cancelled",
   erase: "erased",
 };
 
 /** The states in which an event is forgotten once it is old: nobody has to look at it any more. */
-export const prunable: readonly EventState[] = ["done", "unhandled", "cancelled", "erased"];
+export const prunable: readonly EventState[] = [
+  "done",
+  "unhandled",
+  "cancelled",
+  "erased",
+  "refused",
+];
 
 const work: readonly Transition[] = [
   { from: undefined, to: "pending", by: "take", when: "a new event, no free slot" },
@@ -35,6 +42,7 @@ const work: readonly Transition[] = [
     by: "take",
     when: "unreadable, or a variant of a known id",
   },
+  { from: undefined, to: "refused", by: "take", when: "a delivery that was answered 401" },
   { from: "pending", to: "running", by: "claim", when: "it is due" },
   {
     from: "running",
@@ -68,6 +76,9 @@ export const transitions: readonly Transition[] = [
     from,
     to: "pruned",
     by: "prune",
-    when: "older than its retention",
+    when:
+      from === "refused"
+        ? "older than its retention, or more of its source were refused"
+        : "older than its retention",
   })),
 ];

@@ -109,6 +109,24 @@ export class Breaker {
   }
 }
 
+/** Waits until `until` for `asked`, which is told when nobody waits any more; rejects then. */
+export function before<T>(
+  clock: Clock,
+  until: number,
+  ask: (isWanted: () => boolean) => Promise<T>,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let isWanted = true;
+    const cancel = clock.after(Math.max(0, until - clock.now()), () => {
+      isWanted = false;
+      reject(awayError());
+    });
+    ask(() => isWanted)
+      .then(resolve, reject)
+      .finally(cancel);
+  });
+}
+
 export function awayError(): WebhookInboxError {
   return new WebhookInboxError("STORE_UNAVAILABLE", "the store did not answer in time.");
 }

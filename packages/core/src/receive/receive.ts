@@ -22,6 +22,7 @@ import { deliveryOf } from "./delivery.ts";
 import { eventsOf, identify, isReadLate, unverified } from "./identify.ts";
 import { answerChallenge, answerHandshake, type Replied } from "./handshake.ts";
 import { placeOf, routeOf, type Place, type Route } from "./route.ts";
+import { refusedBytesMax, type Refusals } from "./refusals.ts";
 import type { Spilled } from "./spill.ts";
 import type { Spilling } from "./spilling.ts";
 
@@ -33,6 +34,9 @@ export interface Receiving {
   readonly admission: Admission;
   /** Room, smaller, for bodies that are read before anything is verified. */
   readonly unverified: Admission;
+  /** Room, smaller still, for bodies that are read though their credential was refused. */
+  readonly refused: Admission;
+  readonly refusals: Pick<Refusals, "hasRoom" | "add">;
   readonly custody: Pick<Spilling, "take">;
   readonly clock: Clock;
   readonly random: () => number;
@@ -138,8 +142,8 @@ async function accountEntrance(
   }
 }
 
-function evidenceTools(
-  { clock, emit, fetch }: Receiving,
+export function evidenceTools(
+  { clock, emit, fetch }: Pick<Receiving, "clock" | "emit" | "fetch">,
   { name }: ConfiguredSource,
 ): Pick<Evidence, "now" | "fetch" | "report"> {
   return {
@@ -167,17 +171,28 @@ async function decideAdmitted(
   { gate, place, account, pass }: Entered,
 ): Promise<Decision> {
   const { token, target, segment } = place;
+  const tools = evidenceTools(on, source);
   const evidence: Evidence = {
     headers: head.headers,
     query: queryOf(head.target),
     url: on.publicUrl === "" ? "" : on.publicUrl + head.target,
     token,
     body: new Uint8Array(),
-    ...evidenceTools(on, source),
+    arrivedAt: tools.now,
+    ...tools,
+  };
+  const seen = { target, token, account, segment, receivedAt: tools.now };
+  const unprovedWith = (diagnosis: Diagnosis, read: Read | undefined): Decision => {
+    if (read !== undefined && gate.credential === "required") {
+      const { bytes, reconstructed } = read;
+      const kept = { ...seen, body: bytes, reconstructed };
+      on.refusals.add(source, { gate, head, read: kept, diagnosis });
+    }
+    return unproved(on, diagnosis);
   };
   const early =
     gate.credential === "loopback" ? direct(head) : await verify(gate, "headVerifiers", evidence);
-  if (!early.ok) return unproved(on, early.diagnosis);
+  if (!early.ok) return unprovedWith(early.diagnosis, await readRefused(on, source, head, body));
   if (head.method === "GET" && source.provider.challenge !== undefined) {
     return decided(await answerChallenge(source.provider.challenge, gate, evidence), on);
   }
@@ -194,23 +209,46 @@ async function decideAdmitted(
   }
 
   const late = await verify(gate, "bodyVerifiers", { ...evidence, body: read.bytes });
-  if (!late.ok) return unproved(on, late.diagnosis);
+  if (!late.ok) {
+    return unprovedWith(late.diagnosis, read.bytes.length <= refusedBytesMax ? read : undefined);
+  }
 
   const verifiedWith = [early.secret, late.secret].filter(Boolean).join(" ") || unverified;
   const { reconstructed } = read;
   const delivery = deliveryOf(gate, head, {
-    target,
-    token,
-    account,
-    segment,
+    ...seen,
     body: read.bytes,
     reconstructed,
     verifiedWith,
-    receivedAt: evidence.now,
   });
   const isProved = gate.credential === "required";
   const decision = await decideAuthentic(on, source, delivery, isProved);
   return isProved ? { ...decision, verifiedWith } : decision;
+}
+
+type Read = Extract<BodyRead, { kind: "read" }>;
+
+/** How long the answer to a refused delivery waits for the rest of its body. */
+const refusedMs = 1000;
+
+/** The body of a delivery that is refused already, where one more is to be kept; undefined where it is large, or slow. */
+async function readRefused(
+  on: Receiving,
+  source: ConfiguredSource,
+  head: DeliveryHead,
+  body: BodySource,
+): Promise<Read | undefined> {
+  if (!on.refusals.hasRoom(source.name) || announcedBytes(head) > refusedBytesMax) return undefined;
+  if (head.method === "GET") return { kind: "read", bytes: new Uint8Array(), reconstructed: false };
+  const pass = on.refused.enter();
+  if (pass === undefined) return undefined;
+  const reading = body.read(refusedBytesMax, (held) => pass.grow(held)).finally(() => pass.leave());
+  return await new Promise((resolve, reject) => {
+    const cancel = on.clock.after(refusedMs, () => resolve(undefined));
+    reading
+      .then((read) => resolve(read.kind === "read" ? read : undefined), reject)
+      .finally(cancel);
+  });
 }
 
 /** From here on nothing about a delivery whose sender is proved can lead to a refusal. */

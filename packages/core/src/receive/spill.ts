@@ -19,7 +19,8 @@ import type { Outcome } from "../model/settlement.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
 import { createCustody, type Custody } from "./custody.ts";
-import { eventsOf, isReadLate, readNow, unidentified } from "./identify.ts";
+import { holdsOneOf } from "./holds.ts";
+import { unidentified } from "./identify.ts";
 
 export interface SpillNeeds {
   readonly spill: Store;
@@ -128,7 +129,7 @@ export class Spill {
     let cursor: string | undefined;
     do {
       const from = cursor === undefined ? {} : { cursor };
-      const ask = { payloadMs: 0, keyMs: 0, limit: pruneLimit, ...from };
+      const ask = { payloadMs: 0, keyMs: 0, refusedMax: 0, limit: pruneLimit, ...from };
       ({ cursor } = await this.#said("prune", () => spill.prune(ask)));
       await nextTurn();
     } while (cursor !== undefined && this.#isOpen);
@@ -164,13 +165,7 @@ export class Spill {
 
   #holds({ event, delivery }: Kept, keys: ReadonlySet<string>): boolean {
     const source = this.#needs.sources.get(event.source);
-    if (source === undefined || delivery === undefined) return false;
-    // A large one is in the store as a whole, or as what it was found to hold.
-    const events = readNow(source, delivery);
-    const whole = isReadLate(source, delivery) ? eventsOf(source, delivery) : [];
-    return [...events, ...whole].some(
-      ({ key, conflictKey = "" }) => keys.has(key) || keys.has(conflictKey),
-    );
+    return source !== undefined && delivery !== undefined && holdsOneOf(source, delivery, keys);
   }
 
   /** Says what has failed. */

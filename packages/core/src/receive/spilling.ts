@@ -9,7 +9,7 @@ import type { Store, Taken } from "../contracts/store.ts";
 import type { NewEvent } from "../model/event.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
-import { awayError, Breaker } from "./breaker.ts";
+import { before, Breaker } from "./breaker.ts";
 import { createCustody, type Custody, type CustodyNeeds } from "./custody.ts";
 import { Spill, type Spilled } from "./spill.ts";
 import { SpillDrain } from "./spill-drain.ts";
@@ -65,6 +65,11 @@ export class Spilling {
   async start(): Promise<void> {
     await this.#spill?.open();
     this.#drain?.look();
+  }
+
+  /** Whether the store is known to be away. */
+  get isAway(): boolean {
+    return this.#breaker.isAway;
   }
 
   /** Whether deliveries can be kept whatever the store does. */
@@ -145,7 +150,9 @@ export class Spilling {
       return await this.#toSpill(source, events);
     } catch {
       // The store may only have seemed to be away, or the spill be back before it.
-      return await this.#before(Math.min(until, this.#needs.clock.now() + pauseMs), events);
+      const { clock } = this.#needs;
+      const soon = Math.min(until, clock.now() + pauseMs);
+      return await before(clock, soon, (isWanted) => this.#toStore(events, isWanted));
     }
   }
 
@@ -181,20 +188,5 @@ export class Spilling {
     await this.#spill?.keep(source, events);
     this.#drain?.added();
     return events.map(() => ({ kind: "spilled" }));
-  }
-
-  /** Rejects when it takes longer, and leaves nothing in the queue then. */
-  #before(until: number, events: readonly NewEvent[]): Promise<readonly Taken[]> {
-    const { clock } = this.#needs;
-    return new Promise((resolve, reject) => {
-      let isWanted = true;
-      const cancel = clock.after(Math.max(0, until - clock.now()), () => {
-        isWanted = false;
-        reject(awayError());
-      });
-      this.#toStore(events, () => isWanted)
-        .then(resolve, reject)
-        .finally(cancel);
-    });
   }
 }

@@ -14,6 +14,7 @@ import type {
   Tally,
 } from "../contracts/store.ts";
 import { WebhookInboxError } from "../errors.ts";
+import type { Delivery, Sealed } from "../model/delivery.ts";
 import { forever, type EventRecord, type EventState, type NewEvent } from "../model/event.ts";
 import type { Outcome, Settlement } from "../model/settlement.ts";
 import { stateAfter } from "../model/transitions.ts";
@@ -67,11 +68,18 @@ export class Room {
 
 /** Whether an event may be born claimed; if so its slot is used. */
 export function isBornClaimed(event: NewEvent, room: Room): boolean {
-  const { source, type, quarantine, lane, dueAfterMs = 0 } = event;
-  const hasToWait = quarantine !== undefined || lane !== undefined || dueAfterMs > 0;
+  const { source, type, quarantine, refused, lane, dueAfterMs = 0 } = event;
+  const isKeptBack = quarantine !== undefined || refused !== undefined;
+  const hasToWait = isKeptBack || lane !== undefined || dueAfterMs > 0;
   if (hasToWait || room.left(source, type) === 0) return false;
   room.use(source, type);
   return true;
+}
+
+function bornState({ quarantine, refused }: NewEvent, claimed: boolean): EventState {
+  if (quarantine !== undefined) return "quarantined";
+  if (refused !== undefined) return "refused";
+  return claimed ? "running" : "pending";
 }
 
 /** The record of an event that is taken at `now`: `running` if it is born claimed, quarantined if it cannot be read. */
@@ -84,8 +92,8 @@ export function bornRecord(event: NewEvent, now: number, claimed: boolean): Even
     id,
     type,
     identified,
-    state: quarantine !== undefined ? "quarantined" : claimed ? "running" : "pending",
-    reason: quarantine,
+    state: bornState(event, claimed),
+    reason: quarantine ?? event.refused,
     occurredAt,
     receivedAt: delivery.receivedAt,
     dueAt: event.lane === undefined ? now + (event.dueAfterMs ?? 0) : forever,
@@ -224,7 +232,13 @@ export const everyState: readonly EventState[] = [
   "unhandled",
   "cancelled",
   "erased",
+  "refused",
 ];
+
+/** What a delivery is sealed with, kept as JSON; nothing where it is not. */
+export function sealedIn(text: unknown): Pick<Delivery, "sealed"> {
+  return typeof text === "string" ? { sealed: JSON.parse(text) as Sealed } : {};
+}
 
 /** A list that is kept as JSON. Most are empty. */
 export const listOf = (text: string): readonly unknown[] =>

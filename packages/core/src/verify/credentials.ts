@@ -130,14 +130,21 @@ function signatureVerifier(
     reads: signature.reads,
     verify: (evidence) => {
       const parts = partsOf(signature, evidence);
-      const { now, fetch, report } = evidence;
+      const { now, arrivedAt, fetch, report } = evidence;
       const mayExplain = (): boolean => {
         if (Math.abs(now - explainedAt) < explainedEveryMs) return false;
         explainedAt = now;
         return true;
       };
       return tried(keyring, "signature", evidence, (secrets) =>
-        signature.judge(parts, secrets, { now, fetch, report, toleranceMs, mayExplain }),
+        signature.judge(parts, secrets, {
+          now,
+          arrivedAt,
+          fetch,
+          report,
+          toleranceMs,
+          mayExplain,
+        }),
       );
     },
   };

@@ -49,7 +49,7 @@ export function tried(
   judge: (secrets: readonly HeldSecret[]) => Later<Verdict>,
 ): Later<Verdict> {
   const holds = ({ notBefore, notAfter }: HeldSecret): boolean =>
-    notBefore <= evidence.now && evidence.now <= notAfter;
+    notBefore <= evidence.arrivedAt && evidence.arrivedAt <= notAfter;
   const judged = (secrets: readonly HeldSecret[]): Later<Verdict> =>
     andThen(judge(secrets.filter(holds)), (verdict) => {
       const others = secrets.filter((one) => !holds(one));

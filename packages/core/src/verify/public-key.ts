@@ -145,10 +145,10 @@ export function certificate(options: Certificate): Signature {
       const algorithm = digest(parts);
       if (at === undefined) return refused({ code: "malformed", credential: "certificate URL" });
       if (algorithm === undefined) return refused({ code: "malformed", credential: "signature" });
-      const { fetch, now, report } = judging;
+      const { fetch, now, arrivedAt, report } = judging;
       const made = certificatesOf(fetch).get(at, now, report);
       const judge = (one: X509Certificate): ReturnType<Signature["judge"]> =>
-        isValidAt(one, now)
+        isValidAt(one, arrivedAt)
           ? method(one, algorithm).judge(parts, secrets, judging)
           : refused({
               code: "malformed",

@@ -151,7 +151,7 @@ function decoded(
 function untimely(
   { timestamp }: Signing,
   parts: SignedParts,
-  { now, toleranceMs }: Judging,
+  { arrivedAt, toleranceMs }: Judging,
 ): Verdict | undefined {
   if (timestamp === undefined) return undefined;
   const given = timestamp.of(parts);
@@ -167,7 +167,7 @@ function untimely(
   ) {
     return refused({ code: "malformed", credential: "timestamp" });
   }
-  const skewMs = now - instantOf(value, timestamp.unit);
+  const skewMs = arrivedAt - instantOf(value, timestamp.unit);
   return Math.abs(skewMs) <= (toleranceMs ?? timestamp.toleranceMs ?? toleranceMsDefault)
     ? undefined
     : refused({ code: "stale", credential: "timestamp", skewMs });

@@ -19,6 +19,8 @@ const firstMs = 60_000;
 const everyMs = 3_600_000;
 const pauseMs = 20;
 const limit = 200;
+/** Refused deliveries that are kept of each source. */
+const refusedMax = 500;
 
 /** Begins; the function returned ends it. */
 export function startUpkeep({ store, retention, clock, emit }: UpkeepNeeds): () => void {
@@ -34,7 +36,7 @@ export function startUpkeep({ store, retention, clock, emit }: UpkeepNeeds): () 
   async function step(cursor: string | undefined): Promise<void> {
     try {
       const from = cursor === undefined ? {} : { cursor };
-      const pruned = await store.prune({ ...retention, limit, ...from });
+      const pruned = await store.prune({ ...retention, refusedMax, limit, ...from });
       payloads += pruned.payloads;
       keys += pruned.keys;
       if (pruned.cursor !== undefined) return wait(pauseMs, pruned.cursor);

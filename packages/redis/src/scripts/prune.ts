@@ -1,7 +1,7 @@
 /**
- * `prune`: deliveries, then keys, then tallies.
+ * `prune`: deliveries, then keys, then what was refused too often, then tallies.
  *
- * Inputs: `ARGV[1]` JSON `{ part, at?, payloadMs, keyMs, limit, prunable: { state: true } }`: which part of a round, and
+ * Inputs: `ARGV[1]` JSON `{ part, at?, payloadMs, keyMs, refusedMax, limit, prunable: { state: true } }`: which part of a round, and
  * where in it to go on.
  * Output: `[payloads, keys, part, at]`: what was forgotten, and where to go on; an empty part when the round is over.
  * Refuses what is young, and what is in another state.
@@ -40,6 +40,15 @@ local function isOver(key)
   return not state or ask.prunable[state] == true
 end
 
+local function forget(e, m)
+  leave(e)
+  redis.call('ZREM', P .. 'received', m)
+  local of = redis.call('HGET', P .. 'event:' .. e.key, 'variant_of')
+  if of then redis.call('SREM', P .. 'variants:' .. of, e.key) end
+  redis.call('DEL', P .. 'event:' .. e.key)
+  move(e.source, e.type, e.state, 'pruned', 1)
+end
+
 if ask.part == 'payloads' then
   local found = old('deliveries', ask.payloadMs)
   local gone = 0
@@ -63,18 +72,31 @@ if ask.part == 'keys' then
   for _, m in ipairs(found) do
     local e = read(keyOf(m))
     if ask.prunable[e.state] and redis.call('EXISTS', P .. 'delivery:' .. e.delivery) == 0 then
-      leave(e)
-      redis.call('ZREM', P .. 'received', m)
-      local of = redis.call('HGET', P .. 'event:' .. e.key, 'variant_of')
-      if of then redis.call('SREM', P .. 'variants:' .. of, e.key) end
-      redis.call('DEL', P .. 'event:' .. e.key)
-      move(e.source, e.type, e.state, 'pruned', 1)
+      forget(e, m)
       gone = gone + 1
     end
   end
   writeMoves()
   local isMore = #found == ask.limit
-  return { 0, gone, isMore and 'keys' or 'tallies', isMore and found[#found] or '' }
+  return { 0, gone, isMore and 'keys' or 'refused', isMore and found[#found] or '' }
+end
+
+if ask.part == 'refused' then
+  local gone = 0
+  for _, source in ipairs(redis.call('SMEMBERS', P .. 'sources')) do
+    local set = P .. 'listed:refused:' .. source
+    local surplus = math.min(redis.call('ZCARD', set) - ask.refusedMax, ask.limit - gone)
+    for _, m in ipairs(surplus > 0 and redis.call('ZRANGE', set, 0, surplus - 1) or {}) do
+      local e = read(keyOf(m))
+      local id = e.delivery
+      redis.call('ZREM', P .. 'deliveries', place(redis.call('HGET', P .. 'delivery:' .. id, 'received_at') or 0, id) .. id)
+      redis.call('DEL', P .. 'delivery:' .. id, P .. 'of:' .. id)
+      forget(e, m)
+      gone = gone + 1
+    end
+  end
+  writeMoves()
+  return { gone, gone, gone == ask.limit and 'refused' or 'tallies', '' }
 end
 
 local hour = 3600000

@@ -2,8 +2,8 @@
  * `take`.
  *
  * Inputs: `ARGV[1]` JSON `{ fence, leaseMs, slots: { source: n }, typesMax: { source: { type: n } }, channel, events: [{ key,
- * source, id, type, identified, quarantine?, occurredAt?, dueAfterMs?, lane?, notes, delivery (from 1), copies, conflictKey? }], deliveries: [{
- * receivedAt, method, target, account?, segment?, headers, verifiedWith, reconstructed, contentHash }] }`; then the bodies, in the
+ * source, id, type, identified, quarantine?, refused?, occurredAt?, dueAfterMs?, lane?, notes, delivery (from 1), copies, conflictKey? }], deliveries: [{
+ * receivedAt, method, target, account?, segment?, headers, verifiedWith, sealed?, reconstructed, contentHash }] }`; then the bodies, in the
  * order of the deliveries.
  * Output: for each event `[word, event?]`: `taken`, `claimed` (with the event), `duplicate`, `kept` or `refused` (a conflict).
  * Refuses nothing.
@@ -27,6 +27,7 @@ local function bear(e, ask, known, ids, body, claimed, variantOf, state, reason)
       d.headers, 'verified_with', d.verifiedWith, 'reconstructed', d.reconstructed and '1' or '0', 'content_hash',
       d.contentHash, 'size', #bytes, 'body', bytes)
     if d.account then redis.call('HSET', P .. 'delivery:' .. id, 'account', d.account) end
+    if d.sealed then redis.call('HSET', P .. 'delivery:' .. id, 'sealed', d.sealed) end
     if d.segment then redis.call('HSET', P .. 'delivery:' .. id, 'segment', d.segment) end
     redis.call('ZADD', P .. 'deliveries', 0, place(at, id) .. id)
   end
@@ -100,13 +101,13 @@ local function takeAll(ask, known, body)
     else
       local limits = ask.typesMax[e.source] or {}
       local slots = ask.slots[e.source] or 0
-      local claimed = not e.quarantine and not e.lane and (e.dueAfterMs or 0) == 0 and slots > 0 and (limits[e.type] or 1) > 0
+      local claimed = not e.quarantine and not e.refused and not e.lane and (e.dueAfterMs or 0) == 0 and slots > 0 and (limits[e.type] or 1) > 0
       if claimed then
         ask.slots[e.source] = slots - 1
         if limits[e.type] then limits[e.type] = limits[e.type] - 1 end
       end
-      local state = e.quarantine and 'quarantined' or (claimed and 'running' or 'pending')
-      bear(e, ask, known, ids, body, claimed, nil, state, e.quarantine)
+      local state = e.quarantine and 'quarantined' or e.refused and 'refused' or claimed and 'running' or 'pending'
+      bear(e, ask, known, ids, body, claimed, nil, state, e.quarantine or e.refused)
       answers[n] = claimed and { 'claimed', get(e.key) } or { 'taken' }
       if state == 'pending' then isLeft = true end
     end

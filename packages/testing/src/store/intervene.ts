@@ -19,6 +19,7 @@ import {
   ids,
   long,
   recordOf,
+  refusedEvent,
   settlementOf,
   take,
   taken,
@@ -44,6 +45,10 @@ const ends: Readonly<Partial<Record<EventState, Outcome>>> = {
 
 /** Brings an event into a state. */
 async function inState(store: Store, id: string, state: EventState): Promise<void> {
+  if (state === "refused") {
+    await take(store, refusedEvent(id));
+    return;
+  }
   const claim = await taken(store, id);
   const outcome = ends[state];
   if (outcome !== undefined) await store.settle([settlementOf(claim, { outcome })]);
@@ -61,6 +66,7 @@ const states: readonly EventState[] = [
   "unhandled",
   "cancelled",
   "erased",
+  "refused",
 ];
 
 const everyWay: StoreTests = Object.fromEntries(

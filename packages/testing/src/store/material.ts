@@ -7,6 +7,7 @@ import type {
   EventRecord,
   Hold,
   NewEvent,
+  PruneAsk,
   Store,
   TakeAsk,
   Taken,
@@ -62,6 +63,34 @@ export function eventOf(
     conflictKey: eventKey(source, `${id}\0${text}`),
     ...rest,
   };
+}
+
+/** A delivery of source `a` that was answered 401, as an event that is known as `id`. */
+export function refusedEvent(id: string, more: Partial<NewEvent> = {}): NewEvent {
+  const sealed = { salt: "salt", token: "digest", headers: { "x-key": "digest" } };
+  return eventOf(id, {
+    identified: false,
+    refused: "mismatch",
+    conflictKey: undefined,
+    delivery: { ...deliveryOf(id), verifiedWith: "refused", sealed },
+    ...more,
+  });
+}
+
+/** Goes on until a round is over, and adds up. */
+export async function pruneRound(
+  store: Store,
+  ask: PruneAsk,
+): Promise<{ readonly payloads: number; readonly keys: number }> {
+  const sum = { payloads: 0, keys: 0 };
+  let cursor: string | undefined;
+  do {
+    const answer = await store.prune(cursor === undefined ? ask : { ...ask, cursor });
+    sum.payloads += answer.payloads;
+    sum.keys += answer.keys;
+    ({ cursor } = answer);
+  } while (cursor !== undefined);
+  return sum;
 }
 
 export function takeAsk(more: Partial<TakeAsk> = {}): TakeAsk {

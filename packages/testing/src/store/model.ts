@@ -18,7 +18,16 @@ import {
 } from "@webhook-inbox/core";
 import { memory } from "@webhook-inbox/core/memory";
 import { strict as assert } from "node:assert";
-import { claimAsk, deliveryOf, eventOf, holdOf, long, settlementOf, takeAsk } from "./material.ts";
+import {
+  claimAsk,
+  deliveryOf,
+  eventOf,
+  holdOf,
+  long,
+  pruneRound,
+  settlementOf,
+  takeAsk,
+} from "./material.ts";
 import { randomOf, type Random } from "./random.ts";
 import type { StoreTests } from "./store-test.ts";
 
@@ -74,6 +83,7 @@ function takeStep({ random }: Scene, scene: Scene): Step {
       source: random.pick(sources),
       type: random.pick(types),
       quarantine: random.chance(0.1) ? "unparsable" : undefined,
+      ...(shared === undefined && random.chance(0.1) ? { refused: "mismatch" } : {}),
       copies: 1 + random.below(2),
       ...(random.chance(0.2) ? { conflictKey: undefined } : {}),
       ...(shared === undefined ? {} : { delivery: shared }),
@@ -191,12 +201,15 @@ function extendStep(scene: Scene): Step {
 function interveneStep(scene: Scene): Step {
   const { random } = scene;
   const acts: readonly Act[] = scene.hasPruned
-    ? ["replay", "release", "cancel"]
-    : ["replay", "replay", "release", "cancel", "erase"];
+    ? ["replay", "release", "verify", "cancel"]
+    : ["replay", "replay", "release", "verify", "cancel", "erase"];
   const act = random.pick(acts);
   const selection = random.chance(0.5)
     ? { keys: [random.pick(keys), random.pick(keys)] }
-    : { state: random.pick(["pending", "done", "dead", "quarantined"] as const), source: "a" };
+    : {
+        state: random.pick(["pending", "done", "dead", "quarantined", "refused"] as const),
+        source: "a",
+      };
   const ask = {
     act,
     by: "model",
@@ -215,19 +228,16 @@ function interveneStep(scene: Scene): Step {
 function pruneStep(scene: Scene): Step {
   const { random } = scene;
   scene.hasPruned = true;
-  const ask = { payloadMs: 1, keyMs: random.pick([1, 1e14]), limit: 3 };
+  const ask = {
+    payloadMs: 1,
+    keyMs: random.pick([1, 1e14]),
+    refusedMax: random.pick([0, 1, 1000]),
+    limit: 3,
+  };
   scene.given.push([]);
   return async (store, side) => {
     side.claims.push(new Map());
-    const sum = { payloads: 0, keys: 0 };
-    let cursor: string | undefined;
-    do {
-      const answer = await store.prune(cursor === undefined ? ask : { ...ask, cursor });
-      sum.payloads += answer.payloads;
-      sum.keys += answer.keys;
-      ({ cursor } = answer);
-    } while (cursor !== undefined);
-    return sum;
+    return await pruneRound(store, ask);
   };
 }
 

@@ -99,7 +99,7 @@ async function livesThrough(store: Store, outage: Outage): Promise<void> {
         store.get(claim.event.key),
         store.list({}),
         store.tally({}),
-        store.prune({ payloadMs: 1e14, keyMs: 1e14, limit: 10 }),
+        store.prune({ payloadMs: 1e14, keyMs: 1e14, refusedMax: 0, limit: 10 }),
         store.intervene(
           { keys: [eventOf("none").key] },
           { act: "cancel", by: "", reason: "", dryRun: false, limit: 1 },

@@ -2,7 +2,7 @@
 
 import { eventKey } from "@webhook-inbox/core";
 import { strict as assert } from "node:assert";
-import { deliveryOf, eventOf, settlementOf, take, taken } from "./material.ts";
+import { deliveryOf, eventOf, pruneRound, settlementOf, take, taken } from "./material.ts";
 import type { StoreTest } from "./store-test.ts";
 
 /** Whether a text is anywhere in what is kept. */
@@ -45,6 +45,21 @@ export const probeTests: Readonly<Record<string, (holds: Holds) => StoreTest>> =
     assert.equal(await holds(canary), false);
   },
 
+  "a refused delivery that was erased, or gave way to newer ones, is nowhere":
+    (holds) => async (open) => {
+      const store = await open();
+      const refused = { ...telling, type: "happened", refused: "mismatch" } as const;
+      await take(store, refused);
+      assert.equal(await holds(canary), true);
+      const ask = { by: "", reason: "", dryRun: false, limit: 9 };
+      await store.intervene({ keys: [refused.key] }, { ...ask, act: "erase" });
+      assert.equal(await holds(canary), false);
+      await take(store, { ...refused, key: eventKey("a", "again") });
+      assert.equal(await holds(canary), true);
+      await pruneRound(store, { payloadMs: 1e14, keyMs: 1e14, refusedMax: 0, limit: 9 });
+      assert.equal(await holds(canary), false);
+    },
+
   "what an attempt has said is erased with its event": (holds) => async (open) => {
     const store = await open();
     const outcome = { state: "dead", reason: "fatal" } as const;
@@ -62,11 +77,7 @@ export const probeTests: Readonly<Record<string, (holds: Holds) => StoreTest>> =
     const ask = { by: "", reason: "", dryRun: false, limit: 9 };
     await store.intervene({ keys: [eventKey("a", "1")] }, { ...ask, act: "cancel" });
     assert.equal(await holds(canary), true);
-    let cursor: string | undefined;
-    do {
-      const asked = { payloadMs: 1, keyMs: 1e14, limit: 9 };
-      ({ cursor } = await store.prune(cursor === undefined ? asked : { ...asked, cursor }));
-    } while (cursor !== undefined);
+    await pruneRound(store, { payloadMs: 1, keyMs: 1e14, refusedMax: 0, limit: 9 });
     assert.equal(await holds(canary), false);
   },
 };

@@ -4,28 +4,28 @@ import {
   eventKey,
   prunable,
   type EventState,
+  type NewEvent,
   type PruneAsk,
   type Store,
 } from "@webhook-inbox/core";
 import { strict as assert } from "node:assert";
-import { deliveryOf, eventOf, settlementOf, take, taken, takeAsk } from "./material.ts";
+import {
+  deliveryOf,
+  eventOf,
+  pruneRound,
+  refusedEvent,
+  settlementOf,
+  take,
+  taken,
+  takeAsk,
+} from "./material.ts";
 import type { StoreTests } from "./store-test.ts";
 
 const never = 1e14;
+const verified = { act: "verify", by: "", reason: "", dryRun: false, limit: 9 } as const;
 
-/** Goes on until a round is over, and adds up. */
-async function pruned(store: Store, more: Partial<PruneAsk>) {
-  const sum = { payloads: 0, keys: 0 };
-  let cursor: string | undefined;
-  do {
-    const ask = { payloadMs: never, keyMs: never, limit: 3, ...more };
-    const answer = await store.prune(cursor === undefined ? ask : { ...ask, cursor });
-    sum.payloads += answer.payloads;
-    sum.keys += answer.keys;
-    ({ cursor } = answer);
-  } while (cursor !== undefined);
-  return sum;
-}
+const pruned = (store: Store, more: Partial<PruneAsk>): ReturnType<typeof pruneRound> =>
+  pruneRound(store, { payloadMs: never, keyMs: never, refusedMax: 1000, limit: 3, ...more });
 
 const done = async (store: Store, id: string): Promise<void> => {
   await store.settle([settlementOf(await taken(store, id))]);
@@ -125,6 +125,47 @@ export const pruneTests: StoreTests = {
     assert.deepEqual(await pruned(store, { payloadMs: 1, keyMs: 1 }), { payloads: 0, keys: 0 });
     await store.intervene({ keys: [eventKey("a", "2")] }, ask);
     assert.deepEqual(await pruned(store, { payloadMs: 1, keyMs: 1 }), { payloads: 1, keys: 2 });
+  },
+
+  "of what was refused the newest of each source stay, others go with their deliveries": async (
+    open,
+  ) => {
+    const store = await open();
+    const at = (id: string, receivedAt: number, source: string): NewEvent => {
+      const event = refusedEvent(id, { source, key: eventKey(source, id) });
+      return { ...event, delivery: { ...event.delivery, receivedAt } };
+    };
+    const hour = Date.now() - 3_600_000;
+    const sources = ["a", "b"];
+    for (const n of [5, 1, 7, 3, 9, 2, 8]) {
+      await store.take(
+        sources.map((source) => at(`${n}`, hour + n, source)),
+        takeAsk(),
+      );
+    }
+    await take(store, eventOf("other", { source: "a" }));
+    await store.intervene({ keys: [eventKey("b", "9")] }, { ...verified });
+    assert.deepEqual(await pruned(store, { refusedMax: 3 }), { payloads: 7, keys: 7 });
+    const left = async (source: string) =>
+      (await store.list({ state: "refused", source })).events.map(({ id }) => id);
+    assert.deepEqual(
+      [await left("a"), await left("b")],
+      [
+        ["9", "8", "7"],
+        ["8", "7", "5"],
+      ],
+    );
+    assert.equal(await store.get(eventKey("a", "1")), undefined);
+    assert.ok((await store.get(eventKey("a", "7")))?.delivery);
+    assert.equal((await store.get(eventKey("b", "9")))?.event.state, "pending");
+    assert.deepEqual(await pruned(store, { refusedMax: 3 }), { payloads: 0, keys: 0 });
+    const { tallies, counted } = await store.audit();
+    assert.deepEqual(counted, { refused: 6, pending: 2 });
+    const gone = tallies.filter(({ from, to }) => from === "refused" && to === "pruned");
+    assert.equal(
+      gone.reduce((sum, { count }) => sum + count, 0),
+      7,
+    );
   },
 
   "many go in steps, and what stays among them is passed by": async (open) => {

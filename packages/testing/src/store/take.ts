@@ -2,7 +2,18 @@
 
 import { conflictsMax, eventKey } from "@webhook-inbox/core";
 import { strict as assert } from "node:assert";
-import { claimAsk, deliveryOf, eventOf, ids, long, recordOf, take, takeAsk } from "./material.ts";
+import {
+  claimAsk,
+  deliveryOf,
+  eventOf,
+  ids,
+  long,
+  recordOf,
+  refusedEvent,
+  settlementOf,
+  take,
+  takeAsk,
+} from "./material.ts";
 import type { StoreTests } from "./store-test.ts";
 
 export const takeTests: StoreTests = {
@@ -159,6 +170,46 @@ export const takeTests: StoreTests = {
     const record = await recordOf(store, "1");
     assert.deepEqual([record.state, record.reason], ["quarantined", "unparsable"]);
     assert.deepEqual((await store.claim(claimAsk())).claims, []);
+  },
+
+  "a refused delivery is kept, and never claimed": async (open) => {
+    const store = await open();
+    const event = refusedEvent("1");
+    assert.deepEqual(await take(store, event, takeAsk({ slots: { a: 5 } })), { kind: "taken" });
+    assert.deepEqual(await take(store, event), { kind: "duplicate" });
+    const kept = await store.get(event.key);
+    assert.deepEqual(
+      [kept?.event.state, kept?.event.reason, kept?.event.duplicates, kept?.delivery?.sealed],
+      ["refused", "mismatch", 1, event.delivery.sealed],
+    );
+    const { claims, nextDueInMs } = await store.claim(claimAsk());
+    assert.deepEqual([claims, nextDueInMs], [[], undefined]);
+    const { events } = await store.list({ state: "refused", source: "a", reason: "mismatch" });
+    assert.deepEqual(
+      events.map(({ key }) => key),
+      [event.key],
+    );
+  },
+
+  "a refused delivery that was found to be authentic is claimed, and becomes its events": async (
+    open,
+  ) => {
+    const store = await open();
+    const event = refusedEvent("1");
+    await take(store, event);
+    const ask = { act: "verify", by: "", reason: "", dryRun: false, limit: 9 } as const;
+    await store.intervene({ keys: [event.key] }, ask);
+    const [claim] = (await store.claim(claimAsk())).claims;
+    assert.ok(claim);
+    const became = [eventOf("what it was", { delivery: event.delivery })];
+    await store.settle([settlementOf(claim, { outcome: { state: "done", became } })]);
+    assert.equal((await recordOf(store, "1")).state, "done");
+    const handled = (await store.claim(claimAsk())).claims;
+    assert.deepEqual(
+      handled.map(({ event: { id } }) => id),
+      ["what it was"],
+    );
+    assert.deepEqual(Uint8Array.from(handled[0]?.delivery.body ?? []), event.delivery.body);
   },
 
   "a take that is repeated with its fence gives its claims again": async (open) => {

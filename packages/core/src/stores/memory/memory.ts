@@ -298,9 +298,10 @@ class MemoryStore implements Store<NoTransaction> {
 
   async prune(ask: PruneAsk): Promise<PruneAnswer> {
     const now = this.#clock.now();
-    const isOver = ({ event }: Row, ms: number): boolean =>
-      prunable.includes(event.state) && event.receivedAt < now - ms;
     const rows = [...this.#rows.values()];
+    const surplus = surplusOf(rows, ask.refusedMax);
+    const isOver = (row: Row, ms: number): boolean =>
+      surplus.has(row) || (prunable.includes(row.event.state) && row.event.receivedAt < now - ms);
     const needed = new Set(
       rows.filter((row) => !isOver(row, ask.payloadMs)).map(({ delivery }) => delivery),
     );
@@ -369,4 +370,19 @@ class MemoryStore implements Store<NoTransaction> {
     this.#tallies.write(moves, this.#clock.now());
     return result;
   }
+}
+
+/** Of each source all refused ones but the newest. */
+function surplusOf(rows: readonly Row[], refusedMax: number): ReadonlySet<Row> {
+  const refused = rows
+    .filter(({ event }) => event.state === "refused")
+    .toSorted((a, b) => byReceipt(b, a));
+  const counts = new Map<string, number>();
+  return new Set(
+    refused.filter(({ event: { source } }) => {
+      const count = (counts.get(source) ?? 0) + 1;
+      counts.set(source, count);
+      return count > refusedMax;
+    }),
+  );
 }

@@ -128,7 +128,7 @@ function read(prepare: Prepare, seqs: readonly number[]): readonly EventRecord[]
 }
 
 /** Sources that have events, found by leaping from one to the next. */
-function sourcesOf(prepare: Prepare): readonly string[] {
+export function sourcesOf(prepare: Prepare): readonly string[] {
   const next = prepare("SELECT min(source) AS source FROM webhook_inbox_events WHERE source > ?");
   const found: string[] = [];
   for (let source = ""; ;) {

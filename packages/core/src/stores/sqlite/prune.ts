@@ -8,6 +8,8 @@ import { prunable } from "../../model/transitions.ts";
 import type { Moves } from "../records.ts";
 import type { Prepare } from "./connection.ts";
 import { deleteKey } from "./keys.ts";
+import { sourcesOf } from "./page.ts";
+import type { Row } from "./rows.ts";
 import { foldTallies } from "./tallies.ts";
 
 const isOver = `state IN (${prunable.map((state) => `'${state}'`).join(", ")})`;
@@ -24,7 +26,7 @@ function giveBack(prepare: Prepare, limit: number): boolean {
   return Number(prepare("PRAGMA freelist_count").get()?.["freelist_count"]) < free;
 }
 
-/** Deliveries, then keys, then tallies, then space; the cursor says which of them, and after which row. */
+/** Deliveries, then keys, then what was refused too often, then tallies, then space; the cursor says which of them, and after which row. */
 export function pruneNow(prepare: Prepare, ask: PruneAsk, now: number, moves: Moves): PruneAnswer {
   const [part = "payloads", after = "0"] = ask.cursor?.split(" ") ?? [];
   if (part === "payloads") {
@@ -34,7 +36,12 @@ export function pruneNow(prepare: Prepare, ask: PruneAsk, now: number, moves: Mo
   }
   if (part === "keys") {
     const { removed, last } = pruneKeys(prepare, Number(after), ask, now, moves);
-    return { payloads: 0, keys: removed, cursor: last === undefined ? "tallies" : `keys ${last}` };
+    return { payloads: 0, keys: removed, cursor: last === undefined ? "refused" : `keys ${last}` };
+  }
+  if (part === "refused") {
+    const removed = pruneRefused(prepare, ask, moves);
+    const cursor = removed === ask.limit ? "refused" : "tallies";
+    return { payloads: removed, keys: removed, cursor };
   }
   const isMore = part === "tallies" && foldTallies(prepare, ask, now);
   const cursor = isMore ? "tallies" : giveBack(prepare, ask.limit) ? "space" : undefined;
@@ -76,12 +83,34 @@ function pruneKeys(
   for (const seq of old) {
     const row = remove.get(seq);
     if (row === undefined) continue;
-    const { source, type, state } = row as { source: string; type: string; state: "done" };
-    deleteKey(prepare, row["key"] as Uint8Array);
-    moves.add({ source, type, from: state, to: "pruned" });
+    forget(prepare, row, moves);
     removed += 1;
   }
   return { removed, last };
+}
+
+function forget(prepare: Prepare, row: Row, moves: Moves): void {
+  const { source, type, state } = row as { source: string; type: string; state: "done" };
+  deleteKey(prepare, row["key"] as Uint8Array);
+  moves.add({ source, type, from: state, to: "pruned" });
+}
+
+/** Of each source all refused ones but the newest. A delivery that was refused is that of one event. */
+function pruneRefused(prepare: Prepare, { refusedMax, limit }: PruneAsk, moves: Moves): number {
+  let removed = 0;
+  for (const source of sourcesOf(prepare)) {
+    const rows = prepare(`
+      DELETE FROM webhook_inbox_events WHERE seq IN (
+        SELECT seq FROM webhook_inbox_events WHERE source = ?1 AND state = 'refused'
+        ORDER BY received_at DESC, seq DESC LIMIT ?2 OFFSET ?3)
+      RETURNING key, source, type, state, delivery`).all(source, limit - removed, refusedMax);
+    for (const row of rows) {
+      prepare("DELETE FROM webhook_inbox_deliveries WHERE seq = ?").run(row["delivery"] as number);
+      forget(prepare, row, moves);
+    }
+    removed += rows.length;
+  }
+  return removed;
 }
 
 /** Rows after `after` that are older than `ageMs`. What a clock that was ahead has written is passed by, and ends no round. */

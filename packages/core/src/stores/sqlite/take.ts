@@ -89,8 +89,8 @@ function insert(on: Taking, event: NewEvent, isClaimed: boolean, variantOfKey?: 
 function insertDelivery(prepare: Prepare, delivery: Delivery): number | bigint {
   return prepare(`
     INSERT INTO webhook_inbox_deliveries
-      (received_at, method, target, account, segment, headers, verified_with, reconstructed, body)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(
+      (received_at, method, target, account, segment, headers, verified_with, sealed, reconstructed, body)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(
     delivery.receivedAt,
     delivery.method,
     delivery.target,
@@ -98,6 +98,7 @@ function insertDelivery(prepare: Prepare, delivery: Delivery): number | bigint {
     delivery.segment ?? null,
     listText(delivery.headers),
     delivery.verifiedWith,
+    delivery.sealed === undefined ? null : JSON.stringify(delivery.sealed),
     delivery.reconstructed ? 1 : 0,
     delivery.body,
   ).lastInsertRowid;

@@ -1,0 +1,110 @@
+/** What people do to what was kept, where store, spill, worker and credentials all have a part in it. */
+
+import type { ConfiguredSource } from "../contracts/source.ts";
+import type { Act } from "../model/intervention.ts";
+import type { Emit, SourceSummary } from "../observe/signals.ts";
+import type { Settings } from "../options/options.ts";
+import { evidenceTools } from "../receive/receive.ts";
+import type { Spilling } from "../receive/spilling.ts";
+import {
+  refusedWith,
+  verifyAgain,
+  type VerifiedAgain,
+  type VerifyAgainOptions,
+} from "../receive/verify-again.ts";
+import {
+  intervene,
+  type Intervened,
+  type ReplayOptions,
+  type Which,
+} from "../work/interventions.ts";
+import type { Worker } from "../work/worker.ts";
+import { stayAlive } from "./stay-alive.ts";
+
+export interface Steering extends Pick<
+  Settings,
+  "store" | "sources" | "clock" | "fetch" | "publicUrl"
+> {
+  readonly custody: Pick<Spilling, "undrained" | "erase">;
+  readonly worker: Pick<Worker, "abandon" | "look">;
+  readonly emit: Emit;
+}
+
+export async function steered(
+  on: Steering,
+  act: Act,
+  which: Which,
+  options: ReplayOptions,
+): Promise<Intervened> {
+  const { custody, worker, emit } = on;
+  const { by = "code", reason = "", dryRun = false } = options;
+  const ends = act === "cancel" || act === "erase";
+  // Copies of what is erased may wait in the spill; those of keys that the store does not know yet as well.
+  const erased = new Set<string>(
+    act === "erase" && (typeof which === "string" || Array.isArray(which)) ? [which].flat() : [],
+  );
+  const onPage = (keys: readonly string[]): void => {
+    if (ends && !dryRun) worker.abandon(keys);
+    if (act === "erase") for (const key of keys) erased.add(key);
+  };
+  const acted = (): Promise<Intervened> => intervene(on, act, which, options, onPage);
+  const mayEnd = stayAlive();
+  let changed: Intervened;
+  try {
+    changed = await (act === "erase"
+      ? custody.undrained(async () => {
+          const done = await acted();
+          const spilled = await custody.erase(erased, { by, reason, dryRun });
+          const refused = await refusedWith(on, erased);
+          if (refused.length === 0) return { ...done, spilled };
+          const also = await intervene(on, act, refused, { by, reason, dryRun }, () => undefined);
+          return { ...done, count: done.count + also.count, spilled };
+        })
+      : acted());
+  } finally {
+    mayEnd();
+  }
+  if (!dryRun) {
+    emit({ kind: "intervened", act, by, reason, count: changed.count });
+    worker.look();
+  }
+  return changed;
+}
+
+export async function verifiedAgain(
+  on: Steering,
+  options: VerifyAgainOptions,
+): Promise<VerifiedAgain> {
+  const mayEnd = stayAlive();
+  try {
+    const tools = (source: ConfiguredSource): ReturnType<typeof evidenceTools> =>
+      evidenceTools(on, source);
+    const verified = await verifyAgain({ ...on, tools }, options);
+    const { by = "code", reason = "", dryRun = false } = options;
+    if (!dryRun) {
+      on.emit({ kind: "intervened", act: "verify", by, reason, count: verified.count });
+      on.worker.look();
+    }
+    return verified;
+  } finally {
+    mayEnd();
+  }
+}
+
+export function summaryOfSource(
+  { path, publicUrl }: Pick<Settings, "path" | "publicUrl">,
+  { name, provider, gate }: ConfiguredSource,
+): SourceSummary {
+  const account = gate === undefined ? ["<account>"] : [];
+  const token = gate?.hasToken === true ? ["***"] : [];
+  const { methods, segments = [] } = provider;
+  return {
+    name,
+    path: [path, name, ...account, ...token].join("/"),
+    publicUrl,
+    segments,
+    methods,
+    credential: gate?.credential ?? "required",
+    headers: [...(gate?.secretHeaders ?? [])],
+  };
+}

@@ -1,0 +1,122 @@
+/** Verifying refused deliveries again, as of their arrival: after a secret was put right. */
+
+import type { ConfiguredSource } from "../contracts/source.ts";
+import type { Kept, Store } from "../contracts/store.ts";
+import type { Evidence } from "../contracts/verifier.ts";
+import { queryOf, type Delivery } from "../model/delivery.ts";
+import type { Diagnosis, Verdict } from "../model/verdict.ts";
+import { nextTurn } from "../group-commit.ts";
+import { headFault } from "./head.ts";
+import { holdsOneOf } from "./holds.ts";
+import { verify } from "./prove.ts";
+
+export interface VerifyingAgain {
+  readonly store: Pick<Store, "list" | "get" | "intervene">;
+  readonly sources: ReadonlyMap<string, ConfiguredSource>;
+  readonly publicUrl: string;
+  readonly tools: (source: ConfiguredSource) => Pick<Evidence, "now" | "fetch" | "report">;
+}
+
+export interface VerifyAgainOptions {
+  /** Only those of this source. Default: all. */
+  readonly source?: string;
+  /** Who does it; kept with each event. Default: `code`. */
+  readonly by?: string;
+  /** Why; kept with each event. Default: empty. */
+  readonly reason?: string;
+  /** Changes nothing, and answers what would be changed. Default: false. */
+  readonly dryRun?: boolean;
+}
+
+export interface VerifiedAgain {
+  /** Deliveries that were authentic: they are read now, and handled. */
+  readonly count: number;
+  /** Deliveries that are refused still, by diagnosis. */
+  readonly refused: Readonly<Partial<Record<Diagnosis["code"], number>>>;
+}
+
+export async function verifyAgain(
+  on: VerifyingAgain,
+  { source, by = "code", reason = "", dryRun = false }: VerifyAgainOptions,
+): Promise<VerifiedAgain> {
+  const refused: Partial<Record<Diagnosis["code"], number>> = {};
+  let count = 0;
+  let cursor: string | undefined;
+  do {
+    const filter = source === undefined ? {} : { source };
+    const page = await on.store.list({ ...filter, state: "refused", cursor });
+    const authentic: string[] = [];
+    for (const { key } of page.events) {
+      const kept = await on.store.get(key);
+      const verdict = kept && (await verdictOf(on, kept));
+      if (verdict?.ok === true) authentic.push(key);
+      else if (verdict?.ok === false) {
+        const { code } = verdict.diagnosis;
+        refused[code] = (refused[code] ?? 0) + 1;
+      }
+    }
+    if (authentic.length > 0) {
+      const ask = { act: "verify", by, reason, dryRun, limit: authentic.length } as const;
+      count += (await on.store.intervene({ keys: authentic }, ask)).keys.length;
+    }
+    ({ cursor } = page);
+    await nextTurn();
+  } while (cursor !== undefined);
+  return { count, refused };
+}
+
+/** Keys of the refused deliveries that hold one of these events. Walks all of them: they are few. */
+export async function refusedWith(
+  { store, sources }: Pick<VerifyingAgain, "store" | "sources">,
+  keys: ReadonlySet<string>,
+): Promise<readonly string[]> {
+  const found: string[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await store.list({ state: "refused", cursor });
+    for (const { key, source: name } of page.events) {
+      const delivery = (await store.get(key))?.delivery;
+      const source = sources.get(name);
+      if (source && delivery && holdsOneOf(source, delivery, keys)) found.push(key);
+    }
+    ({ cursor } = page);
+    await nextTurn();
+  } while (cursor !== undefined);
+  return found;
+}
+
+/** Undefined for what cannot be verified: its source is gone, or asks for no credential, or its bytes are gone. */
+async function verdictOf(
+  on: VerifyingAgain,
+  { event, delivery }: Kept,
+): Promise<Verdict | undefined> {
+  const source = on.sources.get(event.source);
+  if (source === undefined || delivery?.sealed === undefined) return undefined;
+  const tools = on.tools(source);
+  const gate = source.gate ?? (await source.gateOf(delivery.account ?? "", tools));
+  if (gate?.credential !== "required") return undefined;
+  const fault = headFault({ ...delivery, remoteAddress: undefined }, gate);
+  if (fault !== undefined) {
+    return { ok: false, diagnosis: { code: "malformed", credential: "headers" } };
+  }
+  const evidence = evidenceOf(delivery, on.publicUrl, tools);
+  const early = await verify(gate, "headVerifiers", evidence);
+  return early.ok ? await verify(gate, "bodyVerifiers", evidence) : early;
+}
+
+function evidenceOf(
+  { headers, target, body, sealed, receivedAt }: Delivery,
+  publicUrl: string,
+  tools: Pick<Evidence, "now" | "fetch" | "report">,
+): Evidence {
+  return {
+    headers,
+    query: queryOf(target),
+    url: publicUrl === "" ? "" : publicUrl + target,
+    token: undefined,
+    sealed,
+    body,
+    arrivedAt: receivedAt,
+    ...tools,
+  };
+}
