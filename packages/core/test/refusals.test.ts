@@ -161,6 +161,21 @@ describe("a delivery that was refused because of a wrong secret", () => {
     expect(await mended.inbox.audit()).toMatchObject({ missing: 0, isBalanced: true });
   });
 
+  test("is not shadowed by a stranger's delivery of the same content", async () => {
+    const file = temporaryFile();
+    const first = await opened(file, generic({ token: wrong, id: "id" }));
+    const body = JSON.stringify(workflow);
+    for (const token of ["forged", right, right]) {
+      expect((await ask(first.served, `/webhooks/p/${token}`, { body })).status).toBe(401);
+    }
+    await first.inbox.close();
+    const mended = await opened(file, generic({ token: right, id: "id" }), first.clock);
+    expect(await refusedCount(mended)).toBe(2);
+    expect(await mended.inbox.verifyAgain()).toEqual({ count: 1, refused: { mismatch: 1 } });
+    await mended.inbox.idle();
+    expect(mended.handled).toEqual([workflow]);
+  });
+
   test("of a GET is kept as well", async () => {
     const file = temporaryFile();
     const first = await opened(file, audata({ token: wrong }));

@@ -100,15 +100,18 @@ function refusedEvent(
   source: ConfiguredSource,
   { gate, head, read, diagnosis }: Refused,
 ): NewEvent {
-  const names = credentialHeaders(gate, head.headers);
+  const signed = signatureHeaders(gate);
+  const names = credentialHeaders(gate, signed, head.headers);
   const kept = deliveryOf({ ...gate, secretHeaders: names }, head, {
     ...read,
     verifiedWith: "refused",
   });
   const { contentHash, account, segment = "" } = kept;
+  const proof = [read.token, ...[...names, ...signed].map((name) => headerOf(head.headers, name))];
   const scope = account === undefined ? source.name : `${source.name}/${account}`;
   return {
-    key: eventKey(`refused of ${scope}`, `${contentHash}\0${segment}`),
+    // With its credentials: a stranger who knows the content must not stand in its place.
+    key: eventKey(`refused of ${scope}`, JSON.stringify([contentHash, segment, ...proof])),
     source: source.name,
     id: `sha256:${contentHash}`,
     type: "",
@@ -126,20 +129,25 @@ function refusedEvent(
 const looksSecret = /auth|token|secret|passw|key|credential/;
 const looksSigned = /sign|hmac|digest|algo|cert|timestamp/;
 
+function signatureHeaders({ bodyVerifiers }: Gate): ReadonlySet<string> {
+  return new Set(bodyVerifiers.flatMap(({ headers, reads = [] }) => [...headers, ...reads]));
+}
+
 /**
  * Which headers may carry a secret as it is: those that the source asks for, and those that look like it, since the wrong
  * name may have been ours. What a signature is made of is no secret.
  */
-function credentialHeaders(gate: Gate, headers: readonly string[]): ReadonlySet<string> {
-  const ofSignature = new Set(
-    gate.bodyVerifiers.flatMap(({ headers: own, reads = [] }) => [...own, ...reads]),
-  );
+function credentialHeaders(
+  gate: Gate,
+  signed: ReadonlySet<string>,
+  headers: readonly string[],
+): ReadonlySet<string> {
   const names = new Set(["authorization", ...gate.secretHeaders]);
   for (let line = 0; line < headers.length; line += 2) {
     const name = headers[line]?.toLowerCase() ?? "";
     if (looksSecret.test(name) && !looksSigned.test(name)) names.add(name);
   }
   return new Set(
-    [...names].filter((name) => !ofSignature.has(name) && headerOf(headers, name) !== undefined),
+    [...names].filter((name) => !signed.has(name) && headerOf(headers, name) !== undefined),
   );
 }
