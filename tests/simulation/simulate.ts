@@ -1,6 +1,7 @@
 /**
  * One run of the simulation: real inboxes, a seed that decides everything else. Senders send, repeat and vary; handlers
- * succeed, fail, hang, give up and kill their process; instances crash, pause and have wrong clocks; people intervene.
+ * succeed, fail, hang, give up and kill their process; instances crash, pause and have wrong clocks, and some do not know
+ * the new token yet; people intervene.
  */
 
 import { createInbox, dead, eventKey, retry, type Audit, type Inbox } from "@webhook-inbox/core";
@@ -55,9 +56,10 @@ async function run(seed: number, world: World, flaw: Flaw | undefined): Promise<
   function start(): void {
     const clock = new InstanceClock(world);
     if (world.chance(0.2)) clock.skewMs = (world.random() - 0.5) * 7_200_000;
+    const token = world.chance(0.5) ? ["t", "new"] : "t";
     const inbox = createInbox({
       store: networked(world, clock, weather, flaw),
-      sources: { a: socialData({ token: "t" }), b: socialData({ token: "t" }) },
+      sources: { a: socialData({ token }), b: socialData({ token }) },
       work: { leaseMs },
       retry: { delaysMs },
       retention: { payloadMs: 600_000, keyMs: 1_200_000 },
@@ -92,9 +94,14 @@ async function run(seed: number, world: World, flaw: Flaw | undefined): Promise<
   async function send(delivery: Delivery): Promise<void> {
     const instance = world.pick(instances.filter(({ clock }) => clock.state === "alive"));
     if (instance === undefined) return;
-    const { source, body, key } = delivery;
+    const { source, body, key, token } = delivery;
     const answer = await instance.inbox.receive(
-      { method: "POST", target: `/webhooks/${source}/t`, headers: [], remoteAddress: undefined },
+      {
+        method: "POST",
+        target: `/webhooks/${source}/${token}`,
+        headers: [],
+        remoteAddress: undefined,
+      },
       { read: async () => ({ kind: "read", bytes: body, reconstructed: false }) },
     );
     if (answer?.status !== 200 || key === undefined) return;
@@ -129,7 +136,8 @@ async function run(seed: number, world: World, flaw: Flaw | undefined): Promise<
       const chosen = world.pick(alive);
       const event = world.pick(world.events);
       const act = world.pick(acts) ?? "replay";
-      if (chosen !== undefined && event !== undefined) {
+      if (world.chance(0.2)) chosen?.inbox.verifyAgain().catch(() => undefined);
+      else if (chosen !== undefined && event !== undefined) {
         const options = act === "replay" ? { rerun: world.chance(0.5) } : {};
         chosen.inbox[act](event.key, options).catch(() => undefined);
       }
@@ -175,6 +183,7 @@ const isQuiet = ({ events }: World): boolean =>
 
 interface Delivery {
   readonly source: "a" | "b";
+  readonly token: "t" | "new";
   readonly body: Uint8Array;
   /** The key of its event; undefined where it is known by its content. */
   readonly key: string | undefined;
@@ -182,12 +191,15 @@ interface Delivery {
 
 /** A delivery: mostly a new one, now and then a known id with other bytes, an unknown type, or nothing readable. */
 function deliveryOf(world: World, number: number): Delivery {
-  const source = world.chance(0.5) ? "a" : "b";
+  const to = {
+    source: world.chance(0.5) ? "a" : "b",
+    token: world.chance(0.15) ? "new" : "t",
+  } as const;
   const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
   const luck = world.random();
-  if (luck < 0.08) return { source, body: bytes(`no json ${number}`), key: undefined };
+  if (luck < 0.08) return { ...to, body: bytes(`no json ${number}`), key: undefined };
   if (luck < 0.16)
-    return { source, body: bytes(JSON.stringify({ event: "new_tweet", number })), key: undefined };
+    return { ...to, body: bytes(JSON.stringify({ event: "new_tweet", number })), key: undefined };
   const isVariant = luck < 0.26 && number > 0;
   const id = isVariant ? Math.floor(world.random() * number) : number;
   // A large one is identified by a worker.
@@ -199,6 +211,6 @@ function deliveryOf(world: World, number: number): Delivery {
     padding,
   };
   const body = bytes(JSON.stringify({ event: "job_finished", data }));
-  const key = padding === "" ? eventKey(source, `job:${id}:error`) : undefined;
-  return { source, body, key };
+  const key = padding === "" ? eventKey(to.source, `job:${id}:error`) : undefined;
+  return { ...to, body, key };
 }
