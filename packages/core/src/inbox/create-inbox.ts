@@ -363,6 +363,7 @@ class InboxOfSources {
 
   async #intervene(act: Act, which: Which, options: ReplayOptions): Promise<Intervened> {
     await this.#opened();
+    if (act === "erase") await this.#refusals.flush();
     return await steered(this.#steering, act, which, options);
   }
 }

@@ -126,7 +126,7 @@ function refusedEvent(
   };
 }
 
-const looksSecret = /auth|token|secret|passw|key|credential/;
+const looksSecret = /auth|token|secret|passw|key|credential|cookie|session/;
 const looksSigned = /sign|hmac|digest|algo|cert|timestamp/;
 
 function signatureHeaders({ bodyVerifiers }: Gate): ReadonlySet<string> {
