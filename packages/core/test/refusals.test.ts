@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { once } from "node:events";
 import { basename, dirname, join } from "node:path";
-import { createInbox, hmac, type Secret, type Signal, type Source } from "@webhook-inbox/core";
+import { createInbox, hmac, type Secret, type Source, type Store } from "@webhook-inbox/core";
 import { audata } from "@webhook-inbox/core/providers/audata";
 import { generic } from "@webhook-inbox/core/providers/generic";
 import { slack } from "@webhook-inbox/core/providers/slack";
@@ -21,21 +21,19 @@ const day = 86_400_000;
 const right = "the-right-secret-4711";
 const wrong = "the-wrong-secret-4711";
 
-/** An inbox of one source on a file, at an instant of one's choice. */
-async function opened(file: string, source: Source, clock = new ManualClock()) {
-  const store = sqlite(file);
+/** An inbox of one source on a file or a store, at an instant of one's choice. */
+async function opened(place: string | Store, source: Source, clock = new ManualClock()) {
+  const store: Store = typeof place === "string" ? sqlite(place) : place;
   const handled: unknown[] = [];
-  const signals: Signal[] = [];
   const inbox = createInbox({
     store,
     sources: { p: source },
     clock,
     publicUrl: "https://hooks.example.com",
     logger: false,
-    onSignal: (signal) => void signals.push(signal),
   });
   inbox.on("p", "*", (event) => void handled.push(event.data));
-  return { store, inbox, clock, handled, signals, served: await serve(inbox) };
+  return { inbox, clock, handled, served: await serve(inbox) };
 }
 
 async function refusedCount({ inbox }: Awaited<ReturnType<typeof opened>>): Promise<number> {
@@ -201,6 +199,12 @@ describe("a delivery that was refused because of a wrong secret", () => {
         code: "SELECTION_INVALID",
       });
     }
+    // What is misspelt or undefined would mean all sources.
+    for (const given of [{ sorce: "p" }, { source: undefined }] as object[]) {
+      await expect(desk.inbox.verifyAgain(given)).rejects.toMatchObject({
+        code: "SELECTION_INVALID",
+      });
+    }
     await desk.inbox.idle();
     expect(desk.handled).toEqual([]);
     expect(await refusedCount(desk)).toBe(1);
@@ -241,14 +245,7 @@ describe("a flood of refused deliveries", () => {
         return await inner.take(events, asked);
       },
     });
-    const clock = new ManualClock();
-    const inbox = createInbox({
-      store,
-      sources: { p: audata({ token: right }) },
-      clock,
-      logger: false,
-    });
-    const served = await serve(inbox);
+    const { inbox, clock, served } = await opened(store, audata({ token: right }));
     for (let n = 0; n < 50; n++) await ask(served, `/webhooks/p/${wrong}`, { body: "{}" });
     expect(takes).toEqual([]);
     clock.advance(1000);
@@ -296,7 +293,7 @@ describe("a flood of refused deliveries", () => {
     expect(await refusedCount(desk)).toBe(0);
   });
 
-  test("is answered at once while the store hangs, and nothing of it is kept for later", async () => {
+  test("is answered at once while the store hangs", async () => {
     const inner = sqlite(temporaryFile());
     let isHanging = true;
     let release = (): void => undefined;
@@ -306,14 +303,7 @@ describe("a flood of refused deliveries", () => {
         return await inner.take(events, asked);
       },
     });
-    const clock = new ManualClock();
-    const inbox = createInbox({
-      store,
-      sources: { p: audata({ token: right }) },
-      clock,
-      logger: false,
-    });
-    const served = await serve(inbox);
+    const { clock, served } = await opened(store, audata({ token: right }));
     for (let n = 0; n < 20; n++) {
       const { status } = await ask(served, `/webhooks/p/${wrong}`, { body: `{"n":${n}}` });
       expect(status).toBe(401);

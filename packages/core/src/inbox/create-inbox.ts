@@ -40,7 +40,8 @@ import type { Intervened, InterveneOptions, ReplayOptions, Which } from "../work
 import { within } from "../work/patience.ts";
 import { Worker } from "../work/worker.ts";
 import { stayAlive } from "./stay-alive.ts";
-import { steered, summaryOfSource, verifiedAgain, type Steering } from "./steering.ts";
+import { sourceSummary } from "./source-summary.ts";
+import { steered, verifiedAgain, type Steering } from "./steering.ts";
 import type { CloseOptions, DrainOptions, ExpectOptions, Inbox, SecretUsage } from "./inbox.ts";
 
 /**
@@ -191,7 +192,7 @@ class InboxOfSources {
     await this.#opened();
     if (!this.#worker.start()) return;
     const sources = [...this.#settings.sources.values()].map((source) =>
-      summaryOfSource(this.#settings, source),
+      sourceSummary(this.#settings, source),
     );
     this.#emit({ kind: "started", sources });
   }

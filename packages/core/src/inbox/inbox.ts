@@ -122,7 +122,8 @@ export interface Inbox<Of extends Sources = Sources, Transaction = unknown> exte
   /**
    * Verifies refused deliveries again, as of their arrival, with the credentials that the sources have now: after a wrong
    * secret was put right. What was authentic is handled, once. Kept for it are the newest 500 of each source, of up to
-   * 64 KiB, at most one in ten seconds after the first hundred; their credentials are kept as digests.
+   * 64 KiB, at most one in ten seconds after the first hundred; their credentials are kept as digests. Throws
+   * `SELECTION_INVALID` for an option that is unknown or undefined.
    */
   verifyAgain(options?: VerifyAgainOptions): Promise<VerifiedAgain>;
 

@@ -1,10 +1,8 @@
 /** What people do to what was kept, where store, spill, worker and credentials all have a part in it. */
 
-import type { ConfiguredSource } from "../contracts/source.ts";
 import type { Act } from "../model/intervention.ts";
-import type { Emit, SourceSummary } from "../observe/signals.ts";
+import type { Emit } from "../observe/signals.ts";
 import type { Settings } from "../options/options.ts";
-import { evidenceTools } from "../receive/receive.ts";
 import type { Spilling } from "../receive/spilling.ts";
 import {
   refusedWith,
@@ -12,6 +10,7 @@ import {
   type VerifiedAgain,
   type VerifyAgainOptions,
 } from "../receive/verify-again.ts";
+import { checkFilter } from "../work/filters.ts";
 import {
   intervene,
   type Intervened,
@@ -71,16 +70,16 @@ export async function steered(
   return changed;
 }
 
+/** Throws `SELECTION_INVALID` for an option that is unknown or undefined. */
 export async function verifiedAgain(
   on: Steering,
   options: VerifyAgainOptions,
 ): Promise<VerifiedAgain> {
+  const { by = "code", reason = "", dryRun = false, ...filter } = options;
+  checkFilter("verifyAgain", filter, ["source", "by", "reason", "dryRun"]);
   const mayEnd = stayAlive();
   try {
-    const tools = (source: ConfiguredSource): ReturnType<typeof evidenceTools> =>
-      evidenceTools(on, source);
-    const verified = await verifyAgain({ ...on, tools }, options);
-    const { by = "code", reason = "", dryRun = false } = options;
+    const verified = await verifyAgain(on, options);
     if (!dryRun) {
       on.emit({ kind: "intervened", act: "verify", by, reason, count: verified.count });
       on.worker.look();
@@ -89,22 +88,4 @@ export async function verifiedAgain(
   } finally {
     mayEnd();
   }
-}
-
-export function summaryOfSource(
-  { path, publicUrl }: Pick<Settings, "path" | "publicUrl">,
-  { name, provider, gate }: ConfiguredSource,
-): SourceSummary {
-  const account = gate === undefined ? ["<account>"] : [];
-  const token = gate?.hasToken === true ? ["***"] : [];
-  const { methods, segments = [] } = provider;
-  return {
-    name,
-    path: [path, name, ...account, ...token].join("/"),
-    publicUrl,
-    segments,
-    methods,
-    credential: gate?.credential ?? "required",
-    headers: [...(gate?.secretHeaders ?? [])],
-  };
 }

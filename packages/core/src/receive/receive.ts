@@ -7,8 +7,7 @@ import type { Clock } from "../contracts/clock.ts";
 import type { Answer, BodyRead, BodySource } from "../contracts/door.ts";
 import type { ConfiguredSource, Gate } from "../contracts/source.ts";
 import type { Taken } from "../contracts/store.ts";
-import type { Evidence } from "../contracts/verifier.ts";
-import { queryOf, type Delivery, type DeliveryHead } from "../model/delivery.ts";
+import type { Delivery, DeliveryHead } from "../model/delivery.ts";
 import type { NewEvent } from "../model/event.ts";
 import type { Receipt } from "../model/receipt.ts";
 import type { Diagnosis } from "../model/verdict.ts";
@@ -19,6 +18,7 @@ import * as answers from "./answer.ts";
 import { announcedBytes, headFault, isPrefetch } from "./head.ts";
 import { direct, verify } from "./prove.ts";
 import { deliveryOf } from "./delivery.ts";
+import { evidenceOf, evidenceTools } from "./evidence.ts";
 import { eventsOf, identify, isReadLate, unverified } from "./identify.ts";
 import { answerChallenge, answerHandshake, type Replied } from "./handshake.ts";
 import { placeOf, routeOf, type Place, type Route } from "./route.ts";
@@ -142,17 +142,6 @@ async function accountEntrance(
   }
 }
 
-export function evidenceTools(
-  { clock, emit, fetch }: Pick<Receiving, "clock" | "emit" | "fetch">,
-  { name }: ConfiguredSource,
-): Pick<Evidence, "now" | "fetch" | "report"> {
-  return {
-    now: clock.now(),
-    fetch,
-    report: (error) => emit({ kind: "keys_failed", source: name, error: summaryOf(error) }),
-  };
-}
-
 function methodsOf({ provider }: ConfiguredSource): readonly string[] {
   const { methods, challenge } = provider;
   return challenge === undefined || methods.includes("GET") ? methods : ["GET", ...methods];
@@ -172,18 +161,15 @@ async function decideAdmitted(
 ): Promise<Decision> {
   const { token, target, segment } = place;
   const tools = evidenceTools(on, source);
-  const evidence: Evidence = {
-    headers: head.headers,
-    query: queryOf(head.target),
-    url: on.publicUrl === "" ? "" : on.publicUrl + head.target,
+  const evidence = evidenceOf(on.publicUrl, head, {
     token,
     body: new Uint8Array(),
     arrivedAt: tools.now,
     ...tools,
-  };
+  });
   const seen = { target, token, account, segment, receivedAt: tools.now };
   const unprovedWith = (diagnosis: Diagnosis, read: Read | undefined): Decision => {
-    if (read !== undefined && gate.credential === "required") {
+    if (read !== undefined) {
       const { bytes, reconstructed } = read;
       const kept = { ...seen, body: bytes, reconstructed };
       on.refusals.add(source, { gate, head, read: kept, diagnosis });
@@ -192,7 +178,11 @@ async function decideAdmitted(
   };
   const early =
     gate.credential === "loopback" ? direct(head) : await verify(gate, "headVerifiers", evidence);
-  if (!early.ok) return unprovedWith(early.diagnosis, await readRefused(on, source, head, body));
+  if (!early.ok) {
+    const mayBeKept = gate.credential === "required" && on.refusals.hasRoom(source.name);
+    const read = mayBeKept ? await readRefused(on, head, body) : undefined;
+    return unprovedWith(early.diagnosis, read);
+  }
   if (head.method === "GET" && source.provider.challenge !== undefined) {
     return decided(await answerChallenge(source.provider.challenge, gate, evidence), on);
   }
@@ -231,14 +221,13 @@ type Read = Extract<BodyRead, { kind: "read" }>;
 /** How long the answer to a refused delivery waits for the rest of its body. */
 const refusedMs = 1000;
 
-/** The body of a delivery that is refused already, where one more is to be kept; undefined where it is large, or slow. */
+/** The body of a delivery that is refused already; undefined where it is large, or slow. */
 async function readRefused(
   on: Receiving,
-  source: ConfiguredSource,
   head: DeliveryHead,
   body: BodySource,
 ): Promise<Read | undefined> {
-  if (!on.refusals.hasRoom(source.name) || announcedBytes(head) > refusedBytesMax) return undefined;
+  if (announcedBytes(head) > refusedBytesMax) return undefined;
   if (head.method === "GET") return { kind: "read", bytes: new Uint8Array(), reconstructed: false };
   const pass = on.refused.enter();
   if (pass === undefined) return undefined;

@@ -58,31 +58,33 @@ export class Refusals {
   }
 
   add(source: ConfiguredSource, refused: Refused): void {
+    if (!this.hasRoom(source.name)) return;
     const event = refusedEvent(source, refused);
     const known = this.#waiting.get(event.key);
     if (known !== undefined) {
       this.#waiting.set(event.key, { ...known, copies: known.copies + 1 });
       return;
     }
-    if (!this.hasRoom(source.name)) return;
     this.#budgetOf(source.name).left -= 1;
     this.#waiting.set(event.key, event);
     this.#cancel ??= this.#needs.clock.after(flushMs, () => void this.flush());
   }
 
-  /** Writes what waits. Never rejects: what the store does not take is forgotten. */
-  flush(): Promise<void> {
+  /** Writes what waits, once what is under way has ended. Never rejects: what the store does not take is forgotten. */
+  async flush(): Promise<void> {
     this.#cancel?.();
     this.#cancel = undefined;
+    await this.#flushing;
     const events = [...this.#waiting.values()];
     this.#waiting.clear();
     if (events.length > 0 && this.#needs.isThere()) {
-      const { store } = this.#needs;
-      this.#flushing = this.#flushing.then(async () => {
-        await store.take(events, unclaimed()).catch(() => undefined);
-      });
+      this.#flushing = this.#write(events);
     }
-    return this.#flushing;
+    await this.#flushing;
+  }
+
+  async #write(events: readonly NewEvent[]): Promise<void> {
+    await this.#needs.store.take(events, unclaimed()).catch(() => undefined);
   }
 
   #budgetOf(source: string): { left: number; at: number } {

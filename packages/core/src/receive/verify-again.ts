@@ -2,19 +2,16 @@
 
 import type { ConfiguredSource } from "../contracts/source.ts";
 import type { Kept, Store } from "../contracts/store.ts";
-import type { Evidence } from "../contracts/verifier.ts";
-import { queryOf, type Delivery } from "../model/delivery.ts";
 import type { Diagnosis, Verdict } from "../model/verdict.ts";
 import { nextTurn } from "../group-commit.ts";
+import { evidenceOf, evidenceTools, type EvidenceNeeds } from "./evidence.ts";
 import { headFault } from "./head.ts";
 import { holdsOneOf } from "./holds.ts";
 import { verify } from "./prove.ts";
 
-export interface VerifyingAgain {
+export interface VerifyingAgain extends EvidenceNeeds {
   readonly store: Pick<Store, "list" | "get" | "intervene">;
   readonly sources: ReadonlyMap<string, ConfiguredSource>;
-  readonly publicUrl: string;
-  readonly tools: (source: ConfiguredSource) => Pick<Evidence, "now" | "fetch" | "report">;
 }
 
 export interface VerifyAgainOptions {
@@ -41,15 +38,11 @@ export async function verifyAgain(
 ): Promise<VerifiedAgain> {
   const refused: Partial<Record<Diagnosis["code"], number>> = {};
   let count = 0;
-  let cursor: string | undefined;
-  do {
-    const filter = source === undefined ? {} : { source };
-    const page = await on.store.list({ ...filter, state: "refused", cursor });
+  for await (const page of refusedPages(on.store, source === undefined ? {} : { source })) {
     const authentic: string[] = [];
-    for (const { key } of page.events) {
-      const kept = await on.store.get(key);
-      const verdict = kept && (await verdictOf(on, kept));
-      if (verdict?.ok === true) authentic.push(key);
+    for (const kept of page) {
+      const verdict = await verdictOf(on, kept);
+      if (verdict?.ok === true) authentic.push(kept.event.key);
       else if (verdict?.ok === false) {
         const { code } = verdict.diagnosis;
         refused[code] = (refused[code] ?? 0) + 1;
@@ -59,9 +52,7 @@ export async function verifyAgain(
       const ask = { act: "verify", by, reason, dryRun, limit: authentic.length } as const;
       count += (await on.store.intervene({ keys: authentic }, ask)).keys.length;
     }
-    ({ cursor } = page);
-    await nextTurn();
-  } while (cursor !== undefined);
+  }
   return { count, refused };
 }
 
@@ -71,18 +62,32 @@ export async function refusedWith(
   keys: ReadonlySet<string>,
 ): Promise<readonly string[]> {
   const found: string[] = [];
+  for await (const page of refusedPages(store, {})) {
+    for (const { event, delivery } of page) {
+      const source = sources.get(event.source);
+      if (source && delivery && holdsOneOf(source, delivery, keys)) found.push(event.key);
+    }
+  }
+  return found;
+}
+
+/** Refused deliveries, in pages. */
+async function* refusedPages(
+  store: Pick<Store, "list" | "get">,
+  filter: { readonly source?: string },
+): AsyncGenerator<readonly Kept[]> {
   let cursor: string | undefined;
   do {
-    const page = await store.list({ state: "refused", cursor });
-    for (const { key, source: name } of page.events) {
-      const delivery = (await store.get(key))?.delivery;
-      const source = sources.get(name);
-      if (source && delivery && holdsOneOf(source, delivery, keys)) found.push(key);
+    const page = await store.list({ ...filter, state: "refused", cursor });
+    const found: Kept[] = [];
+    for (const { key } of page.events) {
+      const kept = await store.get(key);
+      if (kept !== undefined) found.push(kept);
     }
+    yield found;
     ({ cursor } = page);
     await nextTurn();
   } while (cursor !== undefined);
-  return found;
 }
 
 /** Undefined for what cannot be verified: its source is gone, or asks for no credential, or its bytes are gone. */
@@ -92,31 +97,16 @@ async function verdictOf(
 ): Promise<Verdict | undefined> {
   const source = on.sources.get(event.source);
   if (source === undefined || delivery?.sealed === undefined) return undefined;
-  const tools = on.tools(source);
+  const tools = evidenceTools(on, source);
   const gate = source.gate ?? (await source.gateOf(delivery.account ?? "", tools));
   if (gate?.credential !== "required") return undefined;
   const fault = headFault({ ...delivery, remoteAddress: undefined }, gate);
   if (fault !== undefined) {
     return { ok: false, diagnosis: { code: "malformed", credential: "headers" } };
   }
-  const evidence = evidenceOf(delivery, on.publicUrl, tools);
+  const { sealed, body, receivedAt: arrivedAt } = delivery;
+  const more = { token: undefined, sealed, body, arrivedAt, ...tools };
+  const evidence = evidenceOf(on.publicUrl, delivery, more);
   const early = await verify(gate, "headVerifiers", evidence);
   return early.ok ? await verify(gate, "bodyVerifiers", evidence) : early;
-}
-
-function evidenceOf(
-  { headers, target, body, sealed, receivedAt }: Delivery,
-  publicUrl: string,
-  tools: Pick<Evidence, "now" | "fetch" | "report">,
-): Evidence {
-  return {
-    headers,
-    query: queryOf(target),
-    url: publicUrl === "" ? "" : publicUrl + target,
-    token: undefined,
-    sealed,
-    body,
-    arrivedAt: receivedAt,
-    ...tools,
-  };
 }
