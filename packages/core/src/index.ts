@@ -7,7 +7,15 @@
 
 export { createInbox } from "./inbox/create-inbox.ts";
 export type { FetchOptions } from "./http/fetch.ts";
-export type { CloseOptions, DrainOptions, ExpectOptions, Inbox } from "./inbox/inbox.ts";
+export type {
+  CloseOptions,
+  DrainOptions,
+  ExpectOptions,
+  Inbox,
+  RevealOptions,
+  SecretUsage,
+} from "./inbox/inbox.ts";
+export type { Health, SpillHealth } from "./inbox/health.ts";
 export type { InboxOptions, WorkOptions } from "./options/options.ts";
 export { isWebhookInboxError, WebhookInboxError, type ErrorCode } from "./errors.ts";
 export { dead, retry, type HandlerAnswer } from "./work/answers.ts";
@@ -89,6 +97,7 @@ export {
   type PruneAnswer,
   type PruneAsk,
   type Selection,
+  type SettleAsk,
   type Store,
   type StoreSupports,
   type TakeAsk,
@@ -101,6 +110,7 @@ export {
 
 export type { Delivery, DeliveryHead, Method, Sealed } from "./model/delivery.ts";
 export { decodeKey, encodeKey, eventKey } from "./event-key.ts";
+export { everyState } from "./model/event.ts";
 export type {
   AttemptRecord,
   DeadReason,
@@ -114,7 +124,17 @@ export type {
   Reason,
   RefusedReason,
 } from "./model/event.ts";
+export { diagnosisText } from "./observe/lines.ts";
+export { standings, type CountedState, type Standing } from "./observe/standings.ts";
 export type { DeliveryView, EventView } from "./observe/view.ts";
+export type {
+  Attempted,
+  AttemptedOf,
+  Received,
+  ReceivedOf,
+  Telemetry,
+} from "./observe/telemetry.ts";
+export { visible, visibleJson, visibleLines } from "./observe/visible.ts";
 export type { Receipt } from "./model/receipt.ts";
 export type { Diagnosis, Verdict } from "./model/verdict.ts";
 export { statesFor, type Act, type InterventionRecord } from "./model/intervention.ts";

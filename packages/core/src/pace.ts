@@ -4,7 +4,7 @@
  */
 
 const aimMs = 4;
-const restMsMin = 20;
+const restMsMin = 10;
 const sizeMin = 8;
 
 /** How much to do at once, learnt from the time that it takes. */
@@ -24,8 +24,8 @@ export class Pace {
 
   /** Told how long as much as `size` has taken. */
   took(ms: number): void {
-    if (ms > aimMs * 2) this.#size = Math.max(Math.min(this.#max, sizeMin), this.#size >> 1);
-    else if (ms < aimMs) this.#size = Math.min(this.#max, this.#size * 2);
+    if (ms > aimMs) this.#size = Math.max(Math.min(this.#max, sizeMin), this.#size >> 1);
+    else if (ms < aimMs / 2) this.#size = Math.min(this.#max, this.#size * 2);
   }
 }
 

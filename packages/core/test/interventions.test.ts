@@ -67,13 +67,16 @@ describe("replay", () => {
     expect((await inbox.list({ state: "dead" })).events).toHaveLength(7);
     const told: number[] = [];
     const which = { state: "dead", source: "socialdata" } as const;
-    await inbox.replay(which, { perSecond: 1, onProgress: (count) => told.push(count) });
-    expect(told).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    const onProgress = (count: number): void => void told.push(count);
+    const replaying = inbox.replay(which, { perSecond: 1, onProgress });
     for (let seconds = 1; seconds <= 7; seconds++) {
+      await vi.waitUntil(() => told.length >= seconds, 10_000);
       await inbox.idle();
       expect(handled).toBe(seconds);
       clock.advance(1000);
     }
+    expect(await replaying).toMatchObject({ count: 7 });
+    expect(told).toEqual([1, 2, 3, 4, 5, 6, 7]);
   });
 
   test("by filter goes on over pages at its rate", async () => {
@@ -81,7 +84,7 @@ describe("replay", () => {
     const served = await serve();
     await Promise.all(Array.from({ length: 600 }, (_, id) => deliver(served, id)));
     await inbox.cancel({ state: "pending" });
-    await inbox.replay({ state: "cancelled" }, { perSecond: 100 });
+    await inbox.replay({ state: "cancelled" }, { perSecond: 1000 });
     const due: number[] = [];
     let cursor: string | undefined;
     do {
@@ -89,10 +92,13 @@ describe("replay", () => {
       due.push(...page.events.map(({ dueAt }) => dueAt - clock.now()));
       ({ cursor } = page);
     } while (cursor !== undefined);
-    expect([due.length, Math.min(...due), Math.max(...due)]).toEqual([600, 0, 5950]);
+    expect([due.length, Math.min(...due)]).toEqual([600, 0]);
+    // Those of a page are due together, as of its first.
+    expect(Math.max(...due)).toBeGreaterThan(340);
+    expect(Math.max(...due)).toBeLessThan(600);
   });
 
-  test("at a rate is planned ten seconds ahead, stops at a signal, and goes on where it has stopped", async () => {
+  test("at a rate is planned a second ahead, stops at a signal, and goes on where it has stopped", async () => {
     const { clock, inbox, serve } = desk({ work: false });
     const served = await serve();
     await Promise.all(Array.from({ length: 60 }, (_, id) => deliver(served, id)));
@@ -101,18 +107,18 @@ describe("replay", () => {
       (await inbox.list({ state: "pending" })).events.length;
     const stop = new AbortController();
     const told: number[] = [];
-    const options = { perSecond: 2, onProgress: (count: number) => void told.push(count) };
+    const options = { perSecond: 20, onProgress: (count: number) => void told.push(count) };
     const replaying = inbox.replay({ state: "cancelled" }, { ...options, signal: stop.signal });
-    await vi.waitUntil(() => told.at(-1) === 21, 10_000);
+    await vi.waitUntil(() => told.at(-1) === 25, 10_000);
     await clock.turns();
-    expect(await pending()).toBe(21);
-    clock.advance(5000);
-    await vi.waitUntil(() => told.at(-1) === 31, 10_000);
+    expect(await pending()).toBe(25);
+    clock.advance(500);
+    await vi.waitUntil(() => told.at(-1) === 35, 10_000);
     stop.abort();
-    expect(await replaying).toMatchObject({ count: 31, isStopped: true });
-    expect(await pending()).toBe(31);
+    expect(await replaying).toMatchObject({ count: 35, isStopped: true });
+    expect(await pending()).toBe(35);
     const rest = inbox.replay({ state: "cancelled" });
-    expect(await rest).toMatchObject({ count: 29 });
+    expect(await rest).toMatchObject({ count: 25 });
     expect((await rest).isStopped).toBeUndefined();
     expect(await pending()).toBe(60);
     const stopped = { signal: AbortSignal.abort() };

@@ -202,3 +202,25 @@ test("a handler's own words carry its event and itself, as fields or before them
     "with nothing",
   ]);
 });
+
+test("who looks at a delivery without masks is in the log, and what was seen is not", async () => {
+  const { logger, lines } = rememberingLogger();
+  const inbox = createInbox({
+    store: sqlite(temporaryFile()),
+    sources: { audata: audata({ token: "t" }) },
+    logger,
+  });
+  const served = await serve(inbox);
+  const body = '{"event":"Listener.updated","webhookCallId":"1","sender":{"first_name":"canary"}}';
+  await ask(served, "/webhooks/audata/t", { body });
+  const key = (await inbox.list()).events[0]?.key ?? "";
+  const kept = await inbox.reveal(key, { by: "ada", reason: "ticket 7" });
+  expect(Buffer.from(kept?.delivery?.body ?? []).toString()).toBe(body);
+  expect(await inbox.reveal("no key", { by: "ada" })).toBeUndefined();
+  const messages = lines.map(({ message }) => message).filter((text) => text.includes("ada"));
+  expect(messages).toEqual([
+    `audata "Listener.updated" ${key}: shown without masks to "ada": "ticket 7"`,
+  ]);
+  expect(JSON.stringify(lines)).not.toContain("canary");
+  await expect(inbox.reveal(key, {} as never)).rejects.toMatchObject({ code: "SELECTION_INVALID" });
+});

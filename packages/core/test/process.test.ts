@@ -35,6 +35,18 @@ test("a process that mounted, waited or looked, and forgot to close, still ends"
   expect(await said(rest)).toBe("end\n");
 });
 
+test("a script that replays at a rate lives until all of them are replayed", async () => {
+  const rest = `
+    for (const type of ["a", "b", "c", "d"]) {
+      const bytes = new TextEncoder().encode(JSON.stringify({ event: type }));
+      const head = { method: "POST", target: "/webhooks/socialdata/t", headers: ["host", "x"], remoteAddress: undefined };
+      await inbox.receive(head, { read: () => Promise.resolve({ kind: "read", bytes, reconstructed: false }) });
+    }
+    await inbox.idle();
+    console.log((await inbox.replay({ state: "unhandled" }, { perSecond: 2 })).count);`;
+  expect(await said(rest)).toBe("4\n");
+});
+
 test("a worker process, which started and never mounted, lives until it is closed", async () => {
   const rest = `
     await inbox.start();

@@ -3,8 +3,11 @@ import { audata } from "@webhook-inbox/core/providers/audata";
 import { captainData } from "@webhook-inbox/core/providers/captain-data";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
 import { sqlite } from "@webhook-inbox/core/sqlite";
+import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
+import { ManualClock } from "../../../tests/support/clock.ts";
 import { ask, raw, serve } from "../../../tests/support/served.ts";
+import { fragile } from "../../../tests/support/spill-desk.ts";
 import { temporaryFile } from "../../../tests/support/temporary.ts";
 
 const job = (id: number | string, more: object = {}): string =>
@@ -164,6 +167,43 @@ describe("custody", () => {
     expect(Number(refused.headers["retry-after"])).toBeGreaterThan(0);
     await import("node:fs/promises").then(({ mkdir }) => mkdir(`${file}.d`));
     expect((await ask(served, "/webhooks/socialdata/t0ken", { body: job(1) })).status).toBe(200);
+  });
+
+  test("whoever writes meanwhile turns readiness off, though the store answers to reading", async () => {
+    const file = temporaryFile();
+    const sources = { socialdata: socialData({ token: "t0ken" }) };
+    const inbox = createInbox({ store: sqlite(file), sources, logger: false });
+    const served = await serve(inbox);
+    await inbox.start();
+    const found = async (): Promise<object> => ({
+      ready: inbox.isReady,
+      ...(await inbox.health()),
+    });
+    expect(await found()).toMatchObject({ ready: true, isReady: true, isStoreThere: true });
+    using other = new DatabaseSync(file);
+    other.exec("BEGIN IMMEDIATE");
+    expect((await ask(served, "/webhooks/socialdata/t0ken", { body: job(1) })).status).toBe(503);
+    expect(await inbox.list()).toEqual({ events: [] });
+    expect(await found()).toMatchObject({ ready: false, isReady: false, isStoreThere: false });
+    other.exec("ROLLBACK");
+    expect((await ask(served, "/webhooks/socialdata/t0ken", { body: job(1) })).status).toBe(200);
+    expect(await found()).toMatchObject({ ready: true, isReady: true, isStoreThere: true });
+  });
+
+  test("a failure counts for ten seconds, since a balancer that looks away would see no other", async () => {
+    const clock = new ManualClock();
+    const { store, become } = fragile(sqlite(temporaryFile()));
+    const sources = { socialdata: socialData({ token: "t0ken" }) };
+    const inbox = createInbox({ store, sources, clock, logger: false });
+    const served = await serve(inbox);
+    await inbox.start();
+    become("away");
+    expect((await ask(served, "/webhooks/socialdata/t0ken", { body: job(1) })).status).toBe(503);
+    become("there");
+    clock.advance(9_999);
+    expect(inbox.isReady).toBe(false);
+    clock.advance(1);
+    expect(inbox.isReady).toBe(true);
   });
 
   test("while handlers end after close(), deliveries are still kept", async () => {

@@ -120,6 +120,40 @@ describe("a delivery that was refused because of a wrong secret", () => {
     },
   );
 
+  test("tells who looks at it what verifying says now, and is verified again by its key alone", async () => {
+    const file = temporaryFile();
+    const first = await opened(file, generic({ token: wrong, id: "id" }));
+    for (const id of [1, 2]) {
+      await ask(first.served, `/webhooks/p/${right}`, { body: JSON.stringify({ id }) });
+    }
+    await first.inbox.close();
+    const mended = await opened(file, generic({ token: right, id: "id" }), first.clock);
+    const [one, other] = (await mended.inbox.list({ state: "refused" })).events;
+    expect((await mended.inbox.view(one?.key ?? ""))?.verdict).toEqual({
+      ok: true,
+      secret: "token#1",
+    });
+    const only = { keys: [one?.key ?? "", "no key"] };
+    expect(await mended.inbox.verifyAgain({ ...only, dryRun: true })).toMatchObject({ count: 1 });
+    expect(await mended.inbox.verifyAgain({ ...only, source: "q" })).toMatchObject({ count: 0 });
+    expect(await mended.inbox.verifyAgain(only)).toEqual({ count: 1, refused: {} });
+    expect((await mended.inbox.list({ state: "refused" })).events).toMatchObject([
+      { key: other?.key },
+    ]);
+    // Only what comes in shows that a secret is in use.
+    expect(mended.inbox.secrets()).toEqual([]);
+    await mended.inbox.close();
+    const still = await opened(file, generic({ token: wrong, id: "id" }), first.clock);
+    expect((await still.inbox.view(other?.key ?? ""))?.verdict).toMatchObject({
+      ok: false,
+      diagnosis: { code: "mismatch", credential: "token" },
+    });
+    const given = { keys: "x" } as never;
+    await expect(still.inbox.verifyAgain(given)).rejects.toMatchObject({
+      code: "SELECTION_INVALID",
+    });
+  });
+
   test("is verified with the time that it was signed at, and the secrets that held then", async () => {
     const file = temporaryFile();
     const first = await opened(file, slack({ secret: wrong }));

@@ -10,7 +10,8 @@ import { fragile, job, jobs, spillDesk } from "../../../tests/support/spill-desk
 
 describe("while the store is away", () => {
   test("deliveries are answered 200, and are handled once it is back, with the time of their receipt", async () => {
-    const { inbox, served, main, handled, kinds, signals } = await spillDesk();
+    const desk = await spillDesk();
+    const { inbox, served, main, handled, kinds, signals, storeFile, spillFile } = desk;
     expect((await ask(served, jobs, job(1))).status).toBe(200);
     await inbox.idle();
     main.become("away");
@@ -26,8 +27,24 @@ describe("while the store is away", () => {
     ]);
     expect(handled).toHaveLength(1);
     expect(await inbox.audit()).toMatchObject({ taken: 1, spilled: 3 });
+    const away = { isReady: true, isStoreThere: false, spill: { isOpen: true, waiting: 3 } };
+    expect(await inbox.health()).toMatchObject(away);
+    main.become("hangs");
+    expect(await inbox.health()).toMatchObject(away);
     main.become("there");
     await inbox.idle();
+    const {
+      sources: [first],
+      ...health
+    } = await inbox.health();
+    expect(health).toEqual({
+      isReady: true,
+      isStoreThere: true,
+      durability: "commit",
+      file: storeFile,
+      spill: { isOpen: true, waiting: 0, file: spillFile },
+    });
+    expect(first).toMatchObject({ path: "/webhooks/jobs/***", methods: ["POST"] });
     expect(handled.map(({ id }) => id).toSorted()).toEqual(
       [1, 2, 3, 4].map((id) => `job:${id}:error`),
     );
@@ -217,6 +234,18 @@ describe("when both are away", () => {
       expect(each.handled).toHaveLength(1);
     });
   }
+
+  test("it is 200 if the spill comes back before a store that hangs", async () => {
+    const { inbox, served, main, beside } = await spillDesk();
+    await inbox.start();
+    main.become("hangs");
+    beside.become("away");
+    const answered = ask(served, jobs, job(1));
+    await vi.waitUntil(() => beside.calls.filter((verb) => verb === "take").length > 0, 5000);
+    beside.become("there");
+    expect((await answered).status).toBe(200);
+    main.become("there");
+  });
 
   test("whose provider sends again is told at the end of that time, and nothing is counted", async () => {
     const repeating = { jobs: generic({ token: "t", redelivers: "automatic" }) };

@@ -18,6 +18,26 @@ export interface Session {
   readonly owner: string;
 }
 
+/** What was told already, by whatever store: a pool may see many of them come and go. */
+const told = new WeakSet<object>();
+
+function ignoreErrors(emitter: Pick<PostgresClient, "on">): void {
+  if (told.has(emitter)) return;
+  told.add(emitter);
+  emitter.on?.("error", () => undefined);
+}
+
+/**
+ * Connections that die while nobody uses them: what is asked next gets another one. One may die in the very packet that
+ * says it is there, before whoever has asked for it hears of it.
+ */
+function ignoreErrorsOf(pool: PostgresPool): void {
+  if (told.has(pool)) return;
+  told.add(pool);
+  pool.on?.("error", () => undefined);
+  pool.on?.("connect", ignoreErrors);
+}
+
 export class Connection<Client extends PostgresClient> {
   readonly #pool: PostgresPool<Client>;
   readonly #timeoutMs: number;
@@ -32,8 +52,7 @@ export class Connection<Client extends PostgresClient> {
 
   constructor(pool: PostgresPool<Client>, timeoutMs: number) {
     this.#pool = pool;
-    // Connections that die while nobody uses them: what is asked next gets another one.
-    pool.on?.("error", () => undefined);
+    ignoreErrorsOf(pool);
     this.#timeoutMs = timeoutMs;
     this.#toLend = Math.max(1, this.max - 2);
   }
@@ -101,7 +120,7 @@ export class Connection<Client extends PostgresClient> {
       // One that comes after all, or does not answer, is not kept.
       connecting.then(
         (client) => {
-          client.on?.("error", () => undefined);
+          ignoreErrors(client);
           client.release(true);
         },
         () => undefined,
@@ -117,7 +136,7 @@ export class Connection<Client extends PostgresClient> {
   async #meet(client: Client): Promise<void> {
     this.#known.add(client);
     // One that dies in our hands says so here too: what was under way on it has failed by itself.
-    client.on?.("error", () => undefined);
+    ignoreErrors(client);
     await this.#query(client, "SET client_connection_check_interval = '2s'").catch(
       (error: unknown) => {
         // Before PostgreSQL 14 there is no such setting.

@@ -37,7 +37,7 @@ export function birthOf(event: NewEvent, isClaimed: boolean, of?: string): Birth
 const eventParameters = `$1::uuid[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[], $8::integer[],
   $9::uuid[], $10::bigint[], $11::integer[], $12::text[], $28::bigint[], $29::text[], $30::integer[]`;
 const deliveryParameters = `$13::bigint[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[],
-  $19::text[], $20::boolean[], $21::text[], $22::integer[], $23::bigint[], $31::text[]`;
+  $19::text[], $20::boolean[], $21::text[], $22::integer[], $23::bigint[], $31::text[], $32::text[]`;
 
 const insertSql = textOf((tables) => {
   const { events, deliveries, named } = tables;
@@ -51,7 +51,7 @@ const insertSql = textOf((tables) => {
         1 + sum(size) FILTER (WHERE known IS NULL) OVER (ORDER BY place) - size AS first
       FROM unnest(${deliveryParameters}) WITH ORDINALITY
         AS d (received_at, method, target, account, segment, headers, verified_with, reconstructed, content_hash, size, known,
-          sealed, place)
+          sealed, trace, place)
     ),
     born AS MATERIALIZED (
       SELECT nextval('${named("event_seq")}') AS seq, e.*
@@ -78,8 +78,8 @@ const insertSql = textOf((tables) => {
     ),
     kept AS (
       INSERT INTO ${deliveries}
-      SELECT delivery, received_at, method, target, account, segment, headers, verified_with, sealed, reconstructed,
-        substring($24::bytea FROM first::integer FOR size)
+      SELECT delivery, received_at, method, target, account, segment, headers, verified_with, sealed, trace,
+        reconstructed, substring($24::bytea FROM first::integer FOR size)
       FROM given WHERE is_new AND delivery IN (SELECT delivery FROM inserted)
     ),
     tallied AS (${addingMoves(tables, moved, "$27")})
@@ -135,6 +135,7 @@ export async function insert(
     births.map(({ record }) => record.lane?.key ?? null),
     births.map(({ record }) => widthOf(record)),
     kept.map(({ sealed }) => (sealed === undefined ? null : JSON.stringify(sealed))),
+    kept.map(({ trace }) => trace ?? null),
   ]);
   const now = Number(rows[0]?.["now"]);
   const inserted = new Map(rows.map((row) => [keyOf(row["key"]), String(row["delivery"])]));

@@ -4,7 +4,7 @@
  */
 
 import type { EventFilter, EventRecord } from "@webhook-inbox/core";
-import { cursorAt, everyState, placeOf } from "@webhook-inbox/core/records";
+import { cursorAt, everyState, placeOf, type Place } from "@webhook-inbox/core/records";
 import type { Row, Run } from "./pool.ts";
 import { eventColumns, eventOf } from "./rows.ts";
 import type { Tables } from "./tables.ts";
@@ -26,42 +26,87 @@ export interface PageAsk {
   readonly locks?: boolean;
 }
 
+/** Rows looked at first, where no index knows what fits; then eight times as many, and so on. */
+const lookedAtFirst = 512;
+const lookedAtGrowth = 8;
+
 /** Events that fit, beyond the cursor. */
 export async function pageOf(run: Run, tables: Tables, ask: PageAsk): Promise<Page> {
-  const { filter, order, limit, locks = false } = ask;
-  const isUp = order === "oldest";
-  const from = placeOf(ask.cursor, isUp, filter);
-  const { source, state, type, reason, receivedFrom = lowest, receivedBefore = highest } = filter;
+  const { filter, order, limit } = ask;
+  const { source, state, type, reason } = filter;
   const isIndexed = source !== undefined || state !== undefined;
   const sources = source === undefined && isIndexed ? await sourcesOf(run, tables) : [source];
+  const ways = isIndexed ? sources.length * (state === undefined ? everyState.length : 1) : 1;
   // What an index knows wholly is looked at no further than needed.
   const isKnown = type === undefined && reason === undefined;
-  const ways = isIndexed ? sources.length * (state === undefined ? everyState.length : 1) : 1;
-  const looks = isKnown ? limit + 1 : Math.ceil(lookedAtMax / ways) + limit;
-  const rows = await run(walkSql(tables, isUp, isIndexed, locks), [
+  const looksMost = isKnown ? limit + 1 : Math.ceil(lookedAtMax / ways) + limit;
+  const found: Row[] = [];
+  let from: Place = placeOf(ask.cursor, order === "oldest", filter);
+  let looks = isKnown ? looksMost : Math.max(limit + 1, Math.ceil(lookedAtFirst / ways));
+  for (let looked = 0; ;) {
+    const { rows, end } = await look(run, tables, ask, {
+      from,
+      looks,
+      most: limit + 1 - found.length,
+      sources: isIndexed ? sources : undefined,
+    });
+    found.push(...rows);
+    looked += looks;
+    const events = found.slice(0, limit).map(eventOf);
+    const last = found[limit - 1];
+    if (found.length > limit && last !== undefined) {
+      return { events, cursor: cursorAt(placeIn(last, "received_at", "seq")) };
+    }
+    if (end === undefined) return { events, cursor: undefined };
+    if (looked >= looksMost) return { events, cursor: cursorAt(end) };
+    from = end;
+    looks = Math.min(looks * lookedAtGrowth, looksMost - looked);
+  }
+}
+
+interface Looking {
+  readonly from: Place;
+  readonly looks: number;
+  readonly most: number;
+  /** Undefined to walk all events. */
+  readonly sources: readonly (string | undefined)[] | undefined;
+}
+
+/** What fits among the next rows, and where the looking ended; undefined when there is no more. */
+async function look(
+  run: Run,
+  tables: Tables,
+  { filter, order, locks = false }: PageAsk,
+  { from, looks, most, sources }: Looking,
+): Promise<{ readonly rows: readonly Row[]; readonly end: Place | undefined }> {
+  const { state, type, reason, receivedFrom = lowest, receivedBefore = highest } = filter;
+  const isIndexed = sources !== undefined;
+  const rows = await run(walkSql(tables, order === "oldest", isIndexed, locks), [
     Math.ceil(from.receivedAt),
     from.seq,
     Math.ceil(receivedFrom),
     Math.ceil(receivedBefore),
     type ?? null,
     reason ?? null,
-    limit + 1,
+    most,
     looks,
     ...(isIndexed ? [sources, state === undefined ? everyState : [state]] : []),
   ]);
-  const fitting = rows.filter((row) => row["key"] !== null);
-  const events = fitting.slice(0, limit).map(eventOf);
-  if (fitting.length > limit)
-    return { events, cursor: cursorOf(fitting[limit - 1], "received_at", "seq") };
-  const isOver = rows[0]?.["end_at"] === null;
-  return { events, cursor: isOver ? undefined : cursorOf(rows[0], "end_at", "end_seq") };
+  const [first] = rows;
+  const isOver = first === undefined || first["end_at"] === null;
+  return {
+    rows: rows.filter((row) => row["key"] !== null),
+    end: isOver ? undefined : placeIn(first, "end_at", "end_seq"),
+  };
 }
 
 const lowest = -8.64e15;
 const highest = 8.64e15;
 
-const cursorOf = (row: Row | undefined, at: string, seq: string): string =>
-  cursorAt({ receivedAt: Number(row?.[at]), seq: Number(row?.[seq]) });
+const placeIn = (row: Row, at: string, seq: string): Place => ({
+  receivedAt: Number(row[at]),
+  seq: Number(row[seq]),
+});
 
 /**
  * Looks at up to $8 rows beyond ($1, $2) and between the instants $3 and $4, and answers up to $7 of them that fit;
@@ -69,21 +114,26 @@ const cursorOf = (row: Row | undefined, at: string, seq: string): string =>
  */
 function walkSql({ events }: Tables, isUp: boolean, isIndexed: boolean, locks: boolean): string {
   const beyond = isUp ? ">" : "<";
-  const order = (name: string): string =>
-    `${name}received_at ${isUp ? "ASC" : "DESC"}, ${name}seq ${isUp ? "ASC" : "DESC"}`;
+  const order = (name: string, nulls = ""): string =>
+    ["received_at", "seq"]
+      .map((column) => `${name}${column} ${isUp ? "ASC" : "DESC"}${nulls}`)
+      .join(", ");
   const range = `(e.received_at, e.seq) ${beyond} ($1, $2) AND e.received_at >= $3 AND e.received_at < $4`;
-  const walk = (where: string): string => `
-    SELECT e.key, e.received_at, e.seq FROM ${events} AS e
-    WHERE ${where} AND ${range} ORDER BY ${order("e.")} LIMIT $8`;
+  const walk = (where: string, by: string): string => `
+    SELECT e.key, e.received_at, e.seq FROM ${events} AS e WHERE ${where} ORDER BY ${by} LIMIT $8`;
+  // There are no nulls: only the index of sources and states has this order. Else the planner may walk all events by time,
+  // expecting soon to meet one that fits.
+  const listed = order("e.", isUp ? " NULLS FIRST" : " NULLS LAST");
   const ways = `
     SELECT f.* FROM unnest($9::text[]) AS s, unnest($10::text[]) AS t,
-      LATERAL (${walk("e.source = s AND e.state = t")}) AS f`;
-  // Asked of the row itself: while its lock was waited for, it may have become another.
+      LATERAL (${walk(`e.source = s AND e.state = t AND ${range}`, listed)}) AS f`;
+  // Asked of the row itself: while its lock was waited for, it may have become another. Of expressions, which no index
+  // knows: the row is to be found by its key, never by a walk through all that fit.
   const fits = `($5::text IS NULL OR e.type = $5) AND ($6::text IS NULL OR e.reason = $6)
-    ${isIndexed ? "AND e.source = ANY ($9) AND e.state = ANY ($10)" : ""}`;
+    ${isIndexed ? "AND (e.source || '') = ANY ($9) AND (e.state || '') = ANY ($10)" : ""}`;
   return `
     WITH looked AS (
-      SELECT * FROM (${isIndexed ? ways : walk("true")}) AS all_ways ORDER BY ${order("")} LIMIT $8
+      SELECT * FROM (${isIndexed ? ways : walk(range, order("e."))}) AS all_ways ORDER BY ${order("")} LIMIT $8
     ),
     fitting AS (
       SELECT ${eventColumns}, e.seq FROM looked AS l JOIN ${events} AS e USING (key)

@@ -27,6 +27,7 @@ export interface Notification {
 export interface PostgresPool<Client extends PostgresClient = PostgresClient> {
   connect(): Promise<Client>;
   on?(event: "error", listener: (error: Error) => void): unknown;
+  on?(event: "connect", listener: (client: Client) => void): unknown;
   /** How many connections there may be at once. Default: 10, as `pg` has it. */
   readonly options?: { readonly max?: number | undefined };
 }

@@ -222,8 +222,8 @@ class PostgresStore<Client> implements Store<PostgresTransaction<Client>> {
   }
 
   list(query: ListQuery): Promise<ListAnswer> {
-    const { cursor } = query;
-    const ask = { filter: query, order: "newest", cursor, limit: limitOf(query) } as const;
+    const { order = "newest", cursor } = query;
+    const ask = { filter: query, order, cursor, limit: limitOf(query) };
     return pageOf(this.#connection.run, this.#tables, ask);
   }
 

@@ -18,7 +18,7 @@ export async function pruneRefused(
     `WITH surplus AS (
        SELECT r.key FROM unnest($1::text[]) AS s (source) CROSS JOIN LATERAL (
          SELECT e.key FROM ${events} AS e WHERE e.source = s.source AND e.state = 'refused'
-         ORDER BY e.received_at DESC, e.seq DESC LIMIT $2 OFFSET $3
+         ORDER BY e.received_at DESC NULLS LAST, e.seq DESC NULLS LAST LIMIT $2 OFFSET $3
        ) AS r LIMIT $2
      ),
      locked AS (

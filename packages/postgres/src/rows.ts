@@ -11,7 +11,7 @@ import {
   type Kept,
   type Note,
 } from "@webhook-inbox/core";
-import { listOf, sealedIn } from "@webhook-inbox/core/records";
+import { listOf, rareIn } from "@webhook-inbox/core/records";
 import { laneOf } from "./lanes.ts";
 import type { Row } from "./pool.ts";
 
@@ -22,7 +22,7 @@ export const eventColumns = `e.key, e.source, e.id, e.type, e.identified, e.stat
 
 /** Columns of a delivery, joined to its event. */
 export const deliveryColumns =
-  "d.method, d.target, d.account, d.segment, d.headers, d.verified_with, d.sealed, d.reconstructed, d.body";
+  "d.method, d.target, d.account, d.segment, d.headers, d.verified_with, d.sealed, d.trace, d.reconstructed, d.body";
 
 /** How a delivery is found from its event: `received_at` says in which partition. */
 export const ofEvent = "d.received_at = e.received_at AND d.id = e.delivery";
@@ -68,7 +68,7 @@ export function deliveryOf(row: Row): Delivery {
     headers: listOf(row["headers"] as string) as string[],
     verifiedWith: row["verified_with"] as string,
     reconstructed: row["reconstructed"] === true,
-    ...sealedIn(row["sealed"]),
+    ...rareIn(row["sealed"], row["trace"]),
     contentHash: row["content_hash"] as string,
     body: row["body"] as Uint8Array,
     receivedAt: numberOf(row["received_at"]),

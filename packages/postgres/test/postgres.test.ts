@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { createServer, type AddressInfo } from "node:net";
 import { systemClock, type Store } from "@webhook-inbox/core";
 import { postgres, schemaSql, type PostgresTransaction } from "@webhook-inbox/postgres";
 import { Pool, type PoolClient } from "pg";
@@ -31,6 +33,46 @@ describe("options", () => {
   test("the client of a transaction is the one of the pool", () => {
     expectTypeOf(postgres(pool)).toEqualTypeOf<Store<PostgresTransaction<PoolClient>>>();
   });
+});
+
+test("a pool that sees many stores come and go gathers no listeners", async () => {
+  const lasting = new Pool({ ...pool.options, max: 1 });
+  const schema = schemaOfTest();
+  const counts: number[] = [];
+  for (let n = 0; n < 4; n++) {
+    const store = postgres(lasting, { schema });
+    await store.open(context);
+    await store.list({});
+    await store.close();
+    const client = await lasting.connect();
+    counts.push(lasting.listenerCount("error") + client.listenerCount("error"));
+    client.release();
+  }
+  expect(new Set(counts).size).toBe(1);
+  await lasting.end();
+});
+
+test("a connection that dies in the packet that says it is there ends nothing else", async () => {
+  const message = (type: string, content: Buffer): Buffer => {
+    const length = Buffer.alloc(4);
+    length.writeInt32BE(content.length + 4);
+    return Buffer.concat([Buffer.from(type), length, content]);
+  };
+  const packet = Buffer.concat([
+    message("R", Buffer.alloc(4)),
+    message("Z", Buffer.from("I")),
+    message("E", Buffer.from("SFATAL\0C57P01\0Mterminating connection\0\0")),
+  ]);
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.once("data", () => socket.end(packet));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const dying = new Pool({ host: "127.0.0.1", port, user: "postgres", database: "postgres" });
+  await expect(postgres(dying).open(context)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+  await dying.end();
+  server.close();
 });
 
 describe("migrations", () => {

@@ -11,7 +11,7 @@ import type {
   Note,
   TakeAsk,
 } from "@webhook-inbox/core";
-import { sealedIn } from "@webhook-inbox/core/records";
+import { rareIn } from "@webhook-inbox/core/records";
 
 /** Fields of a hash. */
 export type Fields = ReadonlyMap<string, Buffer>;
@@ -79,7 +79,7 @@ export function deliveryOf(fields: Fields): Delivery {
     headers: listOf(fields.get("headers")) as string[],
     verifiedWith: text("verified_with"),
     reconstructed: text("reconstructed") === "1",
-    ...sealedIn(fields.get("sealed")?.toString()),
+    ...rareIn(fields.get("sealed")?.toString(), fields.get("trace")?.toString()),
     contentHash: text("content_hash"),
     body: fields.get("body") ?? Buffer.alloc(0),
     receivedAt: Number(text("received_at")),

@@ -102,11 +102,21 @@ export interface EventFilter {
   readonly receivedBefore?: number;
 }
 
+export interface SettleAsk {
+  /**
+   * A loss of power may undo it: what is settled is then done once more, which costs nothing. Spares the wait for the disk.
+   * Default: false.
+   */
+  readonly mayBeUndone?: boolean;
+}
+
 export interface ListQuery extends EventFilter {
   /** From an earlier answer. */
   readonly cursor?: string | undefined;
   /** Default and most: 100. */
   readonly limit?: number | undefined;
+  /** By the time of receipt, and the order of arrival where that is equal. Default: `newest` first. */
+  readonly order?: "newest" | "oldest" | undefined;
 }
 
 export interface ListAnswer {
@@ -222,6 +232,9 @@ export interface Store<Transaction = unknown> {
   /** True when who configured it accepts that it loses what was acknowledged; such a store is otherwise refused. */
   readonly acceptsLoss?: boolean;
 
+  /** Where it is kept, if that is a file of this machine. */
+  readonly file?: string;
+
   /** Where a store that is shared has none, leases last as long as the longest handler may run. */
   readonly threadAccess?: ThreadAccess;
 
@@ -258,12 +271,12 @@ export interface Store<Transaction = unknown> {
    * by equality of the fence, never by time. What is `pending` and was not handed back has `crashes` 0 again: its attempt
    * killed nobody. Where an event no longer heads its lane the next one does, and is due. Answers, per settlement, whether it held.
    */
-  settle(settlements: readonly Settlement[]): Promise<readonly boolean[]>;
+  settle(settlements: readonly Settlement[], ask?: SettleAsk): Promise<readonly boolean[]>;
 
   /** The event of a key with its delivery, which is undefined once it was pruned or erased; undefined when there is none. */
   get(key: string): Promise<Kept | undefined>;
 
-  /** Events without their deliveries, newest first: by the time of receipt, and the order of arrival where that is equal. */
+  /** Events without their deliveries, in the order asked. A cursor goes on in the order of its page. */
   list(query: ListQuery): Promise<ListAnswer>;
 
   /**

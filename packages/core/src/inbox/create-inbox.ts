@@ -24,7 +24,7 @@ import { identify } from "../receive/identify.ts";
 import { receive, type Receiving } from "../receive/receive.ts";
 import { Refusals } from "../receive/refusals.ts";
 import { Spilling } from "../receive/spilling.ts";
-import type { VerifiedAgain, VerifyAgainOptions } from "../receive/verify-again.ts";
+import { verdictOf, type VerifiedAgain, type VerifyAgainOptions } from "../receive/verify-again.ts";
 import { auditOf, type Audit } from "../work/audit.ts";
 import { Expectations } from "../work/expectations.ts";
 import { expectedOf } from "../work/expected.ts";
@@ -39,10 +39,18 @@ import {
 import type { Intervened, InterveneOptions, ReplayOptions, Which } from "../work/interventions.ts";
 import { within } from "../work/patience.ts";
 import { Worker } from "../work/worker.ts";
+import { healthOf, type Health } from "./health.ts";
 import { stayAlive } from "./stay-alive.ts";
 import { sourceSummary } from "./source-summary.ts";
 import { steered, verifiedAgain, type Steering } from "./steering.ts";
-import type { CloseOptions, DrainOptions, ExpectOptions, Inbox, SecretUsage } from "./inbox.ts";
+import type {
+  CloseOptions,
+  DrainOptions,
+  ExpectOptions,
+  Inbox,
+  RevealOptions,
+  SecretUsage,
+} from "./inbox.ts";
 
 /**
  * Makes an inbox. Checks the options at once: throws `WebhookInboxError` with `OPTION_INVALID`, `CREDENTIAL_INVALID`,
@@ -111,7 +119,6 @@ class InboxOfSources {
       ...settings,
       emit: this.#emit,
       ready: () => this.#started(),
-      onDrained: () => worker.look(),
       terms: (events) => worker.reserve(events),
       begin: (claims, ask, left) => worker.begin(claims, ask, left),
     });
@@ -131,6 +138,7 @@ class InboxOfSources {
       random: Math.random,
       fetch: settings.fetch,
       publicUrl: settings.publicUrl,
+      telemetry: settings.telemetry,
       emit: this.#emit,
     };
   }
@@ -267,7 +275,13 @@ class InboxOfSources {
   }
 
   get isReady(): boolean {
-    return (this.#worker.isWorking || this.#custody.isOpen) && this.#closing === undefined;
+    const { isOpen, isFailing } = this.#custody;
+    return (this.#worker.isWorking || isOpen) && !isFailing && this.#closing === undefined;
+  }
+
+  health(): Promise<Health> {
+    const [custody, opened] = [this.#custody, () => this.#opened()];
+    return healthOf({ ...this.#settings, isReady: this.isReady, custody, opened });
   }
 
   close(options: CloseOptions = {}): Promise<void> {
@@ -302,8 +316,20 @@ class InboxOfSources {
 
   async view(key: string): Promise<EventView | undefined> {
     const kept = await this.get(key);
-    const source = this.#settings.sources.get(kept?.event.source ?? "");
-    return kept && viewOf(kept, source?.provider.personal);
+    if (kept === undefined) return undefined;
+    const source = this.#settings.sources.get(kept.event.source);
+    const isRefused = kept.event.state === "refused";
+    const verdict = isRefused ? await verdictOf(this.#steering, kept) : undefined;
+    return viewOf(kept, source?.provider.personal, verdict);
+  }
+
+  async reveal(key: string, { by, reason = "" }: RevealOptions): Promise<Kept | undefined> {
+    if (typeof by !== "string") throw invalid("reveal: by must say who looks.");
+    const kept = await this.get(key);
+    if (kept === undefined) return undefined;
+    const { source, type } = kept.event;
+    this.#emit({ kind: "revealed", event: { source, type, key }, by, reason });
+    return kept;
   }
 
   async expect(name: string, ref: string | number, { withinMs }: ExpectOptions): Promise<string> {

@@ -9,6 +9,7 @@ import type { FetchOptions } from "../http/fetch.ts";
 import type { VerifiedAgain, VerifyAgainOptions } from "../receive/verify-again.ts";
 import type { Audit } from "../work/audit.ts";
 import type { Handler, HandlerOptions, TypeOf } from "../work/handlers.ts";
+import type { Health } from "./health.ts";
 import type { Intervened, InterveneOptions, ReplayOptions, Which } from "../work/interventions.ts";
 
 /** The object a user owns. Made by `createInbox`; nothing opens or runs before it is mounted or started. */
@@ -66,10 +67,14 @@ export interface Inbox<Of extends Sources = Sources, Transaction = unknown> exte
   idle(): Promise<void>;
 
   /**
-   * Whether deliveries can be kept: the store has been opened, or the spill has, and the inbox is neither closing nor
-   * closed. What a readiness route answers. Deliveries are kept a little longer, since balancers are slow to notice.
+   * Whether deliveries can be kept: the store has been opened, or the spill has; the last delivery was kept, or came more than
+   * ten seconds ago; and the inbox is neither closing nor closed. What a readiness route answers. Deliveries are kept a little
+   * longer, since balancers are slow to notice.
    */
   readonly isReady: boolean;
+
+  /** How it is: whether the store answers, what waits in the spill, and where it receives. For a health route. Never rejects. */
+  health(): Promise<Health>;
 
   /**
    * Is not ready any more, goes on receiving for `receiveMs`, takes up no more work, tells running handlers by their
@@ -88,6 +93,12 @@ export interface Inbox<Of extends Sources = Sources, Transaction = unknown> exte
   view(key: string): Promise<EventView | undefined>;
 
   /**
+   * An event with its delivery as it came, for a person who has to see what `view` masks. Says who looked in the signal
+   * `revealed`, and so in the log. Undefined when there is none of that key.
+   */
+  reveal(key: string, options: RevealOptions): Promise<Kept | undefined>;
+
+  /**
    * Says that a webhook about `ref` (a job's id) is to come. If it has not within `withinMs`, the provider's API is asked, as
    * often as needed, and its answer is handled as the same event. Resolves, with the key of the expectation, when that is
    * durable; a second call for the same `ref` changes nothing. Rejects with `OPTION_INVALID` for a source without `api`.
@@ -100,7 +111,7 @@ export interface Inbox<Of extends Sources = Sources, Transaction = unknown> exte
   /** How many deliveries each secret has matched in this process: a replaced one that matches none any more may go. */
   secrets(): readonly SecretUsage[];
 
-  /** Events without their deliveries, newest first, at most 100 a page. Opens the store, and starts no work. */
+  /** Events without their deliveries, newest first unless `order` is `oldest`, at most 100 a page. Opens the store, and starts no work. */
   list(query?: ListQuery): Promise<ListAnswer>;
 
   /** How many events went which way between states, by source, type and time. Counts no events: it is always fast. */
@@ -135,6 +146,13 @@ export interface Inbox<Of extends Sources = Sources, Transaction = unknown> exte
    * was kept of their attempts. Their keys stay: a further delivery is a duplicate. Cannot be undone.
    */
   erase(which: Which, options?: InterveneOptions): Promise<Intervened>;
+}
+
+export interface RevealOptions {
+  /** Who looks. */
+  readonly by: string;
+  /** Why. Default: empty. */
+  readonly reason?: string;
 }
 
 export interface ExpectOptions {

@@ -10,7 +10,7 @@ import {
   type VerifiedAgain,
   type VerifyAgainOptions,
 } from "../receive/verify-again.ts";
-import { checkFilter } from "../work/filters.ts";
+import { checkFilter, invalid } from "../work/filters.ts";
 import {
   intervene,
   type Intervened,
@@ -75,8 +75,11 @@ export async function verifiedAgain(
   on: Steering,
   options: VerifyAgainOptions,
 ): Promise<VerifiedAgain> {
-  const { by = "code", reason = "", dryRun = false, ...filter } = options;
-  checkFilter("verifyAgain", filter, ["source", "by", "reason", "dryRun"]);
+  const { by = "code", reason = "", dryRun = false, keys, ...filter } = options;
+  checkFilter("verifyAgain", filter, ["source"]);
+  if ("keys" in options && !isKeys(keys)) {
+    throw invalid("verifyAgain: keys must be a list of keys of events.");
+  }
   const mayEnd = stayAlive();
   try {
     const verified = await verifyAgain(on, options);
@@ -88,4 +91,8 @@ export async function verifiedAgain(
   } finally {
     mayEnd();
   }
+}
+
+function isKeys(keys: unknown): boolean {
+  return Array.isArray(keys) && keys.every((key) => typeof key === "string");
 }

@@ -43,6 +43,8 @@ export interface Delivery {
   readonly contentHash: string;
   /** Only of a refused delivery. */
   readonly sealed?: Sealed | undefined;
+  /** Where its receipt was traced: the `traceparent` of that span. */
+  readonly trace?: string | undefined;
 }
 
 /**

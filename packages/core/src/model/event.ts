@@ -30,6 +30,19 @@ export type EventState =
   | "erased"
   | "refused";
 
+/** All states, in the order of an event's life. */
+export const everyState: readonly EventState[] = [
+  "pending",
+  "running",
+  "done",
+  "dead",
+  "quarantined",
+  "unhandled",
+  "cancelled",
+  "erased",
+  "refused",
+];
+
 /**
  * Why an event is quarantined.
  *

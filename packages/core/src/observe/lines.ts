@@ -36,7 +36,8 @@ export function diagnosisText({ credential, code, ...more }: Diagnosis): string 
   return `${credential}: ${code}${skew}${hint === "" ? "" : `, ${hint}`}`;
 }
 
-function mismatchText(credential: string, matchedBefore = 0): string {
+function mismatchText(credential: string, matchedBefore: number | undefined): string {
+  if (matchedBefore === undefined) return "is the secret here the one that the provider shows?";
   if (matchedBefore === 0) {
     return "the secrets have matched no delivery yet: is this the one that the provider shows?";
   }

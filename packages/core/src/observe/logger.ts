@@ -141,8 +141,11 @@ function linesOf(signal: Signal): readonly Line[] {
       ];
     case "intervened": {
       const { act, by, reason, count } = signal;
-      const why = reason === "" ? "" : `: ${JSON.stringify(reason)}`;
-      return [line("info", `${act} of ${count} events by ${JSON.stringify(by)}${why}`)];
+      return [line("info", `${act} of ${count} events by ${byText(by, reason)}`)];
+    }
+    case "revealed": {
+      const { event, by, reason } = signal;
+      return [line("info", `${eventText(event)}: shown without masks to ${byText(by, reason)}`)];
     }
     case "pruned":
       return [
@@ -167,6 +170,11 @@ function linesOf(signal: Signal): readonly Line[] {
       ];
     }
   }
+}
+
+/** Who, and why: their own words. */
+function byText(by: string, reason: string): string {
+  return JSON.stringify(by) + (reason === "" ? "" : `: ${JSON.stringify(reason)}`);
 }
 
 function line(level: Line["level"], message: string, once?: string): Line {

@@ -75,6 +75,13 @@ export type Signal =
       readonly reason: string;
       readonly count: number;
     }
+  /** A person has looked at a delivery without masks. */
+  | {
+      readonly kind: "revealed";
+      readonly event: EventName;
+      readonly by: string;
+      readonly reason: string;
+    }
   /** Deliveries were destroyed and keys forgotten, because of their age. */
   | { readonly kind: "pruned"; readonly payloads: number; readonly keys: number }
   /** Nothing else could run for so long: a handler does not give the event loop back, or the machine slept. */

@@ -3,6 +3,7 @@
 import type { Kept } from "../contracts/store.ts";
 import { headerOf, queryOf, type Delivery } from "../model/delivery.ts";
 import type { EventRecord } from "../model/event.ts";
+import type { Verdict } from "../model/verdict.ts";
 
 /** An event as people may look at it. */
 export interface EventView {
@@ -10,6 +11,11 @@ export interface EventView {
   readonly event: EventRecord;
   /** Undefined when it was pruned or erased. */
   readonly delivery: DeliveryView | undefined;
+  /**
+   * Of a refused delivery: what verifying it says, as of its arrival, with the credentials that its source has now. Undefined
+   * where it cannot be verified: its source is gone, asks for no credential, or the bytes are gone.
+   */
+  readonly verdict: Verdict | undefined;
 }
 
 export interface DeliveryView {
@@ -38,8 +44,11 @@ const harmless =
 export function viewOf(
   { event, delivery }: Kept,
   personal: readonly string[] = everything,
+  verdict?: Verdict,
 ): EventView {
-  if (delivery === undefined) return { event: withoutQuotes(event, []), delivery: undefined };
+  if (delivery === undefined) {
+    return { event: withoutQuotes(event, []), delivery: undefined, verdict };
+  }
   const hidden: string[] = [];
   // What nobody could read holds its persons in other places than those that are known.
   const isKnown = event.identified && event.reason !== "unidentified";
@@ -48,6 +57,7 @@ export function viewOf(
     delivery;
   return {
     event: withoutQuotes(event, content === undefined ? undefined : hidden),
+    verdict,
     delivery: {
       method,
       target: target.replace(/\?[^]*$/, `?${masked}`),
@@ -86,6 +96,9 @@ function withoutQuotes(event: EventRecord, hidden: readonly string[] | undefined
   };
 }
 
+/** Deeper than anything that people read: what is nested deeper was made to cost whoever looks at it. */
+const depthMax = 100;
+
 type Mask = (path: readonly string[], value: unknown) => unknown;
 
 /** Masks values at and below the paths, and remembers what was hidden. */
@@ -101,6 +114,7 @@ function masking(personal: readonly string[], hidden: string[]): Mask {
         names.every((name, index) => name === "*" || name === path[index]),
     );
   const mask: Mask = (path, value) => {
+    if (path.length > depthMax) throw new RangeError("nested too deep to be looked at");
     if (Array.isArray(value)) return value.map((one, index) => mask([...path, String(index)], one));
     if (typeof value === "object" && value !== null) {
       return Object.fromEntries(

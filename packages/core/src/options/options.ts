@@ -6,6 +6,7 @@ import type { Store } from "../contracts/store.ts";
 import { refuseUnknown, WebhookInboxError } from "../errors.ts";
 import { consoleLogger, type Logger } from "../observe/logger.ts";
 import type { Signal } from "../observe/signals.ts";
+import { noTelemetry, type Telemetry } from "../observe/telemetry.ts";
 import { defaultDelaysMs } from "../work/backoff.ts";
 import type { HandlersOf } from "../work/handlers.ts";
 import { delaysOf, functionOf, invalid, oneOf, wholeNumber } from "./checks.ts";
@@ -70,8 +71,10 @@ export interface InboxOptions<Of extends Sources, Transaction = unknown> {
         /** When their keys go, by which a further delivery is known as a duplicate. Default: 90 days. */
         readonly keyMs?: number;
       };
-  /** Gets every signal, at once: for metrics and traces. What it throws is ignored. */
+  /** Gets every signal, at once: for alerts and metrics of one's own. What it throws is ignored. */
   readonly onSignal?: (signal: Signal) => void;
+  /** Traces and metrics, such as `openTelemetry()` of `@webhook-inbox/opentelemetry`. Default: none. */
+  readonly telemetry?: Telemetry;
   /** Anything shaped like pino; `false` for none. Default: one line each on the console, without debugging. */
   readonly logger?: Logger | false;
   /** Fetches keys that providers publish, and answers handshakes that want it. Default: `globalThis.fetch`. */
@@ -112,6 +115,7 @@ export interface Settings {
   readonly onInvalid: "quarantine" | "handle";
   readonly retention: { readonly payloadMs: number; readonly keyMs: number };
   readonly onSignal: ((signal: Signal) => void) | undefined;
+  readonly telemetry: Telemetry;
   readonly logger: Logger | undefined;
   readonly clock: Clock;
 }
@@ -131,6 +135,7 @@ const known = {
     "onUnknownType",
     "onInvalid",
     "onSignal",
+    "telemetry",
     "logger",
     "fetch",
     "clock",
@@ -182,9 +187,16 @@ export function settingsOf<Of extends Sources, Transaction>(
     onInvalid: oneOf("onInvalid", options.onInvalid, ["quarantine", "handle"]),
     retention: retentionOf(options.retention ?? {}),
     onSignal: functionOf("onSignal", options.onSignal),
+    telemetry: telemetryOf(options.telemetry),
     logger: loggerOf(logger),
     clock: options.clock ?? systemClock,
   };
+}
+
+function telemetryOf(given: Telemetry | undefined): Telemetry {
+  if (given === undefined) return noTelemetry;
+  if (typeof given?.received === "function" && typeof given.attempted === "function") return given;
+  throw invalid("telemetry must be one, such as openTelemetry() of @webhook-inbox/opentelemetry.");
 }
 
 /** Kept as it is written: it stands in what providers sign. */

@@ -1,4 +1,4 @@
-/** Proving who sent a delivery: all credentials of its gate, each match counted, each refusal explained. */
+/** Proving who sent a delivery: all credentials of its gate, each refusal explained. */
 
 import type { Gate } from "../contracts/source.ts";
 import type { Evidence } from "../contracts/verifier.ts";
@@ -6,7 +6,22 @@ import type { DeliveryHead } from "../model/delivery.ts";
 import type { Diagnosis, Verdict } from "../model/verdict.ts";
 import { isDirectLoopback } from "./head.ts";
 
-/** All of them must accept; `secret` names the ones that matched, and each is counted. */
+/** Of a delivery that comes in: what matched is counted. */
+export async function prove(
+  gate: Gate,
+  kind: "headVerifiers" | "bodyVerifiers",
+  evidence: Evidence,
+): Promise<Verdict> {
+  const verdict = await verify(gate, kind, evidence);
+  const secrets = verdict.ok && verdict.secret !== "" ? verdict.secret.split(" ") : [];
+  for (const secret of secrets) {
+    const count = (gate.matches.get(secret)?.count ?? 0) + 1;
+    gate.matches.set(secret, { count, lastAt: evidence.now });
+  }
+  return verdict;
+}
+
+/** All of them must accept; `secret` names the ones that matched. */
 export async function verify(
   gate: Gate,
   kind: "headVerifiers" | "bodyVerifiers",
@@ -19,10 +34,6 @@ export async function verify(
     const verdict = later instanceof Promise ? await later : later;
     if (!verdict.ok) return { ok: false, diagnosis: compared(gate, verdict.diagnosis) };
     if (verdict.secret !== "") secrets.push(verdict.secret);
-  }
-  for (const secret of secrets) {
-    const count = (gate.matches.get(secret)?.count ?? 0) + 1;
-    gate.matches.set(secret, { count, lastAt: evidence.now });
   }
   return { ok: true, secret: secrets.join(" ") };
 }

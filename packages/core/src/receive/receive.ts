@@ -13,10 +13,11 @@ import type { Receipt } from "../model/receipt.ts";
 import type { Diagnosis } from "../model/verdict.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
+import type { Telemetry } from "../observe/telemetry.ts";
 import type { Admission, Pass } from "./admission.ts";
 import * as answers from "./answer.ts";
 import { announcedBytes, headFault, isPrefetch } from "./head.ts";
-import { direct, verify } from "./prove.ts";
+import { direct, prove } from "./prove.ts";
 import { deliveryOf } from "./delivery.ts";
 import { evidenceOf, evidenceTools } from "./evidence.ts";
 import { eventsOf, identify, isReadLate, unverified } from "./identify.ts";
@@ -44,6 +45,7 @@ export interface Receiving {
   readonly fetch: typeof globalThis.fetch;
   /** How the world reaches the mount point, such as `https://hooks.example.com`; empty where nobody said. */
   readonly publicUrl: string;
+  readonly telemetry: Pick<Telemetry, "received">;
   readonly emit: Emit;
 }
 
@@ -86,7 +88,10 @@ async function receiveAt(
 ): Promise<Answer> {
   const source = route.source.name;
   try {
-    const { answer, receipts, verifiedWith } = await decide(on, route, head, body, entrance);
+    const { answer, receipts, verifiedWith } = await on.telemetry.received(
+      { source, headers: head.headers },
+      (trace) => decide(on, route, head, body, { entrance, trace }),
+    );
     const more = verifiedWith === undefined ? {} : { verifiedWith };
     for (const receipt of receipts) on.emit({ kind: "received", source, receipt, ...more });
     return answer;
@@ -101,7 +106,10 @@ async function decide(
   route: Routed,
   head: DeliveryHead,
   body: BodySource,
-  entrance: Entrance | undefined,
+  {
+    entrance,
+    trace,
+  }: { readonly entrance: Entrance | undefined; readonly trace: string | undefined },
 ): Promise<Decision> {
   const { source } = route;
   const methods = methodsOf(source);
@@ -120,7 +128,7 @@ async function decide(
     if (entered === undefined) return { answer: answers.notFound, receipts: [] };
     const late = entrance === undefined ? headFault(head, entered.gate) : undefined;
     if (late !== undefined) return refused(late);
-    return await decideAdmitted(on, source, head, body, { ...entered, ...route, pass });
+    return await decideAdmitted(on, source, head, body, { ...entered, ...route, trace, pass });
   } finally {
     pass.leave();
   }
@@ -149,6 +157,7 @@ function methodsOf({ provider }: ConfiguredSource): readonly string[] {
 
 interface Entered extends Entrance {
   readonly account: string | undefined;
+  readonly trace: string | undefined;
   readonly pass: Pass;
 }
 
@@ -157,7 +166,7 @@ async function decideAdmitted(
   source: ConfiguredSource,
   head: DeliveryHead,
   body: BodySource,
-  { gate, place, account, pass }: Entered,
+  { gate, place, account, trace, pass }: Entered,
 ): Promise<Decision> {
   const { token, target, segment } = place;
   const tools = evidenceTools(on, source);
@@ -167,7 +176,8 @@ async function decideAdmitted(
     arrivedAt: tools.now,
     ...tools,
   });
-  const seen = { target, token, account, segment, receivedAt: tools.now };
+  const traced = trace === undefined ? {} : { trace };
+  const seen = { target, token, account, segment, receivedAt: tools.now, ...traced };
   const unprovedWith = (diagnosis: Diagnosis, read: Read | undefined): Decision => {
     if (read !== undefined) {
       const { bytes, reconstructed } = read;
@@ -177,7 +187,7 @@ async function decideAdmitted(
     return unproved(on, diagnosis);
   };
   const early =
-    gate.credential === "loopback" ? direct(head) : await verify(gate, "headVerifiers", evidence);
+    gate.credential === "loopback" ? direct(head) : await prove(gate, "headVerifiers", evidence);
   if (!early.ok) {
     const mayBeKept = gate.credential === "required" && on.refusals.hasRoom(source.name);
     const read = mayBeKept ? await readRefused(on, head, body) : undefined;
@@ -198,7 +208,7 @@ async function decideAdmitted(
     if (lost) return refused(answers.failure);
   }
 
-  const late = await verify(gate, "bodyVerifiers", { ...evidence, body: read.bytes });
+  const late = await prove(gate, "bodyVerifiers", { ...evidence, body: read.bytes });
   if (!late.ok) {
     return unprovedWith(late.diagnosis, read.bytes.length <= refusedBytesMax ? read : undefined);
   }

@@ -5,7 +5,7 @@
 
 import type { Clock } from "../contracts/clock.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
-import { unclaimed, type Claim, type Store } from "../contracts/store.ts";
+import type { Claim, Store } from "../contracts/store.ts";
 import { isStoreAway } from "../errors.ts";
 import { nextTurn } from "../group-commit.ts";
 import type { NewEvent } from "../model/event.ts";
@@ -13,19 +13,19 @@ import { Pace, restAfter } from "../pace.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
 import type { Breaker } from "./breaker.ts";
-import { createCustody, type Custody } from "./custody.ts";
+import { createCustody, type Custody, type CustodyNeeds } from "./custody.ts";
 import { eventsOf } from "./identify.ts";
 import type { Moved, Spill } from "./spill.ts";
 
-export interface SpillDrainNeeds {
+export interface SpillDrainNeeds extends Pick<CustodyNeeds, "terms" | "begin"> {
   readonly store: Store;
+  /** Of live traffic, which goes first. */
+  readonly live: Pick<Custody, "flushed">;
   readonly spill: Spill;
   readonly breaker: Breaker;
   readonly sources: ReadonlyMap<string, ConfiguredSource>;
   /** Resolves once the store is open; rejects while it cannot be opened. */
   readonly ready: () => Promise<void>;
-  /** Told when the store has taken something. */
-  readonly onDrained: () => void;
   readonly clock: Clock;
   readonly emit: Emit;
 }
@@ -36,6 +36,8 @@ const rowsMax = 128;
 const awayMsFirst = 100;
 const awayMsMost = 2000;
 const heldMs = 20;
+/** How long a step waits for deliveries that came in meanwhile. */
+const liveMsMax = 10;
 /** The spill gives its space back when it is empty, and each time so many deliveries have left it. */
 const prunedEvery = 10_000;
 /** A key that no event has. */
@@ -70,7 +72,8 @@ export class SpillDrain {
     this.#needs = needs;
     const { store, breaker } = needs;
     const take: Store["take"] = (events, ask) => breaker.watched(() => store.take(events, ask));
-    this.#custody = createCustody({ store: { take }, terms: unclaimed, begin: () => undefined });
+    // Not the one of live traffic: where a call of that one hangs, this one may show that the store is back.
+    this.#custody = createCustody({ ...needs, store: { take } });
   }
 
   /** Begins, once the spill is open, unless it goes on already. */
@@ -168,29 +171,28 @@ export class SpillDrain {
       }
     }
     if (this.#hasEnded || (this.#moved === 0 && this.#hasPruned)) return;
-    await this.#prune();
     if (this.#moved > 0) emit({ kind: "spill_drained", deliveries: this.#moved });
     this.#moved = 0;
+    await this.#prune();
   }
 
   /** How many deliveries were looked at, 0 when there is none in the spill; undefined while that cannot be. */
   async #step(): Promise<number | undefined> {
-    const { ready, breaker, onDrained, store, spill } = this.#needs;
+    const { ready, breaker, store, spill } = this.#needs;
     try {
       await ready();
       const size = breaker.isAway ? 1 : this.#pace.size;
       const added = this.#added;
-      const { claims, nextDueInMs } = await spill.claim(size);
+      const { claims, nextDueInMs } = await this.#part(() => spill.claim(size));
       this.#isEmpty = claims.length === 0 && added === this.#added;
       this.#isNearlyEmpty = claims.length < size;
       this.#lookIn(claims.length === 0 ? nextDueInMs : undefined);
       // Nothing to try the store with.
       if (claims.length === 0 && breaker.isAway) await breaker.watched(() => store.get(noKey));
-      const ends = await Promise.all(claims.map((claim) => this.#move(claim)));
-      await spill.settle(claims, ends);
+      const ends = await this.#part(() => Promise.all(claims.map((claim) => this.#move(claim))));
+      await this.#part(() => spill.settle(claims, ends));
       if (ends.includes("away")) return undefined;
       breaker.reset();
-      if (claims.length > 0) onDrained();
       const moved = ends.filter((end) => end === "moved").length;
       this.#moved += moved;
       this.#unpruned += moved;
@@ -200,6 +202,14 @@ export class SpillDrain {
       // Whoever failed has said so.
       return undefined;
     }
+  }
+
+  /** Part of a step. What has come in meanwhile is looked at before the next one. */
+  async #part<T>(act: () => Promise<T>): Promise<T> {
+    const result = await act();
+    await nextTurn();
+    await Promise.race([this.#needs.live.flushed(), this.#wait(liveMsMax)]);
+    return result;
   }
 
   async #move({ event, delivery }: Claim): Promise<Moved> {
@@ -220,7 +230,8 @@ export class SpillDrain {
     this.#unpruned = 0;
     this.#hasPruned = true;
     // What is over and could not be destroyed stays until the next time.
-    await this.#needs.spill.prune().catch(() => undefined);
+    const rest = (tookMs: number): Promise<void> => this.#wait(restAfter(tookMs));
+    await this.#needs.spill.prune(rest).catch(() => undefined);
   }
 
   /** For what was refused, or is in the hand of another process. */
@@ -232,7 +243,7 @@ export class SpillDrain {
 
   #wait(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      if (this.#hasEnded) return resolve();
+      if (this.#hasEnded) return void setImmediate(resolve);
       const cancel = this.#needs.clock.after(ms, resolve);
       this.#endWait = () => {
         cancel();

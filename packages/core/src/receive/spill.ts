@@ -18,6 +18,7 @@ import type { EventRecord, NewEvent } from "../model/event.ts";
 import type { Outcome } from "../model/settlement.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
+import { Pace } from "../pace.ts";
 import { createCustody, type Custody } from "./custody.ts";
 import { holdsOneOf } from "./holds.ts";
 import { unidentified } from "./identify.ts";
@@ -44,7 +45,7 @@ const bytesMax = 524_288;
 /** Until a delivery that the store refuses is tried again. */
 const refusedMsFirst = 1000;
 const refusedMsMost = 3_600_000;
-const pruneLimit = 200;
+const pruneLimit = 50;
 const erasedPageMax = 10;
 
 export class Spill {
@@ -113,7 +114,9 @@ export class Spill {
       const outcome = outcomeOf(ends[index] ?? "away", event, clock.now());
       return { key, fence, outcome, finished, gaveUp, history };
     });
-    if (claims.length > 0) await this.#said("settle", () => spill.settle(settlements));
+    if (claims.length === 0) return;
+    // What is moved twice is a duplicate the second time.
+    await this.#said("settle", () => spill.settle(settlements, { mayBeUndone: true }));
   }
 
   /** How many deliveries are not in the store yet. */
@@ -123,15 +126,19 @@ export class Spill {
     return (counted.pending ?? 0) + (counted.running ?? 0);
   }
 
-  /** Destroys what is over, and gives its space back. */
-  async prune(): Promise<void> {
+  /** Destroys what is over, and gives its space back. `rest` is waited for between any two steps, told how long one took. */
+  async prune(rest: (tookMs: number) => Promise<void> = nextTurn): Promise<void> {
     const { spill } = this.#needs;
+    const pace = new Pace(pruneLimit);
     let cursor: string | undefined;
     do {
       const from = cursor === undefined ? {} : { cursor };
-      const ask = { payloadMs: 0, keyMs: 0, refusedMax: 0, limit: pruneLimit, ...from };
+      const ask = { payloadMs: 0, keyMs: 0, refusedMax: 0, limit: pace.size, ...from };
+      const began = performance.now();
       ({ cursor } = await this.#said("prune", () => spill.prune(ask)));
-      await nextTurn();
+      const tookMs = performance.now() - began;
+      pace.took(tookMs);
+      await rest(tookMs);
     } while (cursor !== undefined && this.#isOpen);
   }
 

@@ -6,6 +6,7 @@
 import type { Clock } from "../contracts/clock.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
 import type { Store, Taken } from "../contracts/store.ts";
+import { isStoreAway } from "../errors.ts";
 import type { NewEvent } from "../model/event.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
@@ -20,14 +21,14 @@ export interface SpillingNeeds extends Omit<CustodyNeeds, "store"> {
   readonly sources: ReadonlyMap<string, ConfiguredSource>;
   /** Resolves once the store is open; rejects while it cannot be opened. */
   readonly ready: () => Promise<void>;
-  /** Told when the store has taken something that waited in the spill. */
-  readonly onDrained: () => void;
   readonly clock: Clock;
   readonly emit: Emit;
 }
 
 /** While both are away. */
 const pauseMs = 250;
+/** How long a failure counts: where a balancer sends nothing any more, nothing shows that the store is back. */
+const failingMs = 10_000;
 
 export class Spilling {
   readonly #needs: SpillingNeeds;
@@ -37,6 +38,7 @@ export class Spilling {
   readonly #breaker: Breaker;
   #isReady = false;
   #hasClosed = false;
+  #failedAt: number | undefined;
 
   constructor(needs: SpillingNeeds) {
     this.#needs = needs;
@@ -58,7 +60,8 @@ export class Spilling {
       this.#breaker.watched(() => store.take(events, ask));
     this.#main = createCustody({ ...needs, store: { take } });
     this.#spill = new Spill({ ...needs, spill });
-    this.#drain = new SpillDrain({ ...needs, spill: this.#spill, breaker: this.#breaker });
+    const [breaker, live] = [this.#breaker, this.#main];
+    this.#drain = new SpillDrain({ ...needs, live, spill: this.#spill, breaker });
   }
 
   /** Opens the spill and begins to drain it. May be called again. Rejects while it cannot be opened. */
@@ -70,6 +73,12 @@ export class Spilling {
   /** Whether the store is known to be away. */
   get isAway(): boolean {
     return this.#breaker.isAway;
+  }
+
+  /** Whether the last delivery could be kept nowhere, a moment ago. The store may answer to reading all the same. */
+  get isFailing(): boolean {
+    const { clock } = this.#needs;
+    return this.#failedAt !== undefined && clock.now() - this.#failedAt < failingMs;
   }
 
   /** Whether deliveries can be kept whatever the store does. */
@@ -86,17 +95,9 @@ export class Spilling {
     events: readonly NewEvent[],
     holdMs: number,
   ): Promise<readonly (Taken | Spilled)[]> {
-    if (this.#spill === undefined) return await this.#toStore(events);
-    const { clock } = this.#needs;
-    const until = clock.now() + holdMs;
-    for (;;) {
-      try {
-        return await this.#takeOnce(source, events, until);
-      } catch (error) {
-        if (this.#hasClosed || clock.now() + pauseMs >= until) throw error;
-        await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
-      }
-    }
+    const taken = await this.#takeWithin(source, events, holdMs);
+    this.#failedAt = undefined;
+    return taken;
   }
 
   /** Resolves when nothing is on its way to the store or to the spill. */
@@ -129,6 +130,24 @@ export class Spilling {
     this.#hasClosed = true;
     await this.#drain?.end();
     await this.#spill?.close();
+  }
+
+  async #takeWithin(
+    source: ConfiguredSource,
+    events: readonly NewEvent[],
+    holdMs: number,
+  ): Promise<readonly (Taken | Spilled)[]> {
+    if (this.#spill === undefined) return await this.#toStore(events);
+    const { clock } = this.#needs;
+    const until = clock.now() + holdMs;
+    for (;;) {
+      try {
+        return await this.#takeOnce(source, events, until);
+      } catch (error) {
+        if (this.#hasClosed || clock.now() + pauseMs >= until) throw error;
+        await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
+      }
+    }
   }
 
   async #takeOnce(
@@ -164,8 +183,10 @@ export class Spilling {
     try {
       return await this.#main.take(events, isWanted);
     } catch (error) {
+      const { clock, emit } = this.#needs;
+      // An error of its own may be about what was given.
+      if (isStoreAway(error)) this.#failedAt = clock.now();
       if (isWanted()) {
-        const { emit } = this.#needs;
         emit({ kind: "store_failed", of: "store", verb: "take", error: summaryOf(error) });
       }
       throw error;

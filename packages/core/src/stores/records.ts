@@ -20,7 +20,7 @@ import type { Outcome, Settlement } from "../model/settlement.ts";
 import { stateAfter } from "../model/transitions.ts";
 
 export { refuseUnknown } from "../errors.ts";
-export { forever } from "../model/event.ts";
+export { everyState, forever } from "../model/event.ts";
 export { claimLost, inTime, Undone } from "./calls.ts";
 
 const listLimitMax = 100;
@@ -222,22 +222,12 @@ export function placeOf(cursor: string | undefined, isUp: boolean, filter: Event
   return isBeyond ? bound : place;
 }
 
-/** All states, in the order of an event's life. */
-export const everyState: readonly EventState[] = [
-  "pending",
-  "running",
-  "done",
-  "dead",
-  "quarantined",
-  "unhandled",
-  "cancelled",
-  "erased",
-  "refused",
-];
-
-/** What a delivery is sealed with, kept as JSON; nothing where it is not. */
-export function sealedIn(text: unknown): Pick<Delivery, "sealed"> {
-  return typeof text === "string" ? { sealed: JSON.parse(text) as Sealed } : {};
+/** What only some deliveries have: what they are sealed with, kept as JSON, and their trace. */
+export function rareIn(sealed: unknown, trace: unknown): Pick<Delivery, "sealed" | "trace"> {
+  return {
+    ...(typeof sealed === "string" ? { sealed: JSON.parse(sealed) as Sealed } : {}),
+    ...(typeof trace === "string" ? { trace } : {}),
+  };
 }
 
 /** A list that is kept as JSON. Most are empty. */

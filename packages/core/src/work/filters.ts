@@ -34,8 +34,11 @@ export function checkFilter(where: string, filter: object, names: readonly strin
   }
 }
 
-export function checkListQuery({ cursor, limit, ...filter }: ListQuery): void {
-  checkFilter("list", filter, [...filterNames, "cursor", "limit"]);
+export function checkListQuery({ cursor, limit, order, ...filter }: ListQuery): void {
+  checkFilter("list", filter, [...filterNames, "cursor", "limit", "order"]);
+  if (order !== undefined && order !== "newest" && order !== "oldest") {
+    throw invalid(`list: order is "newest" or "oldest", and not ${JSON.stringify(order)}.`);
+  }
   // These two select nothing: a first page has no cursor.
   if (cursor !== undefined) checkFilter("list", { cursor }, ["cursor"]);
   if (limit !== undefined) checkFilter("list", { limit }, ["limit"]);

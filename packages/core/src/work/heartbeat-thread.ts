@@ -23,6 +23,8 @@ export interface HeartbeatMessage {
   readonly drops?: readonly Hold[];
   /** The main thread has extended everything itself. */
   readonly isAlive?: boolean;
+  /** Nothing more is to be done. */
+  readonly isOver?: boolean;
 }
 
 const held = new Map<string, ThreadHold>();
@@ -40,7 +42,9 @@ function connected(): ReturnType<ConnectHeartbeat> {
 }
 
 // Messages that came meanwhile have waited.
-parentPort?.on("message", ({ holds = [], drops = [], isAlive = false }: HeartbeatMessage) => {
+parentPort?.on("message", (message: HeartbeatMessage) => {
+  const { holds = [], drops = [], isAlive = false, isOver = false } = message;
+  if (isOver) return void end();
   for (const hold of holds) held.set(hold.key, hold);
   // It may have been claimed again meanwhile, under another fence.
   for (const { key, fence } of drops) if (held.get(key)?.fence === fence) held.delete(key);
@@ -62,8 +66,19 @@ async function beat(): Promise<void> {
   }
 }
 
+let hasEnded = false;
+let timer: NodeJS.Timeout | undefined;
+
 function beatAgain(): void {
-  setTimeout(() => void beat().finally(beatAgain), leaseMs / 6);
+  if (!hasEnded) timer = setTimeout(() => void beat().finally(beatAgain), leaseMs / 6);
 }
 
 beatAgain();
+
+/** Lets go of everything, so that the thread ends. */
+async function end(): Promise<void> {
+  hasEnded = true;
+  clearTimeout(timer);
+  await connecting?.then((connection) => connection.close()).catch(() => undefined);
+  parentPort?.close();
+}

@@ -4,6 +4,7 @@ import type { Claim } from "../contracts/store.ts";
 import type { EventRecord } from "../model/event.ts";
 import type { Outcome, Settlement } from "../model/settlement.ts";
 import type { EventName, NamedOutcome } from "../observe/signals.ts";
+import type { AttemptedOf } from "../observe/telemetry.ts";
 import type { ThreadHold } from "./heartbeat-thread.ts";
 
 export interface Held {
@@ -74,6 +75,12 @@ export const takenAway = (): Error =>
 export function nameOf({ claim }: Held): EventName {
   const { source, type, key } = claim.event;
   return { source, type, key };
+}
+
+/** As its trace knows it. */
+export function attemptedOf(held: Held): AttemptedOf {
+  const { event, delivery } = held.claim;
+  return { event: nameOf(held), attempt: event.attempts, trace: delivery.trace };
 }
 
 export function namedOutcome(outcome: Outcome): NamedOutcome {

@@ -28,7 +28,7 @@ export interface ReplayOptions extends InterveneOptions {
   /** Runs all handlers again, those that succeeded included, with new idempotency keys. Default: false. */
   readonly rerun?: boolean;
   /**
-   * How many of them become due in a second. They are replayed at that rate, at most ten seconds ahead, so that it can be
+   * How many of them become due in a second. They are replayed at that rate, at most a second ahead, so that it can be
    * stopped. Default: all at once.
    */
   readonly perSecond?: number;
@@ -48,8 +48,8 @@ export interface Intervened {
 const pageMax = 500;
 const listedPageMax = 100;
 /** How far ahead events are replayed. */
-const plannedMsMax = 10_000;
-const togetherMs = 50;
+const plannedMsMax = 1000;
+const togetherMs = 250;
 /** Erasing writes over every byte of a delivery: few at a time. */
 const erasedPageMax = 10;
 const keysMax = 1000;

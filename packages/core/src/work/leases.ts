@@ -9,6 +9,7 @@ import { systemClock, type Clock } from "../contracts/clock.ts";
 import type { Hold, Store } from "../contracts/store.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit, EventName } from "../observe/signals.ts";
+import { within } from "./patience.ts";
 import type { HeartbeatMessage, HeartbeatSetup, ThreadHold } from "./heartbeat-thread.ts";
 
 export interface LeasesNeeds {
@@ -32,6 +33,9 @@ const threadModule = new URL(
   import.meta.url.endsWith(".ts") ? "./heartbeat-thread.ts" : "./heartbeat-thread.js",
   import.meta.url,
 );
+
+/** One that waits for a server that is away is cut off. */
+const endMsMax = 2000;
 
 export class Leases {
   readonly #needs: LeasesNeeds;
@@ -76,7 +80,12 @@ export class Leases {
   async stop(): Promise<void> {
     this.#hasStopped = true;
     this.#cancelBeat();
-    await this.#thread?.terminate();
+    const thread = this.#thread;
+    if (thread === undefined) return;
+    // It closes its connection itself: a thread that is cut off leaves that to the runtime, in native code.
+    const ended = new Promise<void>((resolve) => thread.once("exit", () => resolve()));
+    this.#tell({ isOver: true });
+    if (!(await within(systemClock, endMsMax, ended))) await thread.terminate();
   }
 
   /** Tells the thread what has come into hand, before anything of it runs. */

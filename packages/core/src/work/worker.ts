@@ -9,11 +9,13 @@ import type { Claim, Store, TakeAsk } from "../contracts/store.ts";
 import type { EventRecord, NewEvent } from "../model/event.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Emit } from "../observe/signals.ts";
+import type { Attempted, Telemetry } from "../observe/telemetry.ts";
 import { attempt, type AttemptNeeds, type AttemptReport } from "./attempt.ts";
 import { Bell } from "./bell.ts";
 import type { OnInvalid } from "./data.ts";
 import type { Registry } from "./handlers.ts";
 import {
+  attemptedOf,
   endedIn,
   handedBack,
   heldOf,
@@ -53,6 +55,7 @@ export interface WorkerNeeds extends Pick<AttemptNeeds, "identify" | "expectatio
   readonly owner: string;
   readonly clock: Clock;
   readonly logger: Logger | undefined;
+  readonly telemetry: Pick<Telemetry, "attempted">;
   readonly emit: Emit;
 }
 
@@ -279,9 +282,11 @@ export class Worker {
   /** Runs one claim to its settlement. Nothing in it rejects. */
   #run(held: Held): void {
     const { event } = held.claim;
-    const source = this.#needs.sources.get(event.source);
+    const { sources, telemetry } = this.#needs;
+    const source = sources.get(event.source);
     if (source === undefined) return;
-    void this.#work(held, source).finally(() => {
+    const working = telemetry.attempted(attemptedOf(held), () => this.#work(held, source));
+    void working.finally(() => {
       const { claim, next } = held;
       if (this.#held.get(event.key) === held) this.#held.delete(event.key);
       else this.#abandoned -= 1;
@@ -311,15 +316,13 @@ export class Worker {
     for (const held of this.#hold(claims)) this.#run(held);
   }
 
-  async #work(held: Held, source: ConfiguredSource): Promise<void> {
+  async #work(held: Held, source: ConfiguredSource): Promise<Attempted | undefined> {
     const { event } = held.claim;
-    const handlers = this.#needs.registry.of(event.source, event.type);
-    const { signal } = held.abort;
     const report = await attempt(held.claim, {
       ...this.#needs,
       source,
-      handlers,
-      signal,
+      handlers: this.#needs.registry.of(event.source, event.type),
+      signal: held.abort.signal,
       // As it is when it is asked: a claim may have been renewed.
       hold: () => ({ key: event.key, fence: held.claim.fence }),
       onEnd({ finished, gaveUp }) {
@@ -329,7 +332,7 @@ export class Worker {
     });
     // The next event need not wait for this one's commit.
     this.#leave(held);
-    await this.#settle(held, source, event, report);
+    return await this.#settle(held, source, event, report);
   }
 
   /** Gives the slot of an attempt that has ended to others, unless its event is to be run anew. */
@@ -348,25 +351,24 @@ export class Worker {
     source: ConfiguredSource,
     event: EventRecord,
     report: AttemptReport,
-  ): Promise<void> {
+  ): Promise<Attempted | undefined> {
     const { history, failures } = report;
-    const { attempts, type } = event;
     const { onUnknownType, random, emit } = this.#needs;
-    const delaysMs = source.delaysMsOf(type);
-    const finding = this.#findingOf(report);
     // It was handed back when the inbox closed.
-    if (this.#held.get(event.key) !== held) return;
-    const outcome = decide(event, finding, { delaysMs, onUnknownType, random });
+    if (this.#held.get(event.key) !== held) return undefined;
+    const policy = { delaysMs: source.delaysMsOf(event.type), onUnknownType, random };
+    const outcome = decide(event, this.#findingOf(report), policy);
     held.isSettling = true;
     const kept = { ...endedIn(held, event), history, blocks: source.lane?.blocks };
     const end = await this.#settlements.add(() => settlementOf(held.claim, outcome, kept));
     if (end === "fenced") emit({ kind: "fenced", event: nameOf(held) });
-    if (end !== "held") return;
-    const settledAs = { attempt: attempts, outcome: namedOutcome(outcome), failures };
-    emit({ kind: "settled", event: nameOf(held), ...settledAs });
+    if (end !== "held") return undefined;
+    const ended: Attempted = { outcome: namedOutcome(outcome), failures };
+    emit({ kind: "settled", event: nameOf(held), attempt: event.attempts, ...ended });
     if (outcome.state === "pending") this.#search.lookIn(outcome.afterMs);
-    const became = outcome.state === "done" ? outcome.became : undefined;
-    if (became !== undefined || event.lane !== undefined) this.look();
+    const hasBecome = outcome.state === "done" && outcome.became !== undefined;
+    if (hasBecome || event.lane !== undefined) this.look();
+    return ended;
   }
 
   /** What a handler did not finish because it was told to stop is no failure of its own. */
@@ -393,7 +395,6 @@ export class Worker {
   }
 
   #fence(): string {
-    this.#fences += 1;
-    return `${this.#needs.owner}/${this.#fences}`;
+    return `${this.#needs.owner}/${++this.#fences}`;
   }
 }

@@ -3,8 +3,8 @@
  *
  * `get`. Inputs: `ARGV[1]` a key. Output: `[event, delivery]`, empty lists for what is not there.
  *
- * `list`. Inputs: `ARGV[1]` JSON `{ source?, state?, type?, reason?, from?, before?, cursor?, limit }`. Output: `[cursor,
- * events]`, newest first; the cursor is empty when there is no more.
+ * `list`. Inputs: `ARGV[1]` JSON `{ source?, state?, type?, reason?, from?, before?, cursor?, order?, limit }`. Output: `[cursor,
+ * events]`; the cursor is empty when there is no more.
  *
  * `tally`. Inputs: `ARGV[1]` JSON `{ source?, type?, from?, before?, after?, stepMs? }`; `after` is where an earlier answer
  * ended. Output: `[folds, end, [at, way, count, …]]`: how often tallies were summed up so far, where to go on (empty when
@@ -87,7 +87,7 @@ return { event, id and deliveryOf(id) or {} }
 
 export const list: string = `${library}${paging}
 local ask = cjson.decode(ARGV[1])
-local keys, cursor = page(ask, false, function(key) return fits(ask, key) end)
+local keys, cursor = page(ask, ask.order == 'oldest', function(key) return fits(ask, key) end)
 local events = {}
 for n, key in ipairs(keys) do events[n] = get(key) end
 return { cursor, events }

@@ -3,7 +3,7 @@
  *
  * Inputs: `ARGV[1]` JSON `{ fence, leaseMs, slots: { source: n }, typesMax: { source: { type: n } }, channel, events: [{ key,
  * source, id, type, identified, quarantine?, refused?, occurredAt?, dueAfterMs?, lane?, notes, delivery (from 1), copies, conflictKey? }], deliveries: [{
- * receivedAt, method, target, account?, segment?, headers, verifiedWith, sealed?, reconstructed, contentHash }] }`; then the bodies, in the
+ * receivedAt, method, target, account?, segment?, headers, verifiedWith, sealed?, trace?, reconstructed, contentHash }] }`; then the bodies, in the
  * order of the deliveries.
  * Output: for each event `[word, event?]`: `taken`, `claimed` (with the event), `duplicate`, `kept` or `refused` (a conflict).
  * Refuses nothing.
@@ -28,6 +28,7 @@ local function bear(e, ask, known, ids, body, claimed, variantOf, state, reason)
       d.contentHash, 'size', #bytes, 'body', bytes)
     if d.account then redis.call('HSET', P .. 'delivery:' .. id, 'account', d.account) end
     if d.sealed then redis.call('HSET', P .. 'delivery:' .. id, 'sealed', d.sealed) end
+    if d.trace then redis.call('HSET', P .. 'delivery:' .. id, 'trace', d.trace) end
     if d.segment then redis.call('HSET', P .. 'delivery:' .. id, 'segment', d.segment) end
     redis.call('ZADD', P .. 'deliveries', 0, place(at, id) .. id)
   end

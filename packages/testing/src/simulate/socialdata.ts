@@ -15,6 +15,8 @@ export interface SocialDataOptions extends Calling {
    * set. It is not documented. Default: false.
    */
   readonly signsJobs?: boolean;
+  /** Of the first job; those that follow count from there. Default: 42. */
+  readonly firstJobId?: number;
 }
 
 /** What a monitor saw. */
@@ -63,6 +65,7 @@ export interface SimulatedSocialData extends Api {
 export async function socialData({
   apiKey = "test-key",
   signsJobs = false,
+  firstJobId = 42,
   ...calling
 }: SocialDataOptions = {}): Promise<SimulatedSocialData> {
   const jobs = new Map<number, SimulatedJob>();
@@ -103,7 +106,7 @@ export async function socialData({
       key = secret ?? "NULL";
     },
     startJob() {
-      const jobId = 42 + jobs.size;
+      const jobId = firstJobId + jobs.size;
       jobs.set(jobId, { job_id: jobId, status: "pending" });
       return jobId;
     },

@@ -2,6 +2,7 @@
 
 import {
   eventKey,
+  everyState,
   stateAfter,
   statesFor,
   type Act,
@@ -57,21 +58,9 @@ async function inState(store: Store, id: string, state: EventState): Promise<voi
   assert.equal((await recordOf(store, id)).state, state);
 }
 
-const states: readonly EventState[] = [
-  "pending",
-  "running",
-  "done",
-  "dead",
-  "quarantined",
-  "unhandled",
-  "cancelled",
-  "erased",
-  "refused",
-];
-
 const everyWay: StoreTests = Object.fromEntries(
   acts.flatMap((act) =>
-    states.map((state) => [
+    everyState.map((state) => [
       `${act} of what is ${state} ${statesFor[act].includes(state) ? "is done" : "changes nothing"}`,
       async (open: () => Promise<Store>) => {
         const store = await open();

@@ -69,6 +69,24 @@ export const readTests: StoreTests = {
     assert.deepEqual(idsOf(await listed(store, { ...times, state: "pending" })), ["4", "5", "3"]);
   },
 
+  "a list is oldest first where that is asked, in pages that lose and repeat nothing": async (
+    open,
+  ) => {
+    const store = await open();
+    const all = Array.from({ length: 25 }, (_, n) => String(n));
+    await store.take(
+      all.map((id) => eventOf(id, { source: Number(id) % 2 === 0 ? "a" : "b" })),
+      takeAsk(),
+    );
+    const even = all.filter((id) => Number(id) % 2 === 0);
+    for (const limit of [10, 5, 1]) {
+      assert.deepEqual(idsOf(await listed(store, { limit, order: "oldest" })), all);
+      assert.deepEqual(idsOf(await listed(store, { limit, order: "oldest", source: "a" })), even);
+    }
+    const [first] = (await store.list({ state: "pending", order: "oldest", limit: 1 })).events;
+    assert.equal(first?.id, "0");
+  },
+
   "a page holds at most 100 events, whatever is asked": async (open) => {
     const store = await open();
     const events = Array.from({ length: 105 }, (_, n) => eventOf(String(n)));

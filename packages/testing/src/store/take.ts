@@ -172,6 +172,18 @@ export const takeTests: StoreTests = {
     assert.deepEqual((await store.claim(claimAsk())).claims, []);
   },
 
+  "a delivery keeps the trace of its receipt, for whoever works on it": async (open) => {
+    const store = await open();
+    const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    await take(store, eventOf("1", { delivery: { ...deliveryOf("1"), trace } }));
+    await take(store, eventOf("2"));
+    const tracesOf = (kept: readonly { readonly delivery: { readonly trace?: unknown } }[]) =>
+      kept.map(({ delivery }) => delivery.trace);
+    const { claims } = await store.claim(claimAsk());
+    assert.deepEqual(tracesOf(claims), [trace, undefined]);
+    assert.equal((await store.get(eventKey("a", "1")))?.delivery?.trace, trace);
+  },
+
   "a refused delivery is kept, and never claimed": async (open) => {
     const store = await open();
     const event = refusedEvent("1");

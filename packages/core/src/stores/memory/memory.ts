@@ -240,11 +240,13 @@ class MemoryStore implements Store<NoTransaction> {
   }
 
   async list(query: ListQuery): Promise<ListAnswer> {
-    const from = placeOf(query.cursor, false, query);
+    const isUp = query.order === "oldest";
+    const from = placeOf(query.cursor, isUp, query);
     const limit = limitOf(query);
+    const direction = isUp ? 1 : -1;
     const rows = [...this.#rows.values()]
-      .filter((row) => matches(row.event, query) && byReceipt(row, from) < 0)
-      .sort((a, b) => byReceipt(b, a));
+      .filter((row) => matches(row.event, query) && byReceipt(row, from) * direction > 0)
+      .sort((a, b) => byReceipt(a, b) * direction);
     return {
       events: rows.slice(0, limit).map(({ event }) => event),
       cursor: cursorOf(rows, limit),

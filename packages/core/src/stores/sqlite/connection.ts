@@ -46,7 +46,7 @@ export async function connect(
     if (!alone) warnOfSharing(database);
     await enterWal(database);
     proveDurable(database, filename);
-    if (!alone) await transaction(database, () => setUp(database, false));
+    if (!alone) await transaction(database, "synced", () => setUp(database, false));
     return database;
   } catch (error) {
     database.close();
@@ -122,12 +122,19 @@ function pragma(database: DatabaseSync, text: string): unknown {
   return Object.values(database.prepare(`PRAGMA ${text}`).get() ?? {})[0];
 }
 
+/** Whether a commit outlives a loss of power at once, or only with the next one that does. */
+export type Durability = "synced" | "unsynced";
+
 /**
  * Runs `work` in a transaction that may write. While another process holds the lock it tries again in pauses of at most
  * 16 ms, for 2 s in all. The transaction begins and ends within one turn of the event loop, so that no other statement
  * of this connection can slip into it: `work` must not wait.
  */
-export async function transaction<T>(database: DatabaseSync, work: () => T): Promise<T> {
+export async function transaction<T>(
+  database: DatabaseSync,
+  durability: Durability,
+  work: () => T,
+): Promise<T> {
   let hasBegun = false;
   const begun = (): T => {
     hasBegun = true;
@@ -136,11 +143,21 @@ export async function transaction<T>(database: DatabaseSync, work: () => T): Pro
   try {
     // What `work` throws is never a reason to run it again.
     return await patiently(
-      () => within(database, "BEGIN IMMEDIATE", begun),
+      () => withSync(database, durability, () => within(database, "BEGIN IMMEDIATE", begun)),
       () => !hasBegun,
     );
   } catch (error) {
     throw unavailable(error, database.location() ?? "");
+  }
+}
+
+function withSync<T>(database: DatabaseSync, durability: Durability, act: () => T): T {
+  if (durability === "synced") return act();
+  database.exec("PRAGMA synchronous = NORMAL");
+  try {
+    return act();
+  } finally {
+    database.exec("PRAGMA synchronous = FULL");
   }
 }
 

@@ -5,7 +5,7 @@ import type { Kept } from "../../contracts/store.ts";
 import type { Delivery } from "../../model/delivery.ts";
 import type { AttemptRecord, EventRecord, EventState, Note } from "../../model/event.ts";
 import type { InterventionRecord } from "../../model/intervention.ts";
-import { listOf, sealedIn } from "../records.ts";
+import { listOf, rareIn } from "../records.ts";
 import { laneOf } from "./lanes.ts";
 
 /** A row as `node:sqlite` gives it. */
@@ -17,7 +17,7 @@ export const eventColumns = `e.key, e.source, e.id, e.type, e.identified, e.stat
   e.gave_up, e.history, e.interventions, e.notes, e.lane, e.lane_max, e.lane_head`;
 
 /** Columns of a delivery, joined to its event. */
-export const deliveryColumns = `d.method, d.target, d.account, d.segment, d.headers, d.verified_with, d.sealed, d.reconstructed, d.body,
+export const deliveryColumns = `d.method, d.target, d.account, d.segment, d.headers, d.verified_with, d.sealed, d.trace, d.reconstructed, d.body,
   d.received_at AS delivered_at`;
 
 export function eventOf(row: Row): EventRecord {
@@ -55,7 +55,7 @@ export function deliveryOf(row: Row): Delivery {
     headers: listOf(row["headers"] as string) as string[],
     verifiedWith: row["verified_with"] as string,
     reconstructed: row["reconstructed"] === 1,
-    ...sealedIn(row["sealed"]),
+    ...rareIn(row["sealed"], row["trace"]),
     contentHash: row["content_hash"] as string,
     body: row["body"] as Uint8Array,
     receivedAt: row["delivered_at"] as number,

@@ -15,6 +15,7 @@ export const steps: readonly string[] = [
     headers TEXT NOT NULL,             -- JSON: [name, value, name, value, …]
     verified_with TEXT NOT NULL,
     sealed TEXT,                       -- JSON; only of a refused one
+    trace TEXT,                        -- traceparent of the span that received it
     reconstructed INTEGER NOT NULL,    -- 1 when a parser had consumed the exact bytes
     body BLOB NOT NULL
   ) STRICT;

@@ -16,6 +16,7 @@ import type {
   PruneAnswer,
   PruneAsk,
   Selection,
+  SettleAsk,
   Store,
   TakeAsk,
   Taken,
@@ -28,7 +29,7 @@ import type { NewEvent } from "../../model/event.ts";
 import type { Settlement } from "../../model/settlement.ts";
 import { limitOf, Moves, Undone } from "../records.ts";
 import { claimDue } from "./claim.ts";
-import { connect, transaction, type Prepare } from "./connection.ts";
+import { connect, transaction, type Durability, type Prepare } from "./connection.ts";
 import { identityOf } from "./file.ts";
 import { interveneNow } from "./intervene.ts";
 import { KeyMerge, seqOf } from "./keys.ts";
@@ -76,7 +77,7 @@ class SqliteStore implements Store<SqliteTransaction> {
     wakeups: false,
   } as const;
   readonly threadAccess: ThreadAccess;
-  readonly #filename: string;
+  readonly file: string;
   readonly #statements = new Map<string, StatementSync>();
   /** Where the look for waiting types goes on, by source. */
   readonly #walks = new Map<string, string>();
@@ -88,18 +89,18 @@ class SqliteStore implements Store<SqliteTransaction> {
   #clock: Clock = systemClock;
 
   constructor(filename: string) {
-    this.#filename = filename;
+    this.file = filename;
     this.threadAccess = { module: heartbeatModule, options: { filename } };
   }
 
   async open({ clock }: { readonly clock: Clock }): Promise<void> {
     if (this.#database !== undefined) return;
     this.#clock = clock;
-    this.#database = await connect(this.#filename, (database, alone) => {
+    this.#database = await connect(this.file, (database, alone) => {
       migrate(database);
       if (alone) releaseAll(database, clock.now());
     });
-    this.#identity = identityOf(this.#filename);
+    this.#identity = identityOf(this.file);
   }
 
   async close(): Promise<void> {
@@ -120,7 +121,7 @@ class SqliteStore implements Store<SqliteTransaction> {
    */
   async #present(): Promise<void> {
     if (this.#identity === undefined) return;
-    if (this.#database !== undefined && this.#identity === identityOf(this.#filename)) return;
+    if (this.#database !== undefined && this.#identity === identityOf(this.file)) return;
     if (this.#database === undefined) {
       this.#reopening ??= this.open({ clock: this.#clock }).finally(
         () => (this.#reopening = undefined),
@@ -130,7 +131,7 @@ class SqliteStore implements Store<SqliteTransaction> {
     this.#disconnect();
     throw new WebhookInboxError(
       "STORE_UNAVAILABLE",
-      `SQLite file "${this.#filename}" was removed or replaced while it was open. What it held is not in the new file; ` +
+      `SQLite file "${this.file}" was removed or replaced while it was open. What it held is not in the new file; ` +
         "stop the inbox before such a file is moved.",
     );
   }
@@ -147,7 +148,7 @@ class SqliteStore implements Store<SqliteTransaction> {
     return this.#read((prepare) =>
       claimDue(
         prepare,
-        (work) => this.#write(work),
+        (work) => this.#write(work, "unsynced"),
         ask,
         () => this.#clock.now(),
         this.#walks,
@@ -156,11 +157,15 @@ class SqliteStore implements Store<SqliteTransaction> {
   }
 
   extend(holds: readonly Hold[], leaseMs: number): Promise<readonly boolean[]> {
-    return this.#write((prepare) => extendAll(prepare, holds, this.#clock.now() + leaseMs));
+    const extendNow = (prepare: Prepare) => extendAll(prepare, holds, this.#clock.now() + leaseMs);
+    return this.#write(extendNow, "unsynced");
   }
 
-  settle(settlements: readonly Settlement[]): Promise<readonly boolean[]> {
-    return this.#move((prepare, now, moves) => settleAll(prepare, settlements, now, moves));
+  settle(settlements: readonly Settlement[], ask?: SettleAsk): Promise<readonly boolean[]> {
+    return this.#move(
+      (prepare, now, moves) => settleAll(prepare, settlements, now, moves),
+      ask?.mayBeUndone === true ? "unsynced" : "synced",
+    );
   }
 
   get(key: string): Promise<Kept | undefined> {
@@ -174,7 +179,8 @@ class SqliteStore implements Store<SqliteTransaction> {
   }
 
   list(query: ListQuery): Promise<ListAnswer> {
-    return this.#read((prepare) => pageOf(prepare, query, "newest", query.cursor, limitOf(query)));
+    const { order = "newest", cursor } = query;
+    return this.#read((prepare) => pageOf(prepare, query, order, cursor, limitOf(query)));
   }
 
   async intervene(selection: Selection, ask: InterveneAsk): Promise<InterveneAnswer> {
@@ -207,7 +213,7 @@ class SqliteStore implements Store<SqliteTransaction> {
   audit(): Promise<AuditAnswer> {
     return this.#read(() => {
       this.#opened();
-      return auditOf(this.#filename);
+      return auditOf(this.file);
     });
   }
 
@@ -224,7 +230,10 @@ class SqliteStore implements Store<SqliteTransaction> {
   }
 
   /** A write that moves events between states: tallied in the same transaction. */
-  #move<T>(work: (prepare: Prepare, now: number, moves: Moves) => T): Promise<T> {
+  #move<T>(
+    work: (prepare: Prepare, now: number, moves: Moves) => T,
+    durability?: Durability,
+  ): Promise<T> {
     return this.#write((prepare) => {
       const now = this.#clock.now();
       const moves = new Moves();
@@ -232,7 +241,7 @@ class SqliteStore implements Store<SqliteTransaction> {
       for (const lane of moves.lanes) advance(prepare, lane, now);
       writeTallies(prepare, moves, now);
       return result;
-    });
+    }, durability);
   }
 
   async #read<T>(look: (prepare: Prepare) => T | Promise<T>): Promise<T> {
@@ -240,14 +249,15 @@ class SqliteStore implements Store<SqliteTransaction> {
       await this.#present();
       return await look(this.#prepare);
     } catch (error) {
-      throw unavailable(error, this.#filename);
+      throw unavailable(error, this.file);
     }
   }
 
-  async #write<T>(work: (prepare: Prepare) => T): Promise<T> {
+  /** What a loss of power may undo without harm is not synced: it costs nobody a wait for the disk. */
+  async #write<T>(work: (prepare: Prepare) => T, durability: Durability = "synced"): Promise<T> {
     await this.#read(() => undefined);
     const database = this.#opened();
-    return await transaction(database, () => work(this.#prepare));
+    return await transaction(database, durability, () => work(this.#prepare));
   }
 
   readonly #prepare: Prepare = (sql) => {
@@ -262,9 +272,6 @@ class SqliteStore implements Store<SqliteTransaction> {
 
   #opened(): DatabaseSync {
     if (this.#database !== undefined) return this.#database;
-    throw new WebhookInboxError(
-      "STORE_UNAVAILABLE",
-      `SQLite file "${this.#filename}" is not open.`,
-    );
+    throw new WebhookInboxError("STORE_UNAVAILABLE", `SQLite file "${this.file}" is not open.`);
   }
 }

@@ -89,8 +89,8 @@ function insert(on: Taking, event: NewEvent, isClaimed: boolean, variantOfKey?: 
 function insertDelivery(prepare: Prepare, delivery: Delivery): number | bigint {
   return prepare(`
     INSERT INTO webhook_inbox_deliveries
-      (received_at, method, target, account, segment, headers, verified_with, sealed, reconstructed, body)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(
+      (received_at, method, target, account, segment, headers, verified_with, sealed, trace, reconstructed, body)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(
     delivery.receivedAt,
     delivery.method,
     delivery.target,
@@ -99,6 +99,7 @@ function insertDelivery(prepare: Prepare, delivery: Delivery): number | bigint {
     listText(delivery.headers),
     delivery.verifiedWith,
     delivery.sealed === undefined ? null : JSON.stringify(delivery.sealed),
+    delivery.trace ?? null,
     delivery.reconstructed ? 1 : 0,
     delivery.body,
   ).lastInsertRowid;
