@@ -49,12 +49,18 @@ const platforms: Readonly<
     NestFactory.create<NestFastifyApplication>(module, new FastifyAdapter(), options),
 };
 
+const ofFastify = {
+  "framing: a chunk with an extension of 20 KB":
+    "Fastify answers whatever Node's parser refuses with 400",
+};
+
 for (const [platform, create] of Object.entries(platforms)) {
   describe(platform, () => {
     httpSuite({
       test,
       hasFront: true,
       afterParser: "exact",
+      ...(platform === "Nest on Fastify" && { exempt: ofFastify }),
       async serve(given: Given, { prefix, parser, isFronted, pages }: Site) {
         const app = await create(appModule(given), { logger: false, rawBody: parser === "before" });
         if (isFronted) {

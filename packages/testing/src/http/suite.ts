@@ -9,6 +9,7 @@ import { answerRows, plainRows } from "./answers.ts";
 import { besideRows } from "./beside.ts";
 import { bytesRows } from "./bytes.ts";
 import { factoryTests } from "./factory.ts";
+import { hostileRows } from "./hostile.ts";
 import { parsedRows, type AfterParser } from "./parsed.ts";
 import { inPlace, type Rows } from "./row.ts";
 import { pages, type Serve, type Site } from "./site.ts";
@@ -46,7 +47,7 @@ export function httpSuite(options: HttpSuiteOptions): void {
   const after = { ...root, parser: "before" } as const;
   const all = { ...answerRows, ...bytesRows, ...besideRows };
   const groups: Readonly<Record<string, readonly [Site, Rows]>> = {
-    "at the root": [root, { ...all, ...plainRows }],
+    "at the root": [root, { ...all, ...plainRows, ...hostileRows }],
     [hasFront ? "below a prefix, behind others" : "below a prefix"]: [below, all],
     ...(afterParser === undefined ? {} : { "after the parser": [after, parsedRows(afterParser)] }),
   };
