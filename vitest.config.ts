@@ -50,8 +50,21 @@ export default defineConfig({
         test: {
           name: "tests",
           include: ["**/*.test.ts"],
+          exclude: ["torture/**", "**/node_modules/**"],
           testTimeout: 600_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        root: "tests",
+        test: {
+          name: "torture",
+          include: ["torture/*.test.ts"],
+          testTimeout: 600_000,
+          // It takes all of the machine: not beside anything else.
+          sequence: { groupOrder: 1 },
+          maxWorkers: 1,
         },
       },
     ],

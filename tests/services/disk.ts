@@ -49,20 +49,21 @@ export class SmallDisk {
 /** A file system on an image, mounted at a directory, that can turn read-only as one does that finds itself damaged. */
 export class BrittleDisk {
   readonly path: string;
-  readonly #image: string;
+  /** The file that holds it. */
+  readonly image: string;
 
   constructor(path: string, mebibytes: number) {
     this.path = path;
-    this.#image = `${path}.image`;
+    this.image = `${path}.image`;
     mkdirSync(path, { recursive: true });
-    writeFileSync(this.#image, "");
-    truncateSync(this.#image, mebibytes * mebibyte);
-    run("mkfs.ext4", "-q", "-F", this.#image);
+    writeFileSync(this.image, "");
+    truncateSync(this.image, mebibytes * mebibyte);
+    run("mkfs.ext4", "-q", "-F", this.image);
     this.#mount();
   }
 
   #mount(): void {
-    run("mount", "-o", "loop", this.#image, this.path);
+    run("mount", "-o", "loop", this.image, this.path);
   }
 
   breakDown(): void {
@@ -73,14 +74,27 @@ export class BrittleDisk {
   mend(): void {
     run("umount", this.path);
     // 1: errors were corrected.
-    run("e2fsck", "-fy", this.#image);
+    run("e2fsck", "-fy", this.image);
     this.#mount();
   }
 
   remove(): void {
     spawnSync("umount", ["-l", this.path]);
-    rmSync(this.#image, { force: true });
+    rmSync(this.image, { force: true });
   }
+}
+
+/** The disk as it would be found after a loss of power: a copy of its image, mounted. The copy is gone with it. */
+export function mountedCopy(image: string, path: string): Pick<BrittleDisk, "path" | "remove"> {
+  mkdirSync(path, { recursive: true });
+  run("mount", "-o", "loop", image, path);
+  return {
+    path,
+    remove() {
+      spawnSync("umount", ["-l", path]);
+      rmSync(image, { force: true });
+    },
+  };
 }
 
 function run(program: string, ...given: readonly string[]): void {

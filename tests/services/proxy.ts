@@ -9,6 +9,16 @@ import {
   type Socket,
 } from "node:net";
 
+/** A URL of a server as it is reached through a proxy; the same if there is none. Resolves once that listens. */
+export async function throughProxy(
+  url: string,
+  server: { readonly port: number } | undefined,
+  proxy: Proxy | undefined,
+): Promise<string> {
+  if (server === undefined || proxy === undefined) return url;
+  return url.replace(`:${server.port}`, `:${await proxy.listen()}`);
+}
+
 export class Proxy {
   readonly #server: TcpServer;
   readonly #pairs = new Set<readonly [Socket, Socket]>();

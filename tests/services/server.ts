@@ -14,6 +14,7 @@ import {
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { SmallDisk } from "./disk.ts";
 
 /** How a kind of server is made. */
@@ -106,6 +107,13 @@ export class Server {
     child.kill(signal);
     for (const pid of all) tell(pid, signal);
     await ended;
+    if (signal !== "SIGKILL") return;
+    // Some were born meanwhile, and keep what the next one needs.
+    for (let left = processesIn(this.directory); left.length > 0;) {
+      for (const pid of left) tell(pid, signal);
+      await pause(5);
+      left = processesIn(this.directory);
+    }
   }
 
   /** Stops it, with every process it has, as a frozen machine would: connections stay open, and nothing answers. */
@@ -143,6 +151,7 @@ export class Server {
     await this.stop("SIGKILL");
     this.disk?.remove();
     rmSync(this.directory, { recursive: true, force: true });
+    startedIn.delete(this.directory);
   }
 }
 
@@ -160,11 +169,17 @@ export async function newServer(recipe: Recipe): Promise<Server> {
   chmodSync(directory, 0o700);
   if (nobody.uid !== undefined) chownSync(directory, nobody.uid, nobody.gid);
   const server = new Server(recipe, directory, await freePort());
-  process.once("exit", () => {
-    for (const pid of processesIn(directory)) tell(pid, "SIGKILL");
-  });
+  startedIn.add(directory);
   return server;
 }
+
+/** Of servers that were started here. */
+const startedIn = new Set<string>();
+process.once("exit", () => {
+  for (const directory of startedIn) {
+    for (const pid of processesIn(directory)) tell(pid, "SIGKILL");
+  }
+});
 
 /** Processes that work in a directory: what is left of a server when a test run ends in disorder. */
 function processesIn(directory: string): readonly number[] {

@@ -1,15 +1,10 @@
-/**
- * The checker: holds the sender's ledger against the database and the recorded effects. Reads the tables itself. Prints
- * one line of JSON, and fails if a promise is broken.
- *
- * node checker.ts --ledger FILE --database FILE --effects FILE
- */
+/** The checker: holds the sender's ledger against the store and the recorded effects. */
 
-import { DatabaseSync } from "node:sqlite";
-import { parseArgs } from "node:util";
-import { readEffects } from "./effects.ts";
-import { readLedger } from "./ledger.ts";
+import { readEffects, type Effect } from "./effects.ts";
+import { exactEffectsAt } from "./exact.ts";
+import { readLedger, type LedgerLine } from "./ledger.ts";
 import { quantile } from "./rate.ts";
+import { eventsAt, type StoredEvent } from "./stores.ts";
 
 export interface Report {
   /** Deliveries that were answered 200, and the different events among them. */
@@ -34,6 +29,8 @@ export interface Report {
   readonly dead: number;
   /** Deliveries that were answered with anything but 200. */
   readonly refused_authentic: number;
+  /** From the first answer until the handler had done its work, at most: after a death, the time of its recovery. */
+  readonly handled_ms_max: number;
   /** Deliveries without an answer: nothing is promised about them. */
   readonly unanswered: number;
   readonly p50_ack_ms: number;
@@ -43,15 +40,15 @@ export interface Report {
 
 const missingIdsMax = 20;
 
-export function check(paths: {
+export async function check(paths: {
   readonly ledger: string;
-  readonly database: string;
+  readonly store: string;
   readonly effects: string;
-}): Report {
+}): Promise<Report> {
   const ledger = readLedger(paths.ledger);
   const effects = readEffects(paths.effects);
-  const stored = storedEvents(paths.database);
-  const transactions = effectsIn(paths.database);
+  const stored = byId(await eventsAt(paths.store));
+  const transactions = await exactEffectsAt(paths.store)?.all();
   const transactedIds = new Set(transactions);
   const answered = ledger.filter(({ status }) => status !== undefined);
   const acked = answered.filter(({ status }) => status === 200);
@@ -69,17 +66,38 @@ export function check(paths: {
     dup_events: [...stored.values()].filter((rows) => rows.length > 1).length,
     unhandled_acked: [...ackedIds].filter((id) => !handledIds.has(id)).length,
     dup_effects: effects.length - handledIds.size,
-    dup_transactions: transactions.length - new Set(transactions).size,
-    missing_transactions: [...ackedIds].filter((id) => !transactedIds.has(id)).length,
+    dup_transactions: (transactions?.length ?? 0) - transactedIds.size,
+    missing_transactions:
+      transactions === undefined ? 0 : [...ackedIds].filter((id) => !transactedIds.has(id)).length,
     unaccounted: [...stored.keys()].filter((id) => !sentIds.has(id)).length,
     stuck: states.filter((state) => state !== "done" && state !== "dead").length,
     dead: states.filter((state) => state === "dead").length,
     refused_authentic: answered.length - acked.length,
     unanswered: ledger.length - answered.length,
+    handled_ms_max: slowest(acked, effects),
     p50_ack_ms: quantile(times, 0.5),
     p99_ack_ms: quantile(times, 0.99),
     max_ack_ms: quantile(times, 1),
   };
+}
+
+/** The states of each id. */
+function byId(events: readonly StoredEvent[]): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>();
+  for (const { id, state } of events) {
+    const states = found.get(id);
+    if (states === undefined) found.set(id, [state]);
+    else states.push(state);
+  }
+  return found;
+}
+
+function slowest(acked: readonly LedgerLine[], effects: readonly Effect[]): number {
+  const first = new Map<string, number>();
+  for (const { id, at } of effects) first.set(id, Math.min(at, first.get(id) ?? Infinity));
+  let most = 0;
+  for (const { id, answeredAt } of acked) most = Math.max(most, (first.get(id) ?? 0) - answeredAt);
+  return most;
 }
 
 /** Whether a report shows a broken promise. */
@@ -90,45 +108,7 @@ export function isBroken(report: Report): boolean {
   return [...counts, dup_transactions, missing_transactions].some((count) => count > 0);
 }
 
-/** Whether nothing is left to do in the database. */
-export function isQuiet(path: string): boolean {
-  return [...storedEvents(path).values()]
-    .flat()
-    .every((state) => state === "done" || state === "dead");
-}
-
-function storedEvents(path: string): Map<string, string[]> {
-  const database = new DatabaseSync(path, { readOnly: true, timeout: 5000 });
-  try {
-    const byId = new Map<string, string[]>();
-    for (const row of database.prepare("SELECT id, state FROM webhook_inbox_events").all()) {
-      const id = String(row["id"]);
-      byId.set(id, [...(byId.get(id) ?? []), String(row["state"])]);
-    }
-    return byId;
-  } finally {
-    database.close();
-  }
-}
-
-/** Ids of the effects that were committed with their completion. */
-function effectsIn(path: string): readonly string[] {
-  const database = new DatabaseSync(path, { readOnly: true, timeout: 5000 });
-  try {
-    return database
-      .prepare("SELECT id FROM effects")
-      .all()
-      .map((row) => String(row["id"]));
-  } finally {
-    database.close();
-  }
-}
-
-if (process.argv[1] === import.meta.filename) {
-  const file = { type: "string" } as const;
-  const { values } = parseArgs({ options: { ledger: file, database: file, effects: file } });
-  const { ledger = "", database = "", effects = "" } = values;
-  const report = check({ ledger, database, effects });
-  console.log(JSON.stringify(report));
-  process.exitCode = isBroken(report) ? 1 : 0;
+/** Whether nothing is left to do in the store. */
+export async function isQuiet(url: string): Promise<boolean> {
+  return (await eventsAt(url)).every(({ state }) => state === "done" || state === "dead");
 }

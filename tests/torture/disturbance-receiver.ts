@@ -1,8 +1,8 @@
 /**
- * The process under test of the disturbance run: an inbox on SQLite with a spill, whose store can be told to be away, and
+ * The process under test of the disturbance run: an inbox with a spill, whose store can be told to be away, and
  * with dead events that can be replayed. Told by its parent, it answers each message when it is done.
  *
- * node disturbance-receiver.ts --database FILE --spill FILE
+ * node disturbance-receiver.ts --store URL --spill FILE
  */
 
 import { createServer } from "node:http";
@@ -14,6 +14,7 @@ import { audata } from "@webhook-inbox/core/providers/audata";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { wrapped } from "../support/wrapped.ts";
 import { bodyOf } from "./body.ts";
+import { storeAt } from "./stores.ts";
 
 export type Told =
   /** Takes so many deliveries while the store is away, and lets it come back. */
@@ -23,10 +24,10 @@ export type Told =
   | { readonly say: "stop" };
 
 const text = { type: "string", default: "" } as const;
-const { values } = parseArgs({ options: { database: text, spill: text } });
+const { values } = parseArgs({ options: { store: text, spill: text } });
 
 let isAway = false;
-const inner = sqlite(values.database);
+const inner = storeAt(values.store).store;
 const take: Store["take"] = async (...given) => {
   if (isAway) throw new WebhookInboxError("STORE_UNAVAILABLE", "away.");
   return await inner.take(...given);
@@ -56,7 +57,7 @@ async function spill(count: number): Promise<void> {
     remoteAddress: undefined,
   };
   while (count > 0) {
-    const batch = Math.min(count, 256);
+    const batch = Math.min(count, 16);
     count -= batch;
     const answers = Array.from({ length: batch }, async () => {
       const bytes = new TextEncoder().encode(bodyOf(`spilled-${spilled++}`));

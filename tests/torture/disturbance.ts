@@ -1,8 +1,8 @@
 /**
  * The disturbance run: live traffic at a fixed rate, by turns alone, beside a mass replay of dead events, and beside the
- * spill as it drains. Prints one line of JSON, and fails if live answers take more than half as long again.
+ * spill as it drains. Prints a line of JSON for each store, and fails if live answers take more than half as long again.
  *
- * node disturbance.ts [--dead 100000] [--spilled 1000] [--rounds 7] [--roundMs 3000] [--perSecond 100] [--replayPerSecond 100]
+ * node disturbance.ts [--only sqlite] [--dead 100000] [--spilled 1000] [--rounds 7] [--roundMs 3000] [--perSecond 100] [--replayPerSecond 100]
  */
 
 import { fork, type ChildProcess } from "node:child_process";
@@ -12,11 +12,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { systemClock } from "@webhook-inbox/core";
-import { sqlite } from "@webhook-inbox/core/sqlite";
 import { newEvent } from "../support/new-event.ts";
 import { bodyOf } from "./body.ts";
 import type { Told } from "./disturbance-receiver.ts";
+import { places } from "./places.ts";
 import { askAtRate, quantile, rounded, type Rate } from "./rate.ts";
+import { storeAt } from "./stores.ts";
 
 export interface DisturbanceOptions extends Rate {
   readonly dead: number;
@@ -42,12 +43,16 @@ const ratioMax = 1.5;
 const heardMsMax = 60_000;
 const batch = 500;
 
-export async function disturbanceRun(options: DisturbanceOptions): Promise<DisturbanceReport> {
+/** At a place of `places`. */
+export async function disturbanceRun(
+  place: string,
+  options: DisturbanceOptions,
+): Promise<DisturbanceReport> {
   const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-disturbance-"));
-  const database = join(directory, "inbox.sqlite");
-  await bury(database, options.dead);
+  const url = place || join(directory, "inbox.sqlite");
+  await bury(url, options.dead);
   const program = join(import.meta.dirname, "disturbance-receiver.ts");
-  const child = fork(program, ["--database", database, "--spill", join(directory, "spill.sqlite")]);
+  const child = fork(program, ["--store", url, "--spill", join(directory, "spill.sqlite")]);
   try {
     const { port } = await heard(child, "port");
     let replayed = 0;
@@ -110,9 +115,9 @@ async function heard<Name extends string>(
   throw new Error("the receiver said nothing");
 }
 
-/** Puts dead events of the slow source into a file. */
-async function bury(database: string, count: number): Promise<void> {
-  const store = sqlite(database);
+/** Puts dead events of the slow source into a store. */
+async function bury(url: string, count: number): Promise<void> {
+  const { store, end } = storeAt(url);
   await store.open({ clock: systemClock });
   for (let first = 0; first < count; first += batch) {
     const size = Math.min(batch, count - first);
@@ -134,23 +139,37 @@ async function bury(database: string, count: number): Promise<void> {
     );
   }
   await store.close();
+  await end();
+}
+
+/** Whether live answers took too long, or were refusals. */
+export function broken({ replay_ratio, drain_ratio, refused }: DisturbanceReport): boolean {
+  return replay_ratio > ratioMax || drain_ratio > ratioMax || refused > 0;
 }
 
 if (process.argv[1] === import.meta.filename) {
   const number = (value: number) => ({ type: "string", default: String(value) }) as const;
   const { values } = parseArgs({
     options: {
+      only: { type: "string" },
       dead: number(100_000),
       spilled: number(1000),
-      rounds: number(7),
-      roundMs: number(3000),
+      rounds: number(5),
+      roundMs: number(8000),
       perSecond: number(100),
       replayPerSecond: number(100),
     },
   });
-  const given = Object.entries(values).map(([name, value]) => [name, Number(value)]);
-  const report = await disturbanceRun(Object.fromEntries(given) as DisturbanceOptions);
-  console.log(JSON.stringify(report));
-  const isTooMuch = report.replay_ratio > ratioMax || report.drain_ratio > ratioMax;
-  process.exitCode = isTooMuch || report.refused > 0 ? 1 : 0;
+  const { only, ...given } = values;
+  const options = Object.fromEntries(
+    Object.entries(given).map(([name, value]) => [name, Number(value)]),
+  );
+  for (const [name, open] of Object.entries(places)) {
+    if (only !== undefined && only !== name) continue;
+    const place = await open();
+    const report = await disturbanceRun(place.url, options as unknown as DisturbanceOptions);
+    await place.remove();
+    console.log(JSON.stringify({ store: name, ...report }));
+    if (broken(report)) process.exitCode = 1;
+  }
 }

@@ -1,12 +1,14 @@
 /** The effect recorder: what handlers did, as lines in a file that processes append to. */
 
-import { openSync, readFileSync, writeSync } from "node:fs";
+import { existsSync, openSync, readFileSync, writeSync } from "node:fs";
 
 export interface Effect {
   /** Audata's `webhookCallId`. */
   readonly id: string;
   readonly attempt: number;
   readonly pid: number;
+  /** In milliseconds since 1970. */
+  readonly at: number;
 }
 
 /** Opens the file for appending: lines of this length are written whole, whoever else appends. */
@@ -16,6 +18,7 @@ export function recordEffects(path: string): (effect: Effect) => void {
 }
 
 export function readEffects(path: string): readonly Effect[] {
+  if (!existsSync(path)) return [];
   return readFileSync(path, "utf8")
     .split("\n")
     .filter((line) => line !== "")

@@ -1,31 +1,47 @@
 /**
- * The kill loop: a receiver under load is killed with SIGKILL at random moments and started again, many times; then the
- * checker says what became of every delivery. Prints one line of JSON, and fails if anything acknowledged was lost.
- *
- * node kill-loop.ts [--kills 100] [--ackedMin 20000] [--seed N] [--aliveMsMax 600] [--acknowledgeFirst]
+ * The kill loop: a receiver under load, or its store, or both, are killed with SIGKILL at random moments and started again,
+ * many times; then the checker says what became of every delivery.
  */
 
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
+import type { ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { parseArgs } from "node:util";
-import { check, isBroken, isQuiet, type Report } from "./checker.ts";
+import { check, isQuiet, type Report } from "./checker.ts";
+import { run, started, stopped } from "./children.ts";
 import { readLedger } from "./ledger.ts";
+import type { Place } from "./places.ts";
+import { leftIn } from "./stores.ts";
+import { Proxy, throughProxy } from "../services/proxy.ts";
 import { freePort } from "../services/server.ts";
 import { seeded } from "../support/random.ts";
 
+/**
+ * - `receiver`: at a random moment.
+ * - `receiver after commit`: by itself, between the commit of some deliveries and their answers; the sender sends again what
+ *   was not answered.
+ * - `store`: its server; the receiver has a spill.
+ * - `both`: one right after the other.
+ * - `connections`: those between the two are reset; the receiver has a spill.
+ */
+export type Victim = "receiver" | "receiver after commit" | "store" | "both" | "connections";
+
 export interface KillLoopOptions {
+  readonly victim?: Victim;
   readonly kills: number;
   /** Goes on, up to four times as many kills, until so many deliveries are acknowledged: machines differ. */
-  readonly ackedMin: number;
+  readonly ackedMin?: number;
   readonly seed: number;
-  /** The receiver lives between 50 ms and this long. */
+  /** The victim lives between 50 ms, or `aliveMsMin`, and this long. */
   readonly aliveMsMax: number;
+  readonly aliveMsMin?: number;
+  /** Between an answer and the next delivery of its connection. */
+  readonly pauseMs?: number;
+  readonly leaseMs?: number;
+  readonly handlerMs?: number;
   /** Runs the control instead: it acknowledges before the commit. */
-  readonly acknowledgeFirst: boolean;
+  readonly acknowledgeFirst?: boolean;
   /** Called after each kill. */
   readonly onKill?: (kills: number) => void;
 }
@@ -37,105 +53,100 @@ export interface KillLoopReport extends Report {
   readonly restart_ms_max: number;
 }
 
-const quietMsMax = 60_000;
+const quietMsMax = 120_000;
 
-export async function killLoop(options: KillLoopOptions): Promise<KillLoopReport> {
-  const { kills, ackedMin, seed, aliveMsMax, onKill } = options;
+export async function killLoop(place: Place, options: KillLoopOptions): Promise<KillLoopReport> {
+  const {
+    victim = "receiver",
+    kills,
+    ackedMin = 0,
+    seed,
+    aliveMsMax,
+    aliveMsMin = 50,
+    onKill,
+  } = options;
   const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-torture-"));
   const paths = {
     ledger: join(directory, "ledger.jsonl"),
-    database: join(directory, "inbox.sqlite"),
     effects: join(directory, "effects.jsonl"),
+    store: place.url === "" ? join(directory, "inbox.sqlite") : place.url,
   };
+  const { server } = place;
   const port = await freePort();
   const random = seeded(seed);
   let restartMsMax = 0;
   const children: ChildProcess[] = [];
+  const killsStore = victim === "store" || victim === "both";
+  const proxy = victim === "connections" && server !== undefined ? new Proxy(server) : undefined;
+  const spill = killsStore || proxy !== undefined ? join(directory, "spill.sqlite") : undefined;
+  const near = await throughProxy(paths.store, server, proxy);
+  const diesItself = victim === "receiver after commit";
 
-  async function startReceiver(): Promise<ChildProcess> {
+  async function startReceiver(isLast = false): Promise<ChildProcess> {
     const began = performance.now();
-    const args = ["--port", String(port), "--database", paths.database, "--effects", paths.effects];
-    if (options.acknowledgeFirst) args.push("--acknowledgeFirst");
-    const receiver = run("receiver.ts", args);
+    const receiver = await started("receiver.ts", {
+      port,
+      store: near,
+      effects: paths.effects,
+      spill,
+      leaseMs: options.leaseMs,
+      handlerMs: options.handlerMs,
+      diesAfter: diesItself && !isLast ? 1 + Math.floor(random() * 30) : undefined,
+      acknowledgeFirst: options.acknowledgeFirst,
+    });
     children.push(receiver);
-    await Promise.race([once(receiver.stdout as NodeJS.ReadableStream, "data"), ended(receiver)]);
     restartMsMax = Math.max(restartMsMax, performance.now() - began);
     return receiver;
   }
 
   try {
     let receiver = await startReceiver();
-    const sender = run("sender.ts", [
-      "--port",
-      String(port),
-      "--ledger",
-      paths.ledger,
-      "--seed",
-      String(seed),
-    ]);
+    // What comes while the store is away must be drained afterwards.
+    const pauseMs = options.pauseMs ?? (spill === undefined ? undefined : 40);
+    const given = { port, ledger: paths.ledger, seed, insists: diesItself, pauseMs };
+    const sender = run("sender.ts", given);
     children.push(sender);
     let kill = 0;
-    while (kill < kills || (kill < kills * 4 && ackedIn(paths.ledger) < ackedMin)) {
+    while (kill < kills || (kill < kills * 4 && answered200(paths.ledger) < ackedMin)) {
       kill += 1;
-      await pause(50 + random() * (aliveMsMax - 50));
-      receiver.kill("SIGKILL");
-      await once(receiver, "exit");
-      receiver = await startReceiver();
+      if (!diesItself) await pause(aliveMsMin + random() * (aliveMsMax - aliveMsMin));
+      if (proxy !== undefined) {
+        proxy.cut();
+        proxy.mend();
+      } else if (victim !== "store") {
+        await stopped(receiver, diesItself ? undefined : "SIGKILL");
+        if (killsStore) await server?.kill();
+        receiver = await startReceiver(kill >= kills);
+      } else {
+        await server?.kill();
+      }
+      if (killsStore) {
+        await pause(50 + random() * aliveMsMax);
+        await server?.start();
+      }
       onKill?.(kill);
     }
-    sender.kill("SIGTERM");
-    await once(sender, "exit");
-    await quiet(paths.database);
-    receiver.kill("SIGKILL");
-    await once(receiver, "exit");
-    return { ...check(paths), kills: kill, seed, restart_ms_max: Math.round(restartMsMax) };
+    await pause(200);
+    await stopped(sender, "SIGTERM");
+    await quiet(paths.store, spill);
+    await stopped(receiver, "SIGKILL");
+    const report = await check(paths);
+    return { ...report, kills: kill, seed, restart_ms_max: Math.round(restartMsMax) };
   } finally {
     for (const child of children) child.kill("SIGKILL");
+    await proxy?.close();
     rmSync(directory, { recursive: true });
   }
 }
 
-function ackedIn(ledger: string): number {
+function answered200(ledger: string): number {
   return readLedger(ledger).filter(({ status }) => status === 200).length;
 }
 
-function run(file: string, args: readonly string[]): ChildProcess {
-  return spawn(process.execPath, [join(import.meta.dirname, file), ...args], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-}
-
-async function ended(child: ChildProcess): Promise<never> {
-  const [code] = (await once(child, "exit")) as [number | null];
-  throw new Error(`a process of the kill loop ended by itself with code ${code}`);
-}
-
-/** Waits until everything in the database is done or dead, or too long. */
-async function quiet(database: string): Promise<void> {
+/** Waits until the spill is empty and everything in the store is done or dead, or too long. */
+async function quiet(store: string, spill: string | undefined): Promise<void> {
   const deadline = Date.now() + quietMsMax;
-  while (!isQuiet(database) && Date.now() < deadline) await pause(100);
-}
-
-if (process.argv[1] === import.meta.filename) {
-  const { values } = parseArgs({
-    options: {
-      kills: { type: "string", default: "100" },
-      ackedMin: { type: "string", default: "20000" },
-      seed: { type: "string", default: String(Date.now() % 1_000_000) },
-      aliveMsMax: { type: "string", default: "600" },
-      acknowledgeFirst: { type: "boolean", default: false },
-    },
-  });
-  const report = await killLoop({
-    kills: Number(values.kills),
-    ackedMin: Number(values.ackedMin),
-    seed: Number(values.seed),
-    aliveMsMax: Number(values.aliveMsMax),
-    acknowledgeFirst: values.acknowledgeFirst,
-    onKill: (kill) => {
-      if (process.stderr.isTTY) process.stderr.write(`\r${kill} of ${values.kills} kills `);
-    },
-  });
-  console.log(JSON.stringify(report));
-  process.exitCode = isBroken(report) ? 1 : 0;
+  const isOver = async (): Promise<boolean> =>
+    (spill === undefined || leftIn(spill) === 0) && (await isQuiet(store));
+  while (!(await isOver()) && Date.now() < deadline) await pause(200);
 }

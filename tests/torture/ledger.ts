@@ -44,3 +44,9 @@ export function readLedger(path: string): readonly LedgerLine[] {
     .slice(0, -1)
     .map((line) => JSON.parse(line) as LedgerLine);
 }
+
+/** Ids that were answered 200 by now. */
+export function ackedIn(path: string): ReadonlySet<string> {
+  const acked = readLedger(path).filter(({ status }) => status === 200);
+  return new Set(acked.map(({ id }) => id));
+}

@@ -1,21 +1,16 @@
 /**
  * The order run: senders send events of some keys, each the next one when the one before is acknowledged, to whichever of
  * several processes; these share a store, and are killed at random moments. Then every attempt is held against the order in
- * which the events were acknowledged. Prints a line of JSON for each store, and fails if an event began before the one
- * before it had ended.
- *
- * node order.ts [--keys 20] [--events 500] [--processes 3] [--kills 10] [--only sqlite] [--seed N]
+ * which the events were acknowledged: none may begin before the one before it has ended.
  */
 
-import { spawn, type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { parseArgs } from "node:util";
-import { startPostgres } from "../services/postgres.ts";
-import { durable, startRedis } from "../services/redis.ts";
+import { started } from "./children.ts";
 import { freePort } from "../services/server.ts";
 import { seeded } from "../support/random.ts";
 
@@ -73,17 +68,8 @@ export async function orderRun(
   const killed = new Set<number>();
   const receivers: Receiver[] = [];
 
-  async function start(port: number): Promise<ChildProcess> {
-    const args = ["--port", String(port), "--store", store, "--attempts", attempts];
-    if (unordered) args.push("--unordered");
-    const receiver = spawn(
-      process.execPath,
-      [join(import.meta.dirname, "order-receiver.ts"), ...args],
-      { stdio: ["ignore", "pipe", "inherit"] },
-    );
-    await once(receiver.stdout as NodeJS.ReadableStream, "data");
-    return receiver;
-  }
+  const start = (port: number): Promise<ChildProcess> =>
+    started("order-receiver.ts", { port, store, attempts, unordered });
 
   async function send(key: number): Promise<void> {
     for (let number = 0; number < events; number++) {
@@ -179,38 +165,4 @@ export function judged(
     going.set(key, line);
   }
   return { acked, ...sum, lost: acked - endedIn(lines).size };
-}
-
-/** By name, a place for the events; an empty URL is a file of the run's own. */
-export const places: Readonly<
-  Record<string, () => Promise<{ readonly url: string; readonly remove: () => unknown }>>
-> = {
-  sqlite: async () => ({ url: "", remove: () => undefined }),
-  postgres: () => startPostgres(),
-  redis: () => startRedis(...durable),
-};
-
-if (process.argv[1] === import.meta.filename) {
-  const { values } = parseArgs({
-    options: {
-      keys: { type: "string", default: "20" },
-      events: { type: "string", default: "500" },
-      processes: { type: "string", default: "3" },
-      kills: { type: "string", default: "10" },
-      seed: { type: "string", default: String(Date.now() % 1_000_000) },
-      only: { type: "string" },
-    },
-  });
-  const { only, ...given } = values;
-  for (const [name, open] of Object.entries(places)) {
-    if (only !== undefined && only !== name) continue;
-    const place = await open();
-    const options = Object.fromEntries(
-      Object.entries(given).map(([option, value]) => [option, Number(value)]),
-    );
-    const report = await orderRun(place.url, options as unknown as OrderOptions);
-    await place.remove();
-    console.log(JSON.stringify({ store: name, ...report }));
-    if (broken(report)) process.exitCode = 1;
-  }
 }

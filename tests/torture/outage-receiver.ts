@@ -38,7 +38,7 @@ const options = { timeoutMs: 2000 };
 inbox.on("audata", "Listener.updated", options, async ({ id }, { attempt }) => {
   await pause(2);
   if (attempt === 1 && id.endsWith("7")) throw new Error("the first attempt of every tenth fails");
-  record({ id, attempt, pid: process.pid });
+  record({ id, attempt, pid: process.pid, at: Date.now() });
 });
 createServer(nodeHandler(inbox)).listen(Number(values.port), "127.0.0.1", () =>
   console.log("ready"),

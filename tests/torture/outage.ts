@@ -3,20 +3,20 @@
  * accounted for.
  */
 
-import { spawn, type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { DatabaseSync } from "node:sqlite";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { createInbox, type EventRecord } from "@webhook-inbox/core";
 import { audata } from "@webhook-inbox/core/providers/audata";
 import { freePort } from "../services/server.ts";
+import { run, stopped } from "./children.ts";
 import { readEffects } from "./effects.ts";
 import { readLedger, type LedgerLine } from "./ledger.ts";
 import { quantile } from "./rate.ts";
-import { storeAt } from "./stores.ts";
+import { leftIn, storeAt } from "./stores.ts";
 
 /** A store, and a way to take it away. */
 export interface Outage {
@@ -114,19 +114,21 @@ export async function outageRun(outage: Outage, options: OutageOptions): Promise
     const endedAt = Date.now();
     if (outage.endsReceiver === true) {
       // Between the two nobody answers, which is no matter of the spill.
-      await stop(sender, "SIGTERM");
-      await stop(receiver, "SIGKILL");
+      await stopped(sender, "SIGTERM");
+      await stopped(receiver, "SIGKILL");
       await outage.end();
       receiver = await start();
     } else {
       await outage.end();
       await pause(options.afterMs);
-      await stop(sender, "SIGTERM");
+      await stopped(sender, "SIGTERM");
     }
-    await until(() => rowsIn(paths.spill) === 0, drainMsMax);
+    await until(() => leftIn(paths.spill) === 0, drainMsMax);
     const drainMs = Date.now() - endedAt;
     const events = await quietEvents(outage.directUrl, drainMsMax);
-    await stop(receiver, "SIGKILL");
+    // Its last step is over before it has looked whether there is another.
+    await until(() => said.some((text) => text.includes("spill_drained")), 5000);
+    await stopped(receiver, "SIGKILL");
     return { ...reportOf(paths, events, said, { beganAt, endedAt }), drain_ms: drainMs };
   } finally {
     sender.kill("SIGKILL");
@@ -145,33 +147,9 @@ async function startReceiver(
   return receiver;
 }
 
-function run(file: string, given: Readonly<Record<string, string>>): ChildProcess {
-  const args = Object.entries(given).flatMap(([name, value]) => [`--${name}`, value]);
-  return spawn(process.execPath, [join(import.meta.dirname, file), ...args], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-}
-
-async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, "exit");
-  child.kill(signal);
-  await ended;
-}
-
 async function until(isSo: () => boolean | Promise<boolean>, ms: number): Promise<void> {
   const deadline = Date.now() + ms;
   while (!(await isSo()) && Date.now() < deadline) await pause(50);
-}
-
-function rowsIn(spill: string): number {
-  const database = new DatabaseSync(spill, { readOnly: true, timeout: 5000 });
-  try {
-    const row = database.prepare("SELECT count(*) AS count FROM webhook_inbox_events").get();
-    return Number(row?.["count"]);
-  } finally {
-    database.close();
-  }
 }
 
 /** All events, once none of them is to be worked on any more. */
@@ -235,7 +213,7 @@ function reportOf(
     refused_authentic: ledger.filter(({ status }) => status !== undefined && status !== 200).length,
     unanswered: ledger.filter(({ status }) => status === undefined).length,
     possibly_lost: told.filter(({ kind }) => kind === "possibly_lost").length,
-    left_in_spill: rowsIn(paths.spill),
+    left_in_spill: leftIn(paths.spill),
     p99_ack_ms: quantile(timesOf(acked), 0.99),
     p99_ack_during_ms: quantile(timesOf(during), 0.99),
     max_ack_during_ms: quantile(timesOf(during), 1),

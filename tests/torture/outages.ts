@@ -1,23 +1,17 @@
-/**
- * The ways in which stores are taken away: each makes a store of its own, and a way to mend it. Run by itself, prints a
- * line of JSON for each, and fails if a delivery was lost or refused, or if acknowledgements became slow meanwhile.
- *
- * node outages.ts [--only "Redis killed"] [--outageMs 4000]
- */
+/** The ways in which stores are taken away: each makes a store of its own, and a way to mend it. */
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { Redis } from "ioredis";
 import { Client } from "pg";
 import { BrittleDisk, SmallDisk } from "../services/disk.ts";
 import { startPostgres, startPostgresOn } from "../services/postgres.ts";
-import { Proxy } from "../services/proxy.ts";
+import { Proxy, throughProxy } from "../services/proxy.ts";
 import { startRedis, startRedisOn } from "../services/redis.ts";
 import type { Server } from "../services/server.ts";
-import { broken, outageRun, type Outage } from "./outage.ts";
+import type { Outage } from "./outage.ts";
 
 type Make = () => Promise<Outage>;
 
@@ -47,9 +41,8 @@ const blackHoled =
   async () => {
     const server = await start();
     const proxy = new Proxy(server);
-    const port = await proxy.listen();
     return {
-      storeUrl: server.url.replace(`:${server.port}`, `:${port}`),
+      storeUrl: await throughProxy(server.url, server, proxy),
       directUrl: server.url,
       begin: () => proxy.swallow(),
       end: () => proxy.mend(),
@@ -67,6 +60,25 @@ async function setReadOnly({ url }: Server, value: "on" | "off"): Promise<void> 
   await client.query(`ALTER SYSTEM SET default_transaction_read_only = ${value}`);
   await client.query("SELECT pg_reload_conf()");
   await client.end();
+}
+
+/** Ends everybody's connections, and takes all that the server has. */
+async function takeConnections({ url }: Server, taken: Client[]): Promise<void> {
+  for (;;) {
+    const client = new Client({ connectionString: url });
+    client.on("error", () => undefined);
+    try {
+      await client.connect();
+    } catch {
+      return;
+    }
+    if (taken.length === 0) {
+      await client.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
+      );
+    }
+    taken.push(client);
+  }
 }
 
 async function tell({ url }: Server, command: string, ...given: readonly string[]): Promise<void> {
@@ -101,6 +113,16 @@ export const outages: Readonly<Record<string, Make>> = {
     begin: () => setReadOnly(server, "on"),
     end: () => setReadOnly(server, "off"),
   })),
+  "PostgreSQL out of connections": on(
+    () => startPostgres("-c", "max_connections=12"),
+    (server) => {
+      const others: Client[] = [];
+      return {
+        begin: () => takeConnections(server, others),
+        end: () => Promise.all(others.splice(0).map((client) => client.end())),
+      };
+    },
+  ),
   "PostgreSQL out of disk": on(
     () => startPostgresOn(192, "-c", "min_wal_size=32MB", "-c", "max_wal_size=48MB"),
     full,
@@ -144,30 +166,3 @@ export const outages: Readonly<Record<string, Make>> = {
       return { begin: () => disk.fill(), end: () => disk.empty(), remove: () => disk.remove() };
     }),
 };
-
-const p99AckMsMax = 250;
-
-if (process.argv[1] === import.meta.filename) {
-  const { values } = parseArgs({
-    options: {
-      only: { type: "string", default: "" },
-      outageMs: { type: "string", default: "4000" },
-    },
-  });
-  const outageMs = Number(values.outageMs);
-  const options = { beforeMs: 1500, outageMs, afterMs: 1000, connections: 8, pauseMs: 40 };
-  let isBroken = false;
-  for (const [name, make] of Object.entries(outages)) {
-    if (!name.startsWith(values.only)) continue;
-    const outage = await make();
-    try {
-      const report = await outageRun(outage, options);
-      console.log(JSON.stringify({ outage: name, ...report }));
-      const isSlow = report.p99_ack_during_ms > p99AckMsMax;
-      isBroken ||= isSlow || Object.keys(broken(report)).length > 0;
-    } finally {
-      await outage.remove();
-    }
-  } // Node 24 does not end by itself after sockets that were reset.
-  process.exit(isBroken ? 1 : 0);
-}

@@ -1,64 +1,101 @@
 /**
- * The process under test: an Express application with an inbox on SQLite, whose handlers take a moment, fail now and
- * then, and record what they did: one in a file, as handlers do to the world outside, one inside `ctx.transaction`.
+ * The process under test: an Express application with an inbox, whose handlers take a moment, fail now and then, and record
+ * what they did: one in a file, as handlers do to the world outside, one inside `ctx.transaction` where the store has it.
  *
- * node receiver.ts --port N --database FILE --effects FILE [--acknowledgeFirst]
+ * node receiver.ts --port N --store URL --effects FILE [--spill FILE] [--leaseMs N] [--handlerMs N] [--role receive|work]
+ * [--diesAfter N] [--acknowledgeFirst] [--unsynced]
  */
 
-import { DatabaseSync } from "node:sqlite";
+import type { Server } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { createInbox } from "@webhook-inbox/core";
+import { createInbox, type Store } from "@webhook-inbox/core";
 import { audata } from "@webhook-inbox/core/providers/audata";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { webhooks } from "@webhook-inbox/express";
 import express from "express";
-import { acknowledgeFirst } from "./acknowledge-first.ts";
+import { acknowledgeFirst, diesAfterTakes, leaveUnsynced } from "./controls.ts";
 import { recordEffects } from "./effects.ts";
+import { exactEffectsAt, type Transaction } from "./exact.ts";
+import { storeAt } from "./stores.ts";
 
+const text = { type: "string", default: "" } as const;
+const no = { type: "boolean", default: false } as const;
 const { values } = parseArgs({
   options: {
-    port: { type: "string" },
-    database: { type: "string" },
-    effects: { type: "string" },
-    acknowledgeFirst: { type: "boolean", default: false },
+    port: text,
+    store: text,
+    effects: text,
+    spill: text,
+    leaseMs: { type: "string", default: "30000" },
+    handlerMs: { type: "string", default: "2" },
+    /** Whether it only receives, or only works; without it, both. */
+    role: text,
+    diesAfter: text,
+    acknowledgeFirst: no,
+    unsynced: no,
   },
 });
 
-const record = recordEffects(values.effects ?? "");
-createTable(values.database ?? "");
-const store = sqlite(values.database ?? "");
+if (values.unsynced) leaveUnsynced();
+const record = recordEffects(values.effects);
+const exact = exactEffectsAt(values.store);
 const inbox = createInbox({
-  store: values.acknowledgeFirst ? acknowledgeFirst(store) : store,
+  store: controlled(storeAt(values.store).store as Store<Transaction>),
+  ...(values.spill === "" ? {} : { spill: sqlite(values.spill) }),
   sources: { audata: audata({ token: "t" }) },
+  work: values.role !== "receive" && { leaseMs: Number(values.leaseMs) },
   retry: { delaysMs: [50, 100, 200, 400, 800, 1600] },
   logger: false,
 });
 
-inbox.on("audata", "Listener.updated", async (event, { attempt }) => {
-  await pause(2);
-  if (attempt === 1 && event.id.endsWith("7"))
-    throw new Error("the first attempt of every tenth fails");
-  record({ id: event.id, attempt, pid: process.pid });
+// Where no thread can extend them, leases last as long as handlers may run.
+const timeoutMs = 5000;
+inbox.on("audata", "Listener.updated", { timeoutMs }, async ({ id }, { attempt }) => {
+  await pause(Number(values.handlerMs));
+  if (attempt === 1 && id.endsWith("7")) throw new Error("the first attempt of every tenth fails");
+  record({ id, attempt, pid: process.pid, at: Date.now() });
 });
 
-inbox.on("audata", "Listener.updated", { name: "exact" }, async ({ id }, ctx) => {
-  if (ctx.attempt === 1 && id.endsWith("5")) throw new Error("before the transaction");
-  await pause(1);
-  await ctx.transaction((database) => {
-    database.prepare("INSERT INTO effects (id) VALUES (?)").run(id);
-    if (ctx.attempt === 1 && id.endsWith("2")) throw new Error("inside the transaction");
+if (exact !== undefined) {
+  // Where the store is away, whoever started it before has made the table.
+  await exact.prepare().catch(() => undefined);
+  const options = { name: "exact", timeoutMs };
+  inbox.on("audata", "Listener.updated", options, async ({ id }, ctx) => {
+    if (ctx.attempt === 1 && id.endsWith("5")) throw new Error("before the transaction");
+    await pause(1);
+    await ctx.transaction((connection) =>
+      exact.insert(connection, id, () => {
+        if (ctx.attempt === 1 && id.endsWith("2")) throw new Error("inside the transaction");
+      }),
+    );
+    if (id.endsWith("3")) throw new Error("after the transaction");
   });
-  if (id.endsWith("3")) throw new Error("after the transaction");
-});
+}
 
-const app = express();
-app.use(webhooks(inbox));
-app.listen(Number(values.port), "127.0.0.1", () => console.log("ready"));
+const server = values.role === "work" ? undefined : serving();
+if (server === undefined) {
+  await inbox.start();
+  console.log("ready");
+}
 
-/** The application's own table, in the inbox's file. */
-function createTable(path: string): void {
-  const database = new DatabaseSync(path, { timeout: 5000 });
-  database.exec("CREATE TABLE IF NOT EXISTS effects (id TEXT NOT NULL)");
-  database.close();
+process.once("SIGTERM", () => void end());
+
+function serving(): Server {
+  const app = express();
+  app.use(webhooks(inbox));
+  app.get("/ready", (_req, res) => void res.sendStatus(inbox.isReady ? 200 : 503));
+  return app.listen(Number(values.port), "127.0.0.1", () => console.log("ready"));
+}
+
+/** As a service ends: balancers notice first. */
+async function end(): Promise<void> {
+  await inbox.close({ receiveMs: server === undefined ? 0 : 1000 });
+  server?.closeAllConnections();
+  process.exit(0);
+}
+
+function controlled(store: Store<Transaction>): Store<Transaction> {
+  if (values.acknowledgeFirst) return acknowledgeFirst(store);
+  return values.diesAfter === "" ? store : diesAfterTakes(store, Number(values.diesAfter));
 }

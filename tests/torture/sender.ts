@@ -2,7 +2,7 @@
  * The sender, in its own process: plays Audata over several connections, sends nothing twice but on purpose, and writes
  * each answer to its ledger before it counts. Ends at SIGTERM, when everything under way has been answered.
  *
- * node sender.ts --port N --ledger FILE --seed N [--connections N] [--pauseMs N]
+ * node sender.ts --port N --ledger FILE --seed N [--connections N] [--pauseMs N] [--insists]
  */
 
 import { Agent, request } from "node:http";
@@ -18,6 +18,8 @@ const { values } = parseArgs({
     seed: { type: "string" },
     connections: { type: "string", default: "16" },
     pauseMs: { type: "string", default: "4" },
+    /** Sends again what was not answered, as providers do that send again. */
+    insists: { type: "boolean", default: false },
   },
 });
 
@@ -67,11 +69,13 @@ function post(body: string): Promise<number | undefined> {
 }
 
 async function connection(): Promise<void> {
-  while (!ending.signal.aborted) {
-    const id = nextId();
+  let unanswered: string | undefined;
+  while (!ending.signal.aborted || unanswered !== undefined) {
+    const id: string = unanswered ?? nextId();
     const sentAt = Date.now();
     const status = await post(bodyOf(id));
     await ledger.add({ id, sentAt, status, answeredAt: Date.now() });
+    unanswered = values.insists && status === undefined ? id : undefined;
     // A provider does not wait for the dead, nor does it hammer them.
     await new Promise((resolve) => setTimeout(resolve, status === undefined ? 20 : pauseMs));
   }

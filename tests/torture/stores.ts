@@ -1,26 +1,90 @@
-/** The store under test, in whichever process it is opened, by a URL. */
+/** The store under test, in whichever process it is opened, by a URL; and what is in it, without a word of the library where it has tables. */
 
-import type { Store } from "@webhook-inbox/core";
+import { DatabaseSync } from "node:sqlite";
+import { systemClock, type EventRecord, type Store } from "@webhook-inbox/core";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { postgres } from "@webhook-inbox/postgres";
 import { redis } from "@webhook-inbox/redis";
 import { Redis } from "ioredis";
-import { Pool } from "pg";
+import { Client, Pool } from "pg";
 
 export interface OpenStore {
   readonly store: Store;
   readonly end: () => Promise<void>;
 }
 
+export function kindOf(url: string): "sqlite" | "postgres" | "redis" {
+  if (url.startsWith("postgres:")) return "postgres";
+  return url.startsWith("redis:") ? "redis" : "sqlite";
+}
+
 export function storeAt(url: string): OpenStore {
-  if (url.startsWith("postgres:")) {
-    const pool = new Pool({ connectionString: url, max: 10 });
-    return { store: postgres(pool), end: () => pool.end() };
+  switch (kindOf(url)) {
+    case "postgres": {
+      const pool = new Pool({ connectionString: url, max: 10 });
+      return { store: postgres(pool), end: () => pool.end() };
+    }
+    case "redis": {
+      const client = new Redis(url);
+      client.on("error", () => undefined);
+      return { store: redis(client), end: async () => client.disconnect() };
+    }
+    case "sqlite":
+      return { store: sqlite(url), end: async () => undefined };
   }
-  if (url.startsWith("redis:")) {
-    const client = new Redis(url);
-    client.on("error", () => undefined);
-    return { store: redis(client), end: async () => client.disconnect() };
+}
+
+export type StoredEvent = Pick<EventRecord, "id" | "state">;
+
+/** All events of a store. */
+export async function eventsAt(url: string): Promise<readonly StoredEvent[]> {
+  switch (kindOf(url)) {
+    case "postgres":
+      return await eventsInPostgres(url);
+    case "redis":
+      return await eventsInRedis(url);
+    case "sqlite":
+      return eventsInFile(url);
   }
-  return { store: sqlite(url), end: async () => undefined };
+}
+
+/** How many deliveries are left in a spill. */
+export const leftIn = (spill: string): number => eventsInFile(spill).length;
+
+function eventsInFile(path: string): readonly StoredEvent[] {
+  const database = new DatabaseSync(path, { readOnly: true, timeout: 5000 });
+  try {
+    const rows: unknown = database.prepare("SELECT id, state FROM webhook_inbox_events").all();
+    return rows as readonly StoredEvent[];
+  } finally {
+    database.close();
+  }
+}
+
+async function eventsInPostgres(connectionString: string): Promise<readonly StoredEvent[]> {
+  const client = new Client({ connectionString });
+  await client.connect();
+  try {
+    return (await client.query<StoredEvent>("SELECT id, state FROM webhook_inbox.events")).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+async function eventsInRedis(url: string): Promise<readonly StoredEvent[]> {
+  const { store, end } = storeAt(url);
+  try {
+    await store.open({ clock: systemClock });
+    const found: EventRecord[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await store.list({ cursor, limit: 1000 });
+      found.push(...page.events);
+      ({ cursor } = page);
+    } while (cursor !== undefined);
+    return found;
+  } finally {
+    await store.close();
+    await end();
+  }
 }

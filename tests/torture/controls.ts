@@ -1,0 +1,39 @@
+/** What is wrong on purpose in a receiver: controls, without which a run that finds nothing lost would prove nothing, and a death. */
+
+import { DatabaseSync } from "node:sqlite";
+import type { Store } from "@webhook-inbox/core";
+import { wrapped } from "../support/wrapped.ts";
+
+/** A store that says "taken" first and commits 10 ms later, as a write-behind buffer does. */
+export function acknowledgeFirst<T>(inner: Store<T>): Store<T> {
+  return wrapped(inner, {
+    take(events, ask) {
+      setTimeout(() => void inner.take(events, { ...ask, slots: {} }), 10);
+      return Promise.resolve(events.map(() => ({ kind: "taken" })));
+    },
+  });
+}
+
+/** A store whose process ends right after its nth commit of deliveries, before any of them is answered. */
+export function diesAfterTakes<T>(inner: Store<T>, n: number): Store<T> {
+  let takes = 0;
+  return wrapped(inner, {
+    async take(events, ask) {
+      const taken = await inner.take(events, ask);
+      takes += 1;
+      if (takes === n) process.kill(process.pid, "SIGKILL");
+      return taken;
+    },
+  });
+}
+
+/** SQLite files of this process are committed without an fsync from now on, and say that they are synced. */
+export function leaveUnsynced(): void {
+  const { exec, prepare } = DatabaseSync.prototype;
+  DatabaseSync.prototype.exec = function (this: DatabaseSync, sql: string) {
+    exec.call(this, sql.replaceAll("synchronous = FULL", "synchronous = NORMAL"));
+  };
+  DatabaseSync.prototype.prepare = function (this: DatabaseSync, sql: string, ...rest: []) {
+    return prepare.call(this, sql === "PRAGMA synchronous" ? "SELECT 2" : sql, ...rest);
+  };
+}

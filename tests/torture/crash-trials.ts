@@ -1,0 +1,133 @@
+/** Trials of crashes: processes, stores and machines that end at any moment. */
+
+import { fleetRun, type Fate } from "./fleet.ts";
+import { killLoop, type KillLoopOptions } from "./kill-loop.ts";
+import type { PlaceName } from "./places.ts";
+import { powerCutRun } from "./power-cut.ts";
+import { at, counted, of, titles, type Trial } from "./trial.ts";
+
+/** Leases of the kill loops: the next kill does not wait for them. */
+const leaseMs = 3000;
+
+type Amount = readonly [short: number, full: number];
+
+export function killed(
+  id: string,
+  name: PlaceName,
+  options: Pick<KillLoopOptions, "victim" | "aliveMsMax">,
+  kills: Amount,
+  ackedMin: Amount = [0, 0],
+): Trial {
+  const { victim = "receiver" } = options;
+  const who = {
+    receiver: "receiver killed under load",
+    "receiver after commit": "receiver killed between commit and answer, the sender sends again",
+    store: "store killed under load",
+    both: "receiver and store killed together",
+    connections: "all connections reset at random moments, commits under way among them",
+  }[victim];
+  return {
+    id,
+    what: `${who}, ${titles[name]}`,
+    run: ({ profile, seed, onStep }) =>
+      at(name, async (place) => {
+        const [count, least] = [of(profile, ...kills), of(profile, ...ackedMin)];
+        const onKill = (kill: number): void => onStep(kill / count);
+        const given = { leaseMs, ...options, kills: count, ackedMin: least, seed, onKill };
+        const report = await killLoop(place, given);
+        const refused = report.refused_authentic;
+        return counted(
+          report,
+          refused > 0 || report.acked < least,
+          `, ${refused} refused; ${report.kills} kills, up again in ${report.restart_ms_max} ms at most`,
+        );
+      }),
+  };
+}
+
+/** How long what a dead process held may wait beyond its lease: its handlers' time where no thread extends it, and a look. */
+const recoveryMsMax = 10_000;
+
+export const recovered = (name: PlaceName): Trial => ({
+  id: "K6",
+  what: `what a killed worker held is handled again, ${titles[name]}`,
+  run: ({ profile, seed, isQuiet, onStep }) =>
+    at(name, async (place) => {
+      const kills = of(profile, 1, 15);
+      const lease = of(profile, 5000, 30_000);
+      const onKill = (kill: number): void => onStep(kill / kills);
+      const aliveMsMin = lease + recoveryMsMax;
+      const alive = { leaseMs: lease, aliveMsMin, aliveMsMax: aliveMsMin + 3000 };
+      // So that there is something in hand.
+      const load = { pauseMs: 200, handlerMs: 200 };
+      const report = await killLoop(place, { kills, seed, ...alive, ...load, onKill });
+      const ms = report.handled_ms_max;
+      const isLate = isQuiet && ms > lease + recoveryMsMax;
+      const wasNothingHeld = ms < lease / 2;
+      return counted(
+        report,
+        isLate || wasNothingHeld,
+        `; after ${ms} ms at most, with leases of ${lease} ms`,
+      );
+    }),
+});
+
+export const cut = (file: "store" | "spill"): Trial => ({
+  id: "K9",
+  what: `power cuts, SQLite as ${file}`,
+  run: async ({ profile, seed, onStep }) => {
+    const cuts = of(profile, 10, 100);
+    const onCut = (count: number): void => onStep(count / cuts);
+    const report = await powerCutRun({ file, cuts, seed, onCut });
+    const { lost, damaged, acked } = report;
+    return {
+      says: `lost ${lost} of ${acked} acknowledged over ${cuts} cuts, ${damaged} files damaged`,
+      isBroken: lost > 0 || damaged > 0,
+      figures: report,
+    };
+  },
+});
+
+export const cutControl: Trial = {
+  id: "K9",
+  what: "the control of it, with synchronous=NORMAL, must lose",
+  run: async ({ seed }) => {
+    const report = await powerCutRun({ file: "store", cuts: 3, seed, unsynced: true });
+    return {
+      says: `lost ${report.lost} of ${report.acked}`,
+      isBroken: report.lost === 0,
+      figures: report,
+    };
+  },
+};
+
+export const killControl: Trial = {
+  id: "K2",
+  what: "the control of it, which acknowledges before the commit, must lose",
+  run: ({ seed }) =>
+    at("sqlite", async (place) => {
+      const report = await killLoop(place, {
+        kills: 10,
+        seed,
+        aliveMsMax: 500,
+        acknowledgeFirst: true,
+      });
+      const { lost, acked } = report;
+      return { says: `lost ${lost} of ${acked}`, isBroken: lost === 0, figures: report };
+    }),
+};
+
+export const fleet = (id: string, fate: Fate, name: PlaceName): Trial => ({
+  id,
+  what: `members of a fleet ${fate} one after the other, ${titles[name]}`,
+  run: ({ profile, seed, onStep }) =>
+    at(name, async (place) => {
+      const isLong = fate === "paused" || fate === "partitioned";
+      const fates = of(profile, isLong ? 2 : 4, isLong ? 20 : 60);
+      const onFate = (done: number): void => onStep(done / fates);
+      const report = await fleetRun(place, { fate, fates, seed, onFate });
+      const { refused_authentic: refused, unanswered } = report;
+      const isRough = refused > 0 || (fate === "restarted" && unanswered > 0);
+      return counted(report, isRough, `, ${refused} refused, ${unanswered} unanswered`);
+    }),
+});

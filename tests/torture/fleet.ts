@@ -1,0 +1,139 @@
+/**
+ * A fleet: two processes that receive and two that work, on one store, behind a balancer and under load, while one after the
+ * other is restarted, killed, paused, or cut off from the store.
+ */
+
+import type { ChildProcess } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { Balancer } from "./balancer.ts";
+import { check, isQuiet, type Report } from "./checker.ts";
+import { run, started, stopped } from "./children.ts";
+import type { Place } from "./places.ts";
+import { leftIn } from "./stores.ts";
+import { Proxy, throughProxy } from "../services/proxy.ts";
+import { freePort } from "../services/server.ts";
+
+/**
+ * - `restarted`: with SIGTERM, as in a rolling deployment.
+ * - `killed`: with SIGKILL.
+ * - `paused`: with SIGSTOP, for longer than its leases, and then goes on.
+ * - `partitioned`: nothing between it and the store arrives, for longer than its leases.
+ */
+export type Fate = "restarted" | "killed" | "paused" | "partitioned";
+
+export interface FleetOptions {
+  readonly fate: Fate;
+  /** How many fates there are, over all members in turn. */
+  readonly fates: number;
+  readonly seed: number;
+  readonly onFate?: (fates: number) => void;
+}
+
+export interface FleetReport extends Report {
+  readonly fates: number;
+  readonly seed: number;
+}
+
+interface Member {
+  readonly role: "receive" | "work";
+  readonly port: number;
+  readonly spill: string;
+  readonly proxy: Proxy | undefined;
+  readonly store: string;
+  child: ChildProcess;
+}
+
+const leaseMs = 3000;
+/** Longer than a lease, with what Redis adds for its handlers. */
+const awayMs = 9000;
+const betweenMs = 500;
+const quietMsMax = 120_000;
+
+export async function fleetRun(place: Place, options: FleetOptions): Promise<FleetReport> {
+  const { fate, fates, seed, onFate } = options;
+  const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-fleet-"));
+  const store = place.url === "" ? join(directory, "inbox.sqlite") : place.url;
+  const paths = {
+    ledger: join(directory, "ledger.jsonl"),
+    effects: join(directory, "effects.jsonl"),
+    store,
+  };
+  const members: Member[] = [];
+  let balancer: Balancer | undefined;
+  let sender: ChildProcess | undefined;
+
+  const start = ({ role, port, spill, store: url }: Omit<Member, "child">): Promise<ChildProcess> =>
+    started("receiver.ts", { role, port, spill, store: url, effects: paths.effects, leaseMs });
+
+  async function enlist(role: Member["role"]): Promise<void> {
+    const proxy = place.server === undefined ? undefined : new Proxy(place.server);
+    const member = {
+      role,
+      port: await freePort(),
+      spill: join(directory, `spill-${members.length}.sqlite`),
+      proxy,
+      store: await throughProxy(store, place.server, proxy),
+    };
+    members.push({ ...member, child: await start(member) });
+  }
+
+  try {
+    for (const role of ["receive", "work", "receive", "work"] as const) await enlist(role);
+    balancer = new Balancer(
+      members.filter(({ role }) => role === "receive").map(({ port }) => port),
+    );
+    const port = await balancer.listen();
+    sender = run("sender.ts", { port, ledger: paths.ledger, seed, connections: 8, pauseMs: 40 });
+    for (let n = 0; n < fates; n++) {
+      await pause(betweenMs);
+      const member = members[n % members.length];
+      if (member !== undefined) await suffer(member, fate, start);
+      onFate?.(n + 1);
+    }
+    await pause(betweenMs);
+    await stopped(sender, "SIGTERM");
+    const deadline = Date.now() + quietMsMax;
+    while (!(await isOver(store, members)) && Date.now() < deadline) await pause(200);
+    for (const { child } of members) await stopped(child, "SIGKILL");
+    return { ...(await check(paths)), fates, seed };
+  } finally {
+    sender?.kill("SIGKILL");
+    balancer?.close();
+    for (const { child, proxy } of members) {
+      child.kill("SIGKILL");
+      await proxy?.close();
+    }
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function suffer(
+  member: Member,
+  fate: Fate,
+  start: (member: Member) => Promise<ChildProcess>,
+): Promise<void> {
+  switch (fate) {
+    case "restarted":
+    case "killed":
+      await stopped(member.child, fate === "killed" ? "SIGKILL" : "SIGTERM");
+      member.child = await start(member);
+      return;
+    case "paused":
+      member.child.kill("SIGSTOP");
+      await pause(awayMs);
+      member.child.kill("SIGCONT");
+      return;
+    case "partitioned":
+      member.proxy?.swallow();
+      await pause(awayMs);
+      member.proxy?.mend();
+  }
+}
+
+async function isOver(store: string, members: readonly Member[]): Promise<boolean> {
+  const receivers = members.filter(({ role }) => role === "receive");
+  return receivers.every(({ spill }) => leftIn(spill) === 0) && (await isQuiet(store));
+}

@@ -1,0 +1,84 @@
+/**
+ * The torture run: everything that may be done to an inbox, its store, its network and its machine, and the counts of what was
+ * lost, done twice or left over, each held to its bar.
+ *
+ * pnpm torture [--profile short|full] [--only K1] [--seed N] [--json FILE]
+ */
+
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import type { Found, Profile, Trial } from "./trial.ts";
+import { missing, trials } from "./trials.ts";
+
+const { values } = parseArgs({
+  options: {
+    profile: { type: "string", default: "short" },
+    only: { type: "string", default: "" },
+    seed: { type: "string", default: String(Date.now() % 1_000_000) },
+    json: { type: "string" },
+  },
+});
+if (values.profile !== "short" && values.profile !== "full") {
+  throw new Error(`--profile is short or full, and not ${values.profile}.`);
+}
+const profile: Profile = values.profile;
+const seed = Number(values.seed);
+/** `K1` is that trial alone, `K` all of its letter. */
+const isMeant = ({ id, what }: Trial): boolean =>
+  id === values.only || id.replace(/\d+$/, "") === values.only || what.includes(values.only);
+
+type Verdict = "passed" | "FAILED" | "not run";
+
+interface Row {
+  readonly id: string;
+  readonly what: string;
+  readonly verdict: Verdict;
+  readonly says: string;
+  readonly ms: number;
+  readonly figures: object;
+}
+
+async function rowOf({ id, what, run }: Trial): Promise<Row> {
+  const began = performance.now();
+  const onStep = (done: number): void => {
+    if (process.stderr.isTTY) process.stderr.write(`\r${id} ${Math.round(done * 100)} % `);
+  };
+  let found: Found | Error;
+  try {
+    found = await run({ profile, seed, isQuiet: true, onStep });
+  } catch (error) {
+    found = error instanceof Error ? error : new Error(String(error));
+  }
+  if (process.stderr.isTTY) process.stderr.write("\r\u001B[K");
+  const ms = Math.round(performance.now() - began);
+  if (!(found instanceof Error)) {
+    const verdict = found.isBroken ? "FAILED" : "passed";
+    return { id, what, verdict, says: found.says, figures: found.figures, ms };
+  }
+  const isOfMachine = /need Linux, and root/.test(found.message);
+  const verdict = isOfMachine ? "not run" : "FAILED";
+  return { id, what, verdict, says: found.message, figures: {}, ms };
+}
+
+const rows: Row[] = [];
+console.log(`profile ${profile}, seed ${seed}, Node ${process.version}`);
+for (const trial of [...trials.programs, ...trials.tests].filter(isMeant)) {
+  const row = await rowOf(trial);
+  rows.push(row);
+  const { id, verdict, what, says, ms } = row;
+  console.log(`${id.padEnd(5)} ${verdict.padEnd(7)} ${what}: ${says} (${Math.round(ms / 1000)} s)`);
+}
+if (values.only === "") {
+  for (const [id, what] of Object.entries(missing)) {
+    rows.push({ id, what, verdict: "not run", says: "it is not written yet", ms: 0, figures: {} });
+    console.log(`${id.padEnd(5)} not run ${what}: it is not written yet`);
+  }
+}
+const count = (verdict: Verdict): number => rows.filter((row) => row.verdict === verdict).length;
+console.log(`${count("passed")} passed, ${count("FAILED")} failed, ${count("not run")} not run`);
+if (values.json !== undefined) {
+  const machine = { node: process.version, platform: process.platform, arch: process.arch };
+  writeFileSync(values.json, JSON.stringify({ profile, seed, machine, rows }, undefined, 1));
+}
+// Node does not end by itself after sockets that were reset.
+process.exit(count("FAILED") > 0 || rows.length === 0 ? 1 : 0);

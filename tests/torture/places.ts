@@ -1,0 +1,27 @@
+/** Where a run can keep its events. */
+
+import { startPostgres } from "../services/postgres.ts";
+import { durable, startRedis } from "../services/redis.ts";
+import type { Server } from "../services/server.ts";
+
+export interface Place {
+  /** Empty for a file of the run's own. */
+  readonly url: string;
+  /** Of a store that has one. */
+  readonly server?: Server;
+  readonly remove: () => unknown;
+}
+
+const at = (server: Server): Place => ({
+  url: server.url,
+  server,
+  remove: () => server.remove(),
+});
+
+export const places = {
+  sqlite: async () => ({ url: "", remove: () => undefined }),
+  postgres: async () => at(await startPostgres()),
+  redis: async () => at(await startRedis(...durable)),
+} as const satisfies Readonly<Record<string, () => Promise<Place>>>;
+
+export type PlaceName = keyof typeof places;

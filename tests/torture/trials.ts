@@ -1,0 +1,159 @@
+/** The trials of the torture run: what is done to whom, how often by profile, and the bar that it is held to. */
+
+import { cut, cutControl, fleet, killControl, killed, recovered } from "./crash-trials.ts";
+import { outages } from "./outages.ts";
+import { names, servers, type Trial } from "./trial.ts";
+import {
+  away,
+  backlog,
+  burst,
+  copied,
+  exhausted,
+  orderControl,
+  ordered,
+  restored,
+  simulated,
+  tested,
+} from "./trouble-trials.ts";
+
+/** Of the list that the project was planned with, what nothing here does yet. */
+export const missing: Readonly<Record<string, string>> = {
+  K5: "a death at every step",
+  K11: "a handler that does not end at shutdown",
+  K13: "a death during a migration",
+  K15: "a death during prune and erase",
+  S4: "fsync that fails",
+  S10: "serialization failures and deadlocks by their codes",
+  S13: "two versions of the library on one store",
+  N7: "balancers that send again",
+  L9: "handlers that feed themselves",
+  C1: "clocks that are off",
+  B4: "noisy neighbours",
+  B5: "a spill that is full",
+  B8: "soak",
+  R3: "rotation under load",
+  X1: "timing of comparisons",
+};
+
+/** Programs of this directory. */
+const programs: readonly Trial[] = [
+  killed("K1", "postgres", { aliveMsMax: 2000 }, [10, 300], [0, 60_000]),
+  killed("K2", "sqlite", { aliveMsMax: 2000 }, [10, 300], [0, 60_000]),
+  killControl,
+  killed("K3", "redis", { aliveMsMax: 2000 }, [10, 300], [0, 60_000]),
+  ...names.map((name) =>
+    killed("K4", name, { victim: "receiver after commit", aliveMsMax: 0 }, [5, 100], [0, 2000]),
+  ),
+  ...servers.map((name) => recovered(name)),
+  ...servers.map((name) => killed("K7", name, { victim: "store", aliveMsMax: 2000 }, [5, 50])),
+  ...servers.map((name) => killed("K8", name, { victim: "both", aliveMsMax: 2000 }, [5, 50])),
+  cut("store"),
+  cut("spill"),
+  cutControl,
+  ...names.map((name) => fleet("K10", "restarted", name)),
+  ...names.map((name) => fleet("K1", "killed", name)),
+  ...names.map((name) => fleet("L1", "paused", name)),
+  ...servers.map((name) => fleet("N4", "partitioned", name)),
+  ...Object.entries(outages).map(([name, make]) => away(name, make)),
+  ...names.map((name) => copied("D1", name, false)),
+  ...names.map((name) => copied("D4", name, true)),
+  ...names.map(ordered),
+  orderControl,
+  backlog,
+  ...names.map(burst),
+  ...names.map(exhausted),
+  simulated,
+  restored,
+  ...servers.map((name) =>
+    killed("N1", name, { victim: "connections", aliveMsMax: 150 }, [50, 500]),
+  ),
+];
+
+/** Tests of the suite. */
+const tests: readonly Trial[] = [
+  tested("N3", "wake-ups that arrive no more", ["postgres/wakeups"], "wake-ups go on"),
+  tested("S1", "an error at every call of the store", ["core/faults"], "the Nth call"),
+  tested(
+    "S9",
+    "settings that may lose events",
+    ["core/sqlite.test", "postgres/postgres.test", "redis/redis.test"],
+    "is refused|noticed when they are read back",
+  ),
+  tested("S11", "a file that is taken away", ["core/sqlite.test"], "taken away"),
+  tested("L1", "a handler that sleeps through its lease", ["core/leases"], "a zombie"),
+  tested(
+    "L2",
+    "a handler that blocks the event loop",
+    ["core/leases", "postgres/heartbeat"],
+    "blocks the event loop",
+  ),
+  tested(
+    "L3",
+    "a handler that never gives the event loop back",
+    ["core/leases"],
+    "never gives|hangs three workers",
+  ),
+  tested("L6", "whatever else a handler does", ["core/work"], "whatever a handler does"),
+  tested(
+    "K12",
+    "an event that kills its process",
+    ["core/process"],
+    "kills its process three times",
+  ),
+  tested("D2", "copies in the spill and in the store", ["core/spill.test"], "copies in the spill"),
+  tested("D3", "copies that come late", ["core/retention"], "deliveries go after 30 days"),
+  tested(
+    "N5",
+    "senders that leave in the middle",
+    ["express/http", "koa/http"],
+    "leaves in the middle",
+  ),
+  tested("N6", "senders that drip", ["core/hostile"], "keep nobody out|slower than"),
+  tested("B2", "handlers that all hang", ["core/work"], "handlers all hang"),
+  tested("B7", "bodies that are large together", ["core/hostile"], "hold together is bounded"),
+  tested(
+    "SIM2",
+    "each store against a model of one",
+    ["testing/stores", "postgres/store", "redis/store"],
+    "model",
+  ),
+  tested("CONF2", "published vectors of the providers", ["testing/vectors", "testing/oracles"], ""),
+  tested("X2", "verifiers against what was altered", ["testing/provider-suites"], "fuzz: "),
+  tested(
+    "X3",
+    "hostile requests, on every adapter",
+    ["express/http", "koa/http", "fastify/http", "nestjs/http", "nestjs-11/http", "testing/fetch"],
+    "framing: |content: |credential: |query: ",
+  ),
+  tested("X4", "a flood of refused deliveries", ["core/refusals"], "a flood of refused"),
+  tested(
+    "X5",
+    "canaries in logs and traces",
+    ["core/logs", "opentelemetry/telemetry"],
+    "no secret, payload|trace of its own",
+  ),
+  tested(
+    "X6",
+    "what was erased, in every file",
+    ["core/spill-edges", "core/interventions"],
+    "leaves nothing",
+  ),
+  tested("X7", "markup of senders, in a browser", ["dashboard/browser"], "markup of senders"),
+  tested("X8", "forms of other pages, other names", ["dashboard/dashboard"], "what is refused"),
+  tested(
+    "X9",
+    "every route and role of the dashboard",
+    ["dashboard/dashboard"],
+    "asks for its role",
+  ),
+  tested(
+    "X10",
+    "addresses in what a sender says",
+    ["testing/exploits", "testing/handshakes"],
+    "is none of this topic's region|without redirects",
+  ),
+  tested("X11", "what steers terminals", ["cli/cli"], "steers no terminal"),
+];
+
+/** In the order in which they run. */
+export const trials = { programs, tests };
