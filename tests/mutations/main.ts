@@ -1,0 +1,73 @@
+/**
+ * Mutation of ourselves: plants each flaw in a copy of the project, runs the tests that are there to notice it, and says which of
+ * them did. Fails if a flaw is not noticed.
+ *
+ * pnpm mutations [--only "fence"]
+ */
+
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { suiteRun } from "../torture/suites.ts";
+import { flaws, type Flaw } from "./flaws.ts";
+
+const root = join(import.meta.dirname, "../..");
+const copied = [
+  "packages",
+  "tests",
+  "examples",
+  "docs",
+  "README.md",
+  "package.json",
+  "pnpm-workspace.yaml",
+  "vitest.config.ts",
+  "tsconfig.json",
+  "tsconfig.base.json",
+  "tsconfig.check.json",
+];
+
+/** A copy with the packages that are installed here. */
+function copyOf(): string {
+  const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-mutations-"));
+  for (const name of copied) {
+    cpSync(join(root, name), join(directory, name), { recursive: true, verbatimSymlinks: true });
+  }
+  symlinkSync(join(root, "node_modules"), join(directory, "node_modules"));
+  return directory;
+}
+
+/** The test that noticed it first; undefined if none did. */
+function noticedBy(copy: string, { file, find, put, tests, only = "" }: Flaw): string | undefined {
+  const path = join(copy, file);
+  const right = readFileSync(path, "utf8");
+  if (right.split(find).length !== 2) throw new Error(`${file} has not once: ${find}`);
+  writeFileSync(
+    path,
+    right.replace(find, () => put),
+  );
+  try {
+    const { passed, failed, failures } = suiteRun(tests, only, copy);
+    if (failed > 0) return failures[0];
+    if (passed === 0) throw new Error("no test was run");
+    return undefined;
+  } finally {
+    writeFileSync(path, right);
+  }
+}
+
+const { values } = parseArgs({ options: { only: { type: "string", default: "" } } });
+const copy = copyOf();
+let missed = 0;
+try {
+  const meant = flaws.filter(({ name }) => name.includes(values.only));
+  for (const flaw of meant) {
+    const test = noticedBy(copy, flaw);
+    if (test === undefined) missed += 1;
+    console.log(`${test === undefined ? "MISSED" : "caught"} ${flaw.name}: ${test ?? "by none"}`);
+  }
+  console.log(`${meant.length - missed} of ${meant.length} caught`);
+} finally {
+  rmSync(copy, { recursive: true, force: true });
+}
+process.exitCode = missed > 0 ? 1 : 0;
