@@ -1,13 +1,16 @@
-/** `pnpm bench size`: what a take, a claim and a page of a list cost when a store holds many events, and when it is empty (P8). */
+/** `pnpm bench size`: what a take, a claim and a page cost when a store holds many events, and when it is empty (P8). */
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { systemClock, type ListQuery, type Store } from "@webhook-inbox/core";
+import { createInbox, systemClock, type ListQuery, type Store } from "@webhook-inbox/core";
+import { audata } from "@webhook-inbox/core/providers/audata";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { postgres } from "@webhook-inbox/postgres";
+import { dashboard } from "@webhook-inbox/dashboard";
 import { Pool } from "pg";
+import { wrapped } from "../tests/support/wrapped.ts";
 import { eventNumber } from "./events.ts";
 import { median } from "./rounds.ts";
 import type { Places } from "./subjects.ts";
@@ -128,7 +131,37 @@ async function costsOf(store: Store): Promise<Costs> {
   const lists: Record<string, number> = {};
   for (const [name, query] of Object.entries(pages))
     lists[name] = await timed(30, () => store.list(query));
-  return { "take, per event": take / batch, "claim of 100": claim, ...lists };
+  return {
+    "take, per event": take / batch,
+    "claim of 100": claim,
+    ...lists,
+    ...(await boardCosts(store)),
+  };
+}
+
+const boardPages: Readonly<Record<string, string>> = {
+  "dashboard, overview": "/",
+  "dashboard, list": "/events",
+  "dashboard, dead": "/events?state=dead",
+  "dashboard, dead of a source and type": "/events?state=dead&source=audata&type=Listener.updated",
+};
+
+/** Pages of the dashboard, from request to text. */
+async function boardCosts(store: Store): Promise<Costs> {
+  const opened = wrapped(store, { open: async () => undefined, close: async () => undefined });
+  const sources = { audata: audata({ auth: "none" }) };
+  const inbox = createInbox({ store: opened, sources, work: false, logger: false });
+  const board = dashboard(inbox, { access: () => ({ by: "bench" }) });
+  const costs: Record<string, number> = {};
+  for (const [name, path] of Object.entries(boardPages)) {
+    costs[name] = await timed(30, async () => {
+      const page = await board(new Request(`http://localhost${path}`), { path: "" });
+      if (page.status !== 200) throw new Error(`${path} was answered ${page.status}`);
+      await page.text();
+    });
+  }
+  await inbox.close();
+  return costs;
 }
 
 export interface SizeOptions {

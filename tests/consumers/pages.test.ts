@@ -7,11 +7,13 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { root } from "../architecture/sources.ts";
 import { packed, project, type Project } from "./project.ts";
 
-const blocks = ["frameworks", "providers", "writing-a-provider"].flatMap((name) => {
-  const page = readFileSync(join(root, `docs/${name}.md`), "utf8");
-  const found = [...page.matchAll(/^```ts\n([^]*?)^```$/gm)].map((match) => match[1] ?? "");
-  return found.map((block, index): [string, number, string] => [name, index + 1, block]);
-});
+const blocks = ["dashboard", "frameworks", "operations", "providers", "writing-a-provider"].flatMap(
+  (name) => {
+    const page = readFileSync(join(root, `docs/${name}.md`), "utf8");
+    const found = [...page.matchAll(/^```ts\n([^]*?)^```$/gm)].map((match) => match[1] ?? "");
+    return found.map((block, index): [string, number, string] => [name, index + 1, block]);
+  },
+);
 
 /** What blocks take for granted. */
 const declared: Readonly<Record<string, string>> = {
@@ -27,6 +29,15 @@ const declared: Readonly<Record<string, string>> = {
   vault: "declare const vault: { read(name: string): Promise<string> };",
   database:
     "declare const database: { shop(name: string): Promise<{ secret: string } | undefined> };",
+  userOf:
+    "declare const userOf: (cookie: string | null) => Promise<{ readonly email: string; readonly isAdmin: boolean } | undefined>;",
+  fastify: 'declare const fastify: import("fastify").FastifyInstance;',
+  koa: 'declare const koa: import("koa");',
+  koaMount:
+    'declare const koaMount: (path: string, middleware: import("koa").Middleware) => import("koa").Middleware;',
+  app: 'declare const app: import("express").Express;',
+  page: "declare const page: (message: string) => void;",
+  exporter: 'declare const exporter: import("@opentelemetry/sdk-trace").SpanExporter;',
   ConfigModule: "declare class ConfigModule {}",
   ConfigService: "declare class ConfigService { get(name: string): string }",
 };
@@ -42,11 +53,20 @@ describe("the documentation", () => {
 
   beforeAll(() => {
     shop = mkdtempSync(join(tmpdir(), "webhook-inbox-packed-"));
-    const names = ["core", "express", "koa", "fastify", "nestjs", "testing"];
+    const names = [
+      "core",
+      "dashboard",
+      "express",
+      "koa",
+      "fastify",
+      "nestjs",
+      "opentelemetry",
+      "testing",
+    ];
     own = project(packed(names, shop));
     const ours = names.map((name) => `@webhook-inbox/${name}`).join(" ");
     const theirs =
-      "express @types/express koa @types/koa fastify hono zod @hono/node-server @nestjs/common @nestjs/core @nestjs/terminus reflect-metadata rxjs";
+      "express @types/express koa @types/koa fastify hono zod @hono/node-server @nestjs/common @nestjs/core @nestjs/terminus reflect-metadata rxjs @opentelemetry/api @opentelemetry/core @opentelemetry/context-async-hooks @opentelemetry/sdk-trace";
     own.shell(`npm init -y\nnpm pkg set type=module\nnpm install ${ours} ${theirs} @types/node@24`);
     own.write("stubs.d.ts", stubs);
     own.write("inbox.ts", 'export declare const inbox: () => import("@webhook-inbox/core").Inbox;');

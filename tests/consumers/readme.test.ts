@@ -23,7 +23,7 @@ const [install = "", run = "", send = ""] = blocks("## Quick start", "sh");
 const [main = "", smallest = ""] = blocks("## Quick start", "ts");
 const [output = ""] = blocks("## Quick start", "text");
 const [, inOrder = "", exact = "", elsewhereExact = ""] = blocks("## Handlers", "ts");
-const [steering = "", shutdown = ""] = blocks("## Look at it, and steer it", "ts");
+const [board = "", steering = "", shutdown = ""] = blocks("## Look at it, and steer it", "ts");
 
 /** The README's port may be somebody's: its programs run on a free one. */
 const port = 20_000 + (process.pid % 20_000);
@@ -36,7 +36,7 @@ describe("the README", () => {
 
   beforeAll(() => {
     shop = mkdtempSync(join(tmpdir(), "webhook-inbox-packed-"));
-    tarballs = packed(["core", "express", "testing"], shop);
+    tarballs = packed(["core", "dashboard", "express", "testing"], shop);
     own = project(tarballs);
     own.shell(install);
   });
@@ -61,6 +61,7 @@ describe("the README", () => {
   });
 
   test("its recipes for order, for exactly once, for people and for the shutdown run as they stand", () => {
+    own.shell("npm install @webhook-inbox/dashboard");
     own.write(
       "recipes.ts",
       `import { createInbox } from "@webhook-inbox/core";
@@ -81,6 +82,8 @@ describe("the README", () => {
        ${elsewhereExact}
        const app = express();
        app.use(webhooks(inbox));
+       const userOf = (request: Request) => request.headers.has("x-user") ? { by: "ada" } : undefined;
+       ${board}
        ${shutdown}
        const server = app.listen(${port});
        const base = "http://localhost:${port}";
@@ -88,6 +91,8 @@ describe("the README", () => {
          await fetch(base + "/webhooks/audata/t?station=north&webhookCallId=" + event + "&event=" + event + "&sender[id]=1");
        }
        console.log((await fetch(base + "/ready")).status);
+       console.log((await fetch(base + "/ops")).status, (await fetch(base + "/ops", { headers: { "x-user": "ada" } })).status);
+       console.log((await (await fetch(base + "/health")).json()).isStoreThere);
        await inbox.idle();
        await inbox.replay({ state: "done", type: "Prize.deleted" });
        await inbox.idle();
@@ -100,7 +105,9 @@ describe("the README", () => {
        setTimeout(async () => console.log((await fetch(base + "/ready")).status), 1000);`,
     );
     const said = own.shell("AUDATA_TOKEN=t CAPTAIN_DATA_TOKEN=b node recipes.ts");
-    expect(said).toBe(`200\n${JSON.stringify([{ n: 1 }, { prizes: 8 }])}\nerased,done\n503\n`);
+    expect(said).toBe(
+      `200\n401 200\ntrue\n${JSON.stringify([{ n: 1 }, { prizes: 8 }])}\nerased,done\n503\n`,
+    );
     own.shell("npm install -D typescript @types/node @types/express");
     own.shell(
       "npx tsc --noEmit --strict --skipLibCheck false --module nodenext --target es2024 --types node recipes.ts",

@@ -19,7 +19,7 @@ import { root } from "../architecture/sources.ts";
 import { run, start } from "../consumers/shell.ts";
 
 const folder = join(root, "examples");
-const names = readdirSync(folder).filter((name) => existsSync(join(folder, name, "README.md")));
+const frameworks = ["express", "fastify", "hono", "koa", "nestjs", "nextjs", "node-http"];
 
 /** The port of the READMEs may be somebody's. */
 async function freePort(): Promise<number> {
@@ -32,16 +32,21 @@ async function freePort(): Promise<number> {
 }
 
 test("every framework has its example", () => {
-  const frameworks = ["express", "fastify", "hono", "koa", "nestjs", "nextjs", "node-http"];
-  expect(names.toSorted()).toEqual(frameworks);
+  const names = readdirSync(folder).filter((name) => existsSync(join(folder, name, "README.md")));
+  expect(names.toSorted()).toEqual([...frameworks, "observability"].toSorted());
 });
 
-describe.each(names)("%s", (name) => {
+/** The fenced blocks of a README, by language. */
+function blocksOf(name: string): (language: string) => readonly string[] {
   const readme = readFileSync(join(folder, name, "README.md"), "utf8");
-  const blocks = (language: string): readonly string[] =>
+  return (language) =>
     [...readme.matchAll(/^```(\w+)\n([^]*?)^```$/gm)]
       .filter((match) => match[1] === language)
       .map((match) => match[2] ?? "");
+}
+
+describe.each(frameworks)("%s", (name) => {
+  const blocks = blocksOf(name);
   const [launch = "", curl = ""] = blocks("sh");
   const [output = ""] = blocks("text");
 
@@ -74,5 +79,48 @@ describe.each(names)("%s", (name) => {
     expect(refused.status).toBe(401);
     const home = await fetch(`http://127.0.0.1:${port}/`);
     expect(await home.text()).toContain("every other route is yours");
+  });
+});
+
+describe("observability", () => {
+  const own = join(folder, "observability");
+  const [launch = "", curl = ""] = blocksOf("observability")("sh");
+  const [output = "", metric = ""] = blocksOf("observability")("text");
+
+  test("has the metrics that its alerts and its dashboard ask for, and says what somebody should know", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-example-"));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const [port, metricsPort] = [await freePort(), await freePort()];
+    const running = await start(own, launch, /listening on/, {
+      PORT: String(port),
+      METRICS_PORT: String(metricsPort),
+      DATABASE: join(directory, "webhooks.sqlite"),
+    });
+    onTestFinished(() => running.stop());
+    const command = curl.replaceAll("3000", String(port)).replace("curl", "curl -sS");
+    expect(run(directory, command)).toBe("ok");
+    await running.says(new RegExp(output.trim()));
+    const url = `http://127.0.0.1:${port}`;
+    const post = (path: string, body: string): Promise<Response> =>
+      fetch(`${url}/webhooks/${path}`, { method: "POST", body });
+    expect((await post("socialdata/s3cret-1", "{broken")).status).toBe(200);
+    expect((await post("socialdata/wrong", "{}")).status).toBe(401);
+    await running.says(/ALERT quarantined \(unparsable\)/);
+    await running.says(/ALERT refused \(mismatch\): socialdata/);
+    expect((await fetch(`${url}/ready`)).status).toBe(200);
+    expect(await (await fetch(`${url}/health`)).json()).toMatchObject({ isStoreThere: true });
+
+    const collected = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+    const [name = "", labels = ""] = metric.trim().split(/[{}]/);
+    expect(collected).toMatch(new RegExp(`^${name}\\{${labels},.*\\} 1$`, "m"));
+    const asked = ["alerts.yml", "grafana.json"]
+      .map((file) => readFileSync(join(own, file), "utf8"))
+      .flatMap((text) => text.match(/(?:webhook_inbox|messaging)_[a-z_]+/g) ?? []);
+    // Labels are asked for as well.
+    const missing = [...new Set(asked)].filter(
+      (one) => !new RegExp(`\\b${one}\\b`).test(collected),
+    );
+    expect(missing).toEqual([]);
+    expect(asked.length).toBeGreaterThan(30);
   });
 });
