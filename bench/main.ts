@@ -6,6 +6,7 @@
 import { release } from "node:os";
 import { parseArgs } from "node:util";
 import { startServices } from "../tests/services/urls.ts";
+import { keepCompiled } from "../tests/support/compile-cache.ts";
 import { ack } from "./ack.ts";
 import { drain } from "./drain.ts";
 import { flushMs } from "./flush.ts";
@@ -23,6 +24,7 @@ const { values, positionals } = parseArgs({
 const rounds = Number(values.rounds);
 const only = values.only.split(",").filter((name) => name !== "");
 
+await keepCompiled();
 const places = await startServices();
 try {
   const flush = flushMs();

@@ -53,6 +53,7 @@ describe("Next.js", () => {
     hasFront: false,
     exempt: {
       "a GET is kept with its query exactly as it was sent": query,
+      "queries are kept exactly as they came, whatever they hold": query,
       "a token in the query counts where its provider appends one": query,
       "a fetch handler gets the request, and where it is mounted": query,
       "header lines are kept as they came, repeats and all":

@@ -9,6 +9,7 @@ import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { Found, Profile, Trial } from "./trial.ts";
 import { missing, trials } from "./trials.ts";
+import { keepCompiled } from "../support/compile-cache.ts";
 
 const { values } = parseArgs({
   options: {
@@ -60,6 +61,7 @@ async function rowOf({ id, what, run }: Trial): Promise<Row> {
   return { id, what, verdict, says: found.message, figures: {}, ms };
 }
 
+await keepCompiled();
 const rows: Row[] = [];
 console.log(`profile ${profile}, seed ${seed}, Node ${process.version}`);
 for (const trial of [...trials.programs, ...trials.tests].filter(isMeant)) {
