@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { CannotRun } from "../support/cannot-run.ts";
 
 const mebibyte = 1024 * 1024;
 
@@ -101,7 +102,7 @@ function run(program: string, ...given: readonly string[]): void {
   const { status, stderr, error } = spawnSync(program, given, { encoding: "utf8" });
   if (status === 0 || (program === "e2fsck" && status === 1)) return;
   const why = error?.message ?? stderr;
-  throw new Error(
+  throw new CannotRun(
     `${program} ${given.join(" ")}: ${why} These tests need Linux, and root for their disks.`,
   );
 }

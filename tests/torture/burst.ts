@@ -5,7 +5,7 @@ import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bodyOf } from "./body.ts";
-import { started, stopped } from "./children.ts";
+import { started, stopped, within } from "./children.ts";
 import type { Place } from "./places.ts";
 import { quantile } from "./rate.ts";
 import { eventsAt } from "./stores.ts";
@@ -44,7 +44,8 @@ export async function burstRun(
   const port = await freePort();
   const effects = join(directory, "effects.jsonl");
   const given = { port, store, effects, role: "receive" };
-  const receiver = await started("receiver.ts", given, descriptors);
+  const inside = descriptors === undefined ? [] : within.descriptors(descriptors);
+  const receiver = await started("receiver.ts", given, inside);
   const agent = new Agent({ keepAlive: false });
   try {
     const answers = await Promise.all(

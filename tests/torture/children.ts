@@ -1,25 +1,45 @@
 /** Processes of a run: programs of this directory, and their ends. */
 
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { CannotRun } from "../support/cannot-run.ts";
 
 export type Options = Readonly<Record<string, string | number | boolean | undefined>>;
 
-/**
- * Starts a program. An option that is `true` is a flag; one that is `false` or undefined is left out. `descriptors` is how many
- * files and sockets it may have open.
- */
-export function run(file: string, options: Options, descriptors?: number): ChildProcess {
+/** Programs that run another one, differently; each with its arguments. */
+export const within = {
+  /** With so many files and sockets that may be open. */
+  descriptors: (count: number) => ["bash", "-c", `ulimit -n ${count}; exec "$0" "$@"`],
+  /** By a clock that is off, such as `+2h`; what only measures time does not notice. */
+  clock: (off: string) => {
+    needs("faketime");
+    return ["env", "FAKETIME_DONT_FAKE_MONOTONIC=1", "faketime", "-f", off];
+  },
+  /** Every nth sync of some files fails, from the first nth on. */
+  failingSyncs: (every: number, paths: readonly string[]) => {
+    needs("strace");
+    const fault = `inject=fsync,fdatasync:error=EIO:when=${every}+${every}`;
+    const files = paths.flatMap((path) => ["-P", path]);
+    const traced = ["-e", "trace=fsync,fdatasync", "-e", fault];
+    return ["strace", "-D", "-f", "-qq", "-o", "/dev/null", ...files, ...traced];
+  },
+};
+
+function needs(program: string): void {
+  if (spawnSync(program, ["--version"]).error !== undefined) {
+    throw new CannotRun(`it needs ${program}`);
+  }
+}
+
+/** Starts a program. An option that is `true` is a flag; one that is `false` or undefined is left out. */
+export function run(file: string, options: Options, inside: readonly string[] = []): ChildProcess {
   const args = Object.entries(options).flatMap(([name, value]) => {
     if (value === undefined || value === false) return [];
     return value === true ? [`--${name}`] : [`--${name}`, String(value)];
   });
   const program = [process.execPath, join(import.meta.dirname, file), ...args];
-  const [command = "", ...given] =
-    descriptors === undefined
-      ? program
-      : ["bash", "-c", `ulimit -n ${descriptors}; exec "$0" "$@"`, ...program];
+  const [command = "", ...given] = [...inside, ...program];
   return spawn(command, given, { stdio: ["ignore", "pipe", "inherit"] });
 }
 
@@ -27,9 +47,9 @@ export function run(file: string, options: Options, descriptors?: number): Child
 export async function started(
   file: string,
   options: Options,
-  descriptors?: number,
+  inside?: readonly string[],
 ): Promise<ChildProcess> {
-  const child = run(file, options, descriptors);
+  const child = run(file, options, inside);
   const said = once(child.stdout as NodeJS.ReadableStream, "data");
   const ended = once(child, "exit").then(([code]) => {
     throw new Error(`${file} ended by itself with code ${String(code)}`);

@@ -1,7 +1,9 @@
 /** What is wrong on purpose in a receiver: controls, without which a run that finds nothing lost would prove nothing, and a death. */
 
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Store } from "@webhook-inbox/core";
+import { Redis } from "ioredis";
+import { Client } from "pg";
 import { wrapped } from "../support/wrapped.ts";
 
 /** A store that says "taken" first and commits 10 ms later, as a write-behind buffer does. */
@@ -36,4 +38,33 @@ export function leaveUnsynced(): void {
   DatabaseSync.prototype.prepare = function (this: DatabaseSync, sql: string, ...rest: []) {
     return prepare.call(this, sql === "PRAGMA synchronous" ? "SELECT 2" : sql, ...rest);
   };
+}
+
+type Call = (this: object, ...given: unknown[]) => unknown;
+
+/**
+ * Ends this process right before or right after its nth call of a store's driver: statements of SQLite and PostgreSQL, and
+ * commands of Redis. Answers how many of these moments have come; `NaN` is none.
+ */
+export function diesAtCall(n: number): () => number {
+  let moments = 0;
+  const moment = (): void => {
+    moments += 1;
+    if (moments === n) process.kill(process.pid, "SIGKILL");
+  };
+  const observe = (owner: object, name: string): void => {
+    const call = Reflect.get(owner, name) as Call;
+    Reflect.set(owner, name, function (this: object, ...given: unknown[]) {
+      moment();
+      const answer = call.apply(this, given);
+      if (answer instanceof Promise) answer.then(moment, moment);
+      else moment();
+      return answer;
+    });
+  };
+  observe(DatabaseSync.prototype, "exec");
+  for (const name of ["run", "get", "all"]) observe(StatementSync.prototype, name);
+  observe(Client.prototype, "query");
+  observe(Redis.prototype, "sendCommand");
+  return () => moments;
 }

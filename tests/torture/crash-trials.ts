@@ -1,5 +1,6 @@
 /** Trials of crashes: processes, stores and machines that end at any moment. */
 
+import { deathsRun } from "./deaths.ts";
 import { fleetRun, type Fate } from "./fleet.ts";
 import { killLoop, type KillLoopOptions } from "./kill-loop.ts";
 import type { PlaceName } from "./places.ts";
@@ -44,6 +45,23 @@ export function killed(
       }),
   };
 }
+
+export const died = (name: PlaceName): Trial => ({
+  id: "K5",
+  what: `a death before and after calls of the driver, tables being made, spill, erasure and pruning among them, ${titles[name]}`,
+  run: ({ profile, seed, onStep }) =>
+    at(name, async (place) => {
+      const deaths = of(profile, 8, 1000);
+      const onDeath = (death: number): void => onStep(death / deaths);
+      const report = await deathsRun(place, { deaths, seed, onDeath });
+      const { broken, moments } = report;
+      return {
+        says: `${report.deaths} deaths at ${moments} moments, ${broken.length} broken${broken.map((one) => `; ${one}`).join("")}`,
+        isBroken: broken.length > 0,
+        figures: report,
+      };
+    }),
+});
 
 /** How long what a dead process held may wait beyond its lease: its handlers' time where no thread extends it, and a look. */
 const recoveryMsMax = 10_000;
@@ -119,15 +137,25 @@ export const killControl: Trial = {
 
 export const fleet = (id: string, fate: Fate, name: PlaceName): Trial => ({
   id,
-  what: `members of a fleet ${fate} one after the other, ${titles[name]}`,
+  what:
+    fate === "off by hours"
+      ? `a fleet whose workers' clocks are off by two hours, ${titles[name]}`
+      : `members of a fleet ${fate} one after the other, ${titles[name]}`,
   run: ({ profile, seed, onStep }) =>
     at(name, async (place) => {
-      const isLong = fate === "paused" || fate === "partitioned";
-      const fates = of(profile, isLong ? 2 : 4, isLong ? 20 : 60);
+      const isShort = fate === "restarted" || fate === "killed";
+      const fates = of(profile, isShort ? 4 : 2, isShort ? 60 : 20);
       const onFate = (done: number): void => onStep(done / fates);
       const report = await fleetRun(place, { fate, fates, seed, onFate });
       const { refused_authentic: refused, unanswered } = report;
       const isRough = refused > 0 || (fate === "restarted" && unanswered > 0);
-      return counted(report, isRough, `, ${refused} refused, ${unanswered} unanswered`);
+      // Nobody dies of a clock: a handler that ran twice was taken away too early.
+      const again = fate === "off by hours" ? report.dup_effects : 0;
+      const more = `, ${refused} refused, ${unanswered} unanswered`;
+      return counted(
+        report,
+        isRough || again > 0,
+        fate === "off by hours" ? `${more}, ${again} handled again` : more,
+      );
     }),
 });

@@ -1,6 +1,6 @@
 /**
  * A fleet: two processes that receive and two that work, on one store, behind a balancer and under load, while one after the
- * other is restarted, killed, paused, or cut off from the store.
+ * other is restarted, killed, paused, or cut off from the store; or while two of them have clocks that are off.
  */
 
 import type { ChildProcess } from "node:child_process";
@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { Balancer } from "./balancer.ts";
 import { check, isQuiet, type Report } from "./checker.ts";
-import { run, started, stopped } from "./children.ts";
+import { run, started, stopped, within } from "./children.ts";
 import type { Place } from "./places.ts";
 import { leftIn } from "./stores.ts";
 import { Proxy, throughProxy } from "../services/proxy.ts";
@@ -21,8 +21,9 @@ import { freePort } from "../services/server.ts";
  * - `killed`: with SIGKILL.
  * - `paused`: with SIGSTOP, for longer than its leases, and then goes on.
  * - `partitioned`: nothing between it and the store arrives, for longer than its leases.
+ * - `off by hours`: nothing happens to it, but that one of those who work is two hours ahead, and the other one behind.
  */
-export type Fate = "restarted" | "killed" | "paused" | "partitioned";
+export type Fate = "restarted" | "killed" | "paused" | "partitioned" | "off by hours";
 
 export interface FleetOptions {
   readonly fate: Fate;
@@ -39,6 +40,8 @@ export interface FleetReport extends Report {
 
 interface Member {
   readonly role: "receive" | "work";
+  /** What its program runs inside of. */
+  readonly inside: readonly string[];
   readonly port: number;
   readonly spill: string;
   readonly proxy: Proxy | undefined;
@@ -47,6 +50,7 @@ interface Member {
 }
 
 const leaseMs = 3000;
+const clocks: readonly string[] = ["", "+2h", "", "-2h"];
 /** Longer than a lease, with what Redis adds for its handlers. */
 const awayMs = 9000;
 const betweenMs = 500;
@@ -65,13 +69,19 @@ export async function fleetRun(place: Place, options: FleetOptions): Promise<Fle
   let balancer: Balancer | undefined;
   let sender: ChildProcess | undefined;
 
-  const start = ({ role, port, spill, store: url }: Omit<Member, "child">): Promise<ChildProcess> =>
-    started("receiver.ts", { role, port, spill, store: url, effects: paths.effects, leaseMs });
+  function start(member: Omit<Member, "child">): Promise<ChildProcess> {
+    const { role, port, spill, inside } = member;
+    const { effects } = paths;
+    const given = { role, port, spill, store: member.store, effects, leaseMs };
+    return started("receiver.ts", given, inside);
+  }
 
   async function enlist(role: Member["role"]): Promise<void> {
     const proxy = place.server === undefined ? undefined : new Proxy(place.server);
+    const clock = fate === "off by hours" ? (clocks[members.length] ?? "") : "";
     const member = {
       role,
+      inside: clock === "" ? [] : within.clock(clock),
       port: await freePort(),
       spill: join(directory, `spill-${members.length}.sqlite`),
       proxy,
@@ -130,6 +140,9 @@ async function suffer(
       member.proxy?.swallow();
       await pause(awayMs);
       member.proxy?.mend();
+      return;
+    case "off by hours":
+      await pause(awayMs);
   }
 }
 

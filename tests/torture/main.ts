@@ -7,6 +7,7 @@
 
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { CannotRun } from "../support/cannot-run.ts";
 import type { Found, Profile, Trial } from "./trial.ts";
 import { missing, trials } from "./trials.ts";
 import { keepCompiled } from "../support/compile-cache.ts";
@@ -56,8 +57,7 @@ async function rowOf({ id, what, run }: Trial): Promise<Row> {
     const verdict = found.isBroken ? "FAILED" : "passed";
     return { id, what, verdict, says: found.says, figures: found.figures, ms };
   }
-  const isOfMachine = /need Linux, and root/.test(found.message);
-  const verdict = isOfMachine ? "not run" : "FAILED";
+  const verdict = found instanceof CannotRun ? "not run" : "FAILED";
   return { id, what, verdict, says: found.message, figures: {}, ms };
 }
 

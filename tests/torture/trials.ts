@@ -1,6 +1,6 @@
 /** The trials of the torture run: what is done to whom, how often by profile, and the bar that it is held to. */
 
-import { cut, cutControl, fleet, killControl, killed, recovered } from "./crash-trials.ts";
+import { cut, cutControl, died, fleet, killControl, killed, recovered } from "./crash-trials.ts";
 import { outages } from "./outages.ts";
 import { names, servers, type Trial } from "./trial.ts";
 import {
@@ -44,6 +44,7 @@ const programs: readonly Trial[] = [
   ...names.map((name) =>
     killed("K4", name, { victim: "receiver after commit", aliveMsMax: 0 }, [5, 100], [0, 2000]),
   ),
+  ...names.map(died),
   ...servers.map((name) => recovered(name)),
   ...servers.map((name) => killed("K7", name, { victim: "store", aliveMsMax: 2000 }, [5, 50])),
   ...servers.map((name) => killed("K8", name, { victim: "both", aliveMsMax: 2000 }, [5, 50])),
@@ -54,6 +55,8 @@ const programs: readonly Trial[] = [
   ...names.map((name) => fleet("K1", "killed", name)),
   ...names.map((name) => fleet("L1", "paused", name)),
   ...servers.map((name) => fleet("N4", "partitioned", name)),
+  // A file has one machine, whose processes share its clock.
+  ...servers.map((name) => fleet("C1", "off by hours", name)),
   ...Object.entries(outages).map(([name, make]) => away(name, make)),
   ...names.map((name) => copied("D1", name, false)),
   ...names.map((name) => copied("D4", name, true)),

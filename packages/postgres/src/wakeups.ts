@@ -29,6 +29,8 @@ export class Wakeups<Client extends PostgresClient = PostgresClient> {
   #hasClosed = false;
   #wakeAt = 0;
   #isWaking = false;
+  /** What still needs a connection. */
+  readonly #underWay = new Set<Promise<void>>();
   #cancel: () => void = () => undefined;
   #end: () => void = () => undefined;
   #heard: () => void = () => undefined;
@@ -42,27 +44,37 @@ export class Wakeups<Client extends PostgresClient = PostgresClient> {
   subscribe(onWork: () => void): void {
     if (this.#isSubscribed || this.#connection.max < connectionsMin) return;
     this.#isSubscribed = true;
-    void this.#listenOn(onWork);
+    this.#goesOn(this.#listenOn(onWork));
   }
 
   /** Tells other instances that there is work. Nobody waits for it, and nothing depends on it. */
   wake(): void {
     if (this.#isWaking || this.#hasClosed) return;
     this.#isWaking = true;
-    const waitMs = this.#wakeAt + pauseMs - Date.now();
-    const tell = (): void => {
-      this.#wakeAt = Date.now();
-      this.#isWaking = false;
-      void this.#notify("").catch(() => undefined);
-    };
-    if (waitMs <= 0) setImmediate(tell);
-    else systemClock.after(waitMs, tell);
+    this.#goesOn(this.#tell(this.#wakeAt + pauseMs - Date.now()));
   }
 
+  /** Resolves when nothing of this is asked of the pool any more: its owner may end it then. */
   async close(): Promise<void> {
     this.#hasClosed = true;
     this.#cancel();
     this.#end();
+    await Promise.all(this.#underWay);
+  }
+
+  #goesOn(work: Promise<void>): void {
+    this.#underWay.add(work);
+    void work.finally(() => this.#underWay.delete(work));
+  }
+
+  async #tell(waitMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      if (waitMs <= 0) setImmediate(resolve);
+      else systemClock.after(waitMs, resolve);
+    });
+    this.#wakeAt = Date.now();
+    this.#isWaking = false;
+    await this.#notify("").catch(() => undefined);
   }
 
   async #listenOn(onWork: () => void): Promise<void> {
@@ -81,14 +93,16 @@ export class Wakeups<Client extends PostgresClient = PostgresClient> {
       else if (payload === "") onWork();
     };
     try {
-      if (client.on === undefined) return false;
+      if (client.on === undefined || this.#hasClosed) return false;
       client.on("notification", onNotification);
       const ended = new Promise<void>((resolve) => {
         this.#end = resolve;
         client.on?.("error", () => resolve());
         client.on?.("end", () => resolve());
       });
-      await client.query({ text: `LISTEN "${this.#channel}"`, values: [] });
+      const listening = client.query({ text: `LISTEN "${this.#channel}"`, values: [] });
+      listening.catch(() => undefined);
+      await Promise.race([ended, listening]);
       // What was left before we listened.
       onWork();
       for (let proofs = 0; ; proofs++) {
@@ -121,6 +135,7 @@ export class Wakeups<Client extends PostgresClient = PostgresClient> {
 
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
+      if (this.#hasClosed) return void resolve();
       const cancel = systemClock.after(ms, resolve);
       this.#cancel = () => {
         cancel();

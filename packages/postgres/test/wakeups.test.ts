@@ -76,3 +76,23 @@ test("a pool with few connections keeps all of them for work", async () => {
   await store.take([newEvent("a", "1", "x")], ask);
   expect(small.idleCount).toBe(small.totalCount);
 });
+
+test("a store that is closed asks nothing more of its pool, however early that is", async () => {
+  const schema = newSchema();
+  const pool = new Pool({ connectionString: inject("postgresUrl"), max: 4 });
+  onTestFinished(async () => {
+    await pool.query(`DROP SCHEMA ${schema} CASCADE`);
+    await pool.end();
+  });
+  for (let turns = 0; turns < 12; turns++) {
+    const store = postgres(pool, { schema });
+    await store.open({ clock: systemClock });
+    store.subscribe?.(() => undefined);
+    await store.take([newEvent("a", String(turns), "x")], ask);
+    for (let turn = 0; turn < turns; turn++) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await store.close();
+    expect([pool.waitingCount, pool.totalCount - pool.idleCount]).toEqual([0, 0]);
+  }
+});
