@@ -24,13 +24,20 @@ export class SmallDisk {
     run("mount", "-t", "tmpfs", "-o", `size=${mebibytes}m,mode=0777`, "tmpfs", path);
   }
 
-  /** Leaves no byte. */
-  fill(): void {
+  /** Leaves no byte, or so much. */
+  fill(leftMiB = 0): void {
     const ballast = join(this.path, "ballast");
+    const left = leftMiB * mebibyte;
     writeFileSync(ballast, "");
     for (const piece of [mebibyte, 4096]) {
-      while (this.#free() >= piece) appendFileSync(ballast, Buffer.alloc(piece));
+      while (this.#free() - left >= piece) appendFileSync(ballast, Buffer.alloc(piece));
     }
+  }
+
+  /** How much of it is taken, of 1. */
+  get used(): number {
+    const { blocks, bavail } = statfsSync(this.path);
+    return 1 - bavail / blocks;
   }
 
   #free(): number {

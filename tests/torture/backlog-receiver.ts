@@ -1,8 +1,8 @@
 /**
- * The process under test of the backlog run: one source whose handlers are slow, and one that is answered meanwhile. Tells
- * its memory, after a collection, to whoever asks.
+ * The process under test of the backlog run: one source whose handlers are slow, and one that is answered and handled
+ * meanwhile. Tells its memory, after a collection, and how long live events have waited for their handler, to whoever asks.
  *
- * node --expose-gc backlog-receiver.ts --database FILE --handlerMs N
+ * node --expose-gc backlog-receiver.ts --database FILE --handlerMs N [--feeds]
  */
 
 import type { AddressInfo } from "node:net";
@@ -13,9 +13,15 @@ import { audata } from "@webhook-inbox/core/providers/audata";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { webhooks } from "@webhook-inbox/express";
 import express from "express";
+import { bodyOf } from "./body.ts";
 
 const { values } = parseArgs({
-  options: { database: { type: "string" }, handlerMs: { type: "string" } },
+  options: {
+    database: { type: "string" },
+    handlerMs: { type: "string" },
+    /** Each handler of the slow source sends two further deliveries to it. */
+    feeds: { type: "boolean", default: false },
+  },
 });
 
 const inbox = createInbox({
@@ -23,14 +29,33 @@ const inbox = createInbox({
   sources: { slow: audata({ token: "t" }), live: audata({ token: "t" }) },
   logger: false,
 });
-inbox.on("slow", "*", () => pause(Number(values.handlerMs)));
-inbox.on("live", "*", () => undefined);
+inbox.on("slow", "*", async ({ id }) => {
+  await pause(Number(values.handlerMs));
+  if (values.feeds) await Promise.all([feed(`${id}/1`), feed(`${id}/2`)]);
+});
+let waited: number[] = [];
+inbox.on("live", "*", ({ receivedAt }) => void waited.push(Date.now() - receivedAt));
+
+async function feed(id: string): Promise<void> {
+  const request = new Request("http://inbox.test/webhooks/slow/t", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: bodyOf(id),
+  });
+  // Where it is not taken, the handler fails, and is tried again.
+  if ((await inbox.fetch(request)).status !== 200) throw new Error("it was not taken");
+}
 
 const app = express();
 app.use(webhooks(inbox));
 app.get("/bytes", (_req, res) => {
   globalThis.gc?.();
-  res.send(String(process.memoryUsage.rss()));
+  const { heapUsed, external } = process.memoryUsage();
+  res.send(String(heapUsed + external));
+});
+app.get("/waited", (_req, res) => {
+  res.send(JSON.stringify(waited));
+  waited = [];
 });
 const server = app.listen(0, "127.0.0.1", () => {
   console.log((server.address() as AddressInfo).port);

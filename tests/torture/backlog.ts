@@ -1,6 +1,6 @@
 /**
- * The backlog run: two receivers on two files, one of them with a long backlog, are asked in turn at the same rate. Says
- * what the backlog does to the time of an answer and to memory.
+ * The backlog run: two receivers on two files, one of them with a long backlog of another source, are asked in turn at the same
+ * rate. Says what the backlog does to the time of an answer, to the time until a handler begins, and to memory.
  */
 
 import { spawn, type ChildProcess } from "node:child_process";
@@ -22,6 +22,8 @@ export interface BacklogOptions {
   readonly perSecond: number;
   /** How long a handler of the backlog takes. */
   readonly handlerMs: number;
+  /** Whether each event of the backlog makes two further ones. */
+  readonly feeds?: boolean;
 }
 
 export interface BacklogReport extends BacklogOptions {
@@ -31,16 +33,20 @@ export interface BacklogReport extends BacklogOptions {
   readonly p50_ms: Pair;
   readonly p99_ms: Pair;
   readonly p99_ratio: number;
-  readonly rss_mib: Pair;
-  readonly rss_more_mib: number;
+  /** From the receipt until the handler begins. */
+  readonly start_p99_ms: Pair;
+  readonly start_ratio: number;
+  /** What is in use after a collection: what a busy process keeps in reserve has nothing to do with what waits. */
+  readonly used_mib: Pair;
+  readonly used_more_mib: number;
 }
 
 /** What one receiver did in one round. */
 interface Round {
   readonly p50: number;
   readonly p99: number;
-  /** Memory after a collection. */
-  readonly rssMib: number;
+  readonly startP99: number;
+  readonly usedMib: number;
 }
 
 /** Without and with the backlog: the middle one of all rounds. */
@@ -60,7 +66,7 @@ export async function backlogRun(options: BacklogOptions): Promise<BacklogReport
     for (const [name, events] of Object.entries({ without: 0, with: options.backlog })) {
       const database = join(directory, `${name}.sqlite`);
       await fill(database, events);
-      const child = receiver(database, options.handlerMs);
+      const child = receiver(database, options);
       children.push(child);
       const [port] = (await once(child.stdout as NodeJS.ReadableStream, "data")) as [Buffer];
       started.push({ port: Number(port.toString()), rounds: [] as Round[], refused: 0 });
@@ -70,10 +76,12 @@ export async function backlogRun(options: BacklogOptions): Promise<BacklogReport
     for (let round = 0; round <= options.rounds; round++) {
       for (const one of started) {
         const { times, refused } = await askAtRate(one.port, round, options);
-        const rssMib = await mebibytesOf(one.port);
+        const usedMib = rounded(Number(await told(one.port, "/bytes")) / mebi);
+        const waited = JSON.parse(await told(one.port, "/waited")) as readonly number[];
         // The first round warms up.
         if (round === 0) continue;
-        one.rounds.push({ p50: quantile(times, 0.5), p99: quantile(times, 0.99), rssMib });
+        const [p50, p99] = [quantile(times, 0.5), quantile(times, 0.99)];
+        one.rounds.push({ p50, p99, startP99: quantile(waited, 0.99), usedMib });
         one.refused += refused;
       }
     }
@@ -87,7 +95,7 @@ export async function backlogRun(options: BacklogOptions): Promise<BacklogReport
         0.5,
       ),
     });
-    const [p99, rss] = [middle("p99"), middle("rssMib")];
+    const [p99, start, used] = [middle("p99"), middle("startP99"), middle("usedMib")];
     return {
       ...options,
       asked: (options.rounds * options.roundMs * options.perSecond) / 1000,
@@ -95,8 +103,10 @@ export async function backlogRun(options: BacklogOptions): Promise<BacklogReport
       p50_ms: middle("p50"),
       p99_ms: p99,
       p99_ratio: rounded(p99.with / p99.without),
-      rss_mib: rss,
-      rss_more_mib: rounded(rss.with - rss.without),
+      start_p99_ms: start,
+      start_ratio: rounded(start.with / Math.max(1, start.without)),
+      used_mib: used,
+      used_more_mib: rounded(used.with - used.without),
     };
   } finally {
     for (const child of children) child.kill("SIGKILL");
@@ -122,13 +132,14 @@ function eventOf(number: number): NewEvent {
   return newEvent("slow", id, "Listener.updated", bodyOf(id));
 }
 
-function receiver(database: string, handlerMs: number): ChildProcess {
+function receiver(database: string, { handlerMs, feeds = false }: BacklogOptions): ChildProcess {
   const program = join(import.meta.dirname, "backlog-receiver.ts");
   const args = ["--expose-gc", program, "--database", database, "--handlerMs", String(handlerMs)];
+  if (feeds) args.push("--feeds");
   return spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
 }
 
-async function mebibytesOf(port: number): Promise<number> {
-  const { text } = await ask(port, new Agent(), "/bytes");
-  return rounded(Number(text) / mebi);
+async function told(port: number, path: string): Promise<string> {
+  const { text } = await ask(port, new Agent(), path);
+  return text;
 }

@@ -16,13 +16,12 @@ export const within = {
     needs("faketime");
     return ["env", "FAKETIME_DONT_FAKE_MONOTONIC=1", "faketime", "-f", off];
   },
-  /** Every nth sync of some files fails, from the first nth on. */
-  failingSyncs: (every: number, paths: readonly string[]) => {
+  /** Every nth sync of some files fails; each call of it is a line in `log`, which says whether it did. */
+  failingSyncs: (every: number, paths: readonly string[], log: string) => {
     needs("strace");
-    const fault = `inject=fsync,fdatasync:error=EIO:when=${every}+${every}`;
     const files = paths.flatMap((path) => ["-P", path]);
-    const traced = ["-e", "trace=fsync,fdatasync", "-e", fault];
-    return ["strace", "-D", "-f", "-qq", "-o", "/dev/null", ...files, ...traced];
+    const fault = `inject=fsync,fdatasync:error=EIO:when=${every}+${every}`;
+    return ["strace", "-D", "-f", "-qq", "-o", log, ...files, "-e", fault];
   },
 };
 

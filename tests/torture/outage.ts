@@ -37,6 +37,10 @@ export interface OutageOptions {
   readonly afterMs: number;
   readonly connections: number;
   readonly pauseMs: number;
+  /** Directory of the spill; without it, one of the run's own. */
+  readonly spillIn?: string;
+  /** Called when the outage has lasted its time. */
+  readonly onEnd?: () => unknown;
 }
 
 export interface OutageReport {
@@ -86,7 +90,7 @@ export async function outageRun(outage: Outage, options: OutageOptions): Promise
   const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-outage-"));
   const paths = {
     ledger: join(directory, "ledger.jsonl"),
-    spill: join(directory, "spill.sqlite"),
+    spill: join(options.spillIn ?? directory, "spill.sqlite"),
     effects: join(directory, "effects.jsonl"),
   };
   const port = String(await freePort());
@@ -111,6 +115,7 @@ export async function outageRun(outage: Outage, options: OutageOptions): Promise
     const beganAt = Date.now();
     await outage.begin();
     await pause(options.outageMs);
+    await options.onEnd?.();
     const endedAt = Date.now();
     if (outage.endsReceiver === true) {
       // Between the two nobody answers, which is no matter of the spill.

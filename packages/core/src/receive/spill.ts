@@ -20,6 +20,7 @@ import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
 import { Pace } from "../pace.ts";
 import { createCustody, type Custody } from "./custody.ts";
+import { DiskRoom } from "./disk-room.ts";
 import { holdsOneOf } from "./holds.ts";
 import { unidentified } from "./identify.ts";
 
@@ -51,12 +52,14 @@ const erasedPageMax = 10;
 export class Spill {
   readonly #needs: SpillNeeds;
   readonly #custody: Custody;
+  readonly #room: DiskRoom | undefined;
   #opening: Promise<void> | undefined;
   #isOpen = false;
 
   constructor(needs: SpillNeeds) {
     this.#needs = needs;
-    const { spill } = needs;
+    const { spill, clock } = needs;
+    this.#room = spill.file === undefined ? undefined : new DiskRoom(spill.file, clock);
     this.#custody = createCustody({ store: spill, terms: unclaimed, begin: () => undefined });
   }
 
@@ -94,6 +97,7 @@ export class Spill {
     const deliveries = new Set(events.map(({ delivery }) => delivery));
     await this.#said("take", async () => {
       await this.open();
+      await this.#room?.needed();
       await this.#custody.take([...deliveries].map((one) => unidentified(source, one, undefined)));
     });
   }
