@@ -22,7 +22,7 @@ export async function keepCompiled(): Promise<void> {
   for (const module of modules) {
     const workerData = { module: join(root, module), options: {}, leaseMs: 1000 };
     const one = new Worker(thread, { workerData, execArgv: [] });
-    one.postMessage({ isOver: true });
+    one.postMessage({ isOver: true }, []);
     await once(one, "exit");
   }
 }

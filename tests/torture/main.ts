@@ -9,7 +9,7 @@ import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { CannotRun } from "../support/cannot-run.ts";
 import type { Found, Profile, Trial } from "./trial.ts";
-import { missing, trials } from "./trials.ts";
+import { trials } from "./trials.ts";
 import { keepCompiled } from "../support/compile-cache.ts";
 
 const { values } = parseArgs({
@@ -69,12 +69,6 @@ for (const trial of [...trials.programs, ...trials.tests].filter(isMeant)) {
   rows.push(row);
   const { id, verdict, what, says, ms } = row;
   console.log(`${id.padEnd(5)} ${verdict.padEnd(7)} ${what}: ${says} (${Math.round(ms / 1000)} s)`);
-}
-if (values.only === "") {
-  for (const [id, what] of Object.entries(missing)) {
-    rows.push({ id, what, verdict: "not run", says: "it is not written yet", ms: 0, figures: {} });
-    console.log(`${id.padEnd(5)} not run ${what}: it is not written yet`);
-  }
 }
 const count = (verdict: Verdict): number => rows.filter((row) => row.verdict === verdict).length;
 console.log(`${count("passed")} passed, ${count("FAILED")} failed, ${count("not run")} not run`);

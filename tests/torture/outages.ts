@@ -13,7 +13,7 @@ import { startRedis, startRedisOn } from "../services/redis.ts";
 import type { Server } from "../services/server.ts";
 import type { Outage } from "./outage.ts";
 
-type Make = () => Promise<Outage>;
+export type Make = () => Promise<Outage>;
 
 /** Over a server that is there. */
 const on =
@@ -105,7 +105,7 @@ function file(use: (path: string) => Omit<Outage, "storeUrl" | "directUrl">): Ou
 const diskOf = (path: string): string => join(path, "..");
 
 /** What cannot happen to a file in this process's hands has no entry: there is no server to kill, and no network. */
-export const outages: Readonly<Record<string, Make>> = {
+export const outages = {
   "PostgreSQL killed": on(startPostgres, killed),
   "PostgreSQL frozen": on(startPostgres, frozen),
   "PostgreSQL black-holed": blackHoled(startPostgres),
@@ -165,4 +165,4 @@ export const outages: Readonly<Record<string, Make>> = {
       const disk = new SmallDisk(diskOf(path), 64);
       return { begin: () => disk.fill(), end: () => disk.empty(), remove: () => disk.remove() };
     }),
-};
+} as const satisfies Readonly<Record<string, Make>>;

@@ -17,6 +17,7 @@ import express from "express";
 import { acknowledgeFirst, diesAfterTakes, leaveUnsynced } from "./controls.ts";
 import { recordEffects } from "./effects.ts";
 import { exactEffectsAt, type Transaction } from "./exact.ts";
+import { holdings } from "./holdings.ts";
 import { storeAt } from "./stores.ts";
 
 const text = { type: "string", default: "" } as const;
@@ -85,6 +86,7 @@ function serving(): Server {
   const app = express();
   app.use(webhooks(inbox));
   app.get("/ready", (_req, res) => void res.sendStatus(inbox.isReady ? 200 : 503));
+  app.get("/holdings", (_req, res) => void res.json(holdings()));
   return app.listen(Number(values.port), "127.0.0.1", () => console.log("ready"));
 }
 

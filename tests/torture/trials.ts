@@ -3,38 +3,19 @@
 import { cut, cutControl, died, fleet, killControl, killed, recovered } from "./crash-trials.ts";
 import { outages } from "./outages.ts";
 import { names, servers, type Trial } from "./trial.ts";
+import { backlog, burst, exhausted, neighbours, soaked, timed } from "./load-trials.ts";
 import {
   away,
-  backlog,
-  burst,
   copied,
-  exhausted,
-  neighbours,
+  failedSync,
+  fullSpill,
   orderControl,
   ordered,
   restored,
+  rotated,
   simulated,
   tested,
 } from "./trouble-trials.ts";
-
-/** Of the list that the project was planned with, what nothing here does yet. */
-export const missing: Readonly<Record<string, string>> = {
-  K5: "a death at every step",
-  K11: "a handler that does not end at shutdown",
-  K13: "a death during a migration",
-  K15: "a death during prune and erase",
-  S4: "fsync that fails",
-  S10: "serialization failures and deadlocks by their codes",
-  S13: "two versions of the library on one store",
-  N7: "balancers that send again",
-  L9: "handlers that feed themselves",
-  C1: "clocks that are off",
-  B4: "noisy neighbours",
-  B5: "a spill that is full",
-  B8: "soak",
-  R3: "rotation under load",
-  X1: "timing of comparisons",
-};
 
 /** Programs of this directory. */
 const programs: readonly Trial[] = [
@@ -59,8 +40,10 @@ const programs: readonly Trial[] = [
   // A file has one machine, whose processes share its clock.
   ...servers.map((name) => fleet("C1", "off by hours", name)),
   ...Object.entries(outages).map(([name, make]) => away(name, make)),
-  ...names.map((name) => copied("D1", name, false)),
-  ...names.map((name) => copied("D4", name, true)),
+  fullSpill,
+  failedSync(false),
+  failedSync(true),
+  ...(["D1", "D4", "N7"] as const).flatMap((id) => names.map((name) => copied(id, name))),
   ...names.map(ordered),
   orderControl,
   backlog,
@@ -70,6 +53,9 @@ const programs: readonly Trial[] = [
   ...names.map(exhausted),
   simulated,
   restored,
+  rotated,
+  ...names.map(soaked),
+  timed,
   ...servers.map((name) =>
     killed("N1", name, { victim: "connections", aliveMsMax: 150 }, [50, 500]),
   ),
@@ -77,6 +63,7 @@ const programs: readonly Trial[] = [
 
 /** Tests of the suite. */
 const tests: readonly Trial[] = [
+  tested("K11", "a handler that does not end at shutdown", ["core/claims"], "ignores the closing"),
   tested("N3", "wake-ups that arrive no more", ["postgres/wakeups"], "wake-ups go on"),
   tested("S1", "an error at every call of the store", ["core/faults"], "the Nth call"),
   tested(
@@ -84,6 +71,20 @@ const tests: readonly Trial[] = [
     "settings that may lose events",
     ["core/sqlite.test", "postgres/postgres.test", "redis/redis.test"],
     "is refused|noticed when they are read back",
+  ),
+  tested("S8", "Redis out of memory", ["redis/outages"], "out of memory"),
+  tested("S10", "errors of a troubled PostgreSQL, by their codes", ["postgres/troubles"], ""),
+  tested(
+    "S12",
+    "stores that are slow",
+    ["postgres/outages", "redis/outages", "core/spill-edges"],
+    "slow",
+  ),
+  tested(
+    "S13",
+    "what a later version has changed",
+    ["core/sqlite.test", "postgres/postgres", "redis/redis"],
+    "later version",
   ),
   tested("S11", "a file that is taken away", ["core/sqlite.test"], "taken away"),
   tested("L1", "a handler that sleeps through its lease", ["core/leases"], "a zombie"),
@@ -99,6 +100,7 @@ const tests: readonly Trial[] = [
     ["core/leases"],
     "never gives|hangs three workers",
   ),
+  tested("L7", "a handler that is late", ["core/work"], "given up at its deadline"),
   tested("L6", "whatever else a handler does", ["core/work"], "whatever a handler does"),
   tested(
     "K12",
@@ -107,6 +109,15 @@ const tests: readonly Trial[] = [
     "kills its process three times",
   ),
   tested("D2", "copies in the spill and in the store", ["core/spill.test"], "copies in the spill"),
+  tested("C3", "a clock that is off, and signed times", ["testing/verification"], "of a skew"),
+  tested(
+    "D5",
+    "ids of any kind",
+    ["testing/stores", "testing/providers.test", "postgres/store", "redis/store"],
+    "ids and types of any text|two jobs whose numbers|the digits are|as text is the same",
+  ),
+  tested("R2", "replays of what runs, and of what is done", ["core/interventions"], "^replay "),
+  tested("R4", "secrets that cannot be fetched", ["testing/verification"], "holds for a day"),
   tested("D3", "copies that come late", ["core/retention"], "deliveries go after 30 days"),
   tested(
     "N5",

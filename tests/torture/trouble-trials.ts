@@ -1,15 +1,19 @@
-/** Trials of everything else that goes wrong while nobody dies: stores that are away, copies, order, backlogs. */
+/** Trials of everything else that goes wrong while nobody dies: stores that are away, copies, order, restores, rotations. */
 
-import { backlogRun } from "./backlog.ts";
-import { burstRun } from "./burst.ts";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { copiesRun } from "./copies.ts";
+import { failedSyncRun } from "./failed-sync.ts";
 import { broken as orderBroken, orderRun } from "./order.ts";
 import { broken as outageBroken, outageRun } from "./outage.ts";
-import type { outages } from "./outages.ts";
+import { outages, type Make } from "./outages.ts";
 import type { PlaceName } from "./places.ts";
 import { restoreRun } from "./restore.ts";
+import { rotationRun } from "./rotation.ts";
 import { suiteRun } from "./suites.ts";
-import { at, of, titles, type Profile, type Trial } from "./trial.ts";
+import { at, counted, of, titles, type Trial } from "./trial.ts";
+import { SmallDisk } from "../services/disk.ts";
 import { simulateAll } from "../simulation/simulation.ts";
 
 const outageIds: readonly (readonly [RegExp, string])[] = [
@@ -23,7 +27,7 @@ const outageIds: readonly (readonly [RegExp, string])[] = [
 ];
 const outageP99MsMax = 250;
 
-export const away = (name: string, make: (typeof outages)[string]): Trial => ({
+export const away = (name: string, make: Make): Trial => ({
   id: outageIds.find(([pattern]) => pattern.test(name))?.[1] ?? "S",
   what: `${name}, with a spill`,
   run: async ({ profile, isQuiet, onStep }) => {
@@ -45,22 +49,97 @@ export const away = (name: string, make: (typeof outages)[string]): Trial => ({
   },
 });
 
-export const copied = (id: string, name: PlaceName, differ: boolean): Trial => ({
-  id,
-  what: `${differ ? "two contents under one id" : "64 copies"} at four processes at once, ${titles[name]}`,
-  run: ({ profile }) =>
-    at(name, async (place) => {
-      const ids = of(profile, 50, 1000);
-      const report = await copiesRun(place, { ids, copies: differ ? 2 : 64, differ });
-      const { sent, not_200: refused, not_one_event: events, dup_effects: effects } = report;
-      const conflicts = differ ? `, ${report.not_one_conflict} ids without their conflict` : "";
+/** Where a spill takes no more: a tenth of a small disk stays free, so that it can be emptied. */
+const spillUsedMin = 0.9;
+
+export const fullSpill: Trial = {
+  id: "B5",
+  what: "PostgreSQL killed, until the spill's disk is full",
+  run: async ({ profile }) => {
+    const disk = new SmallDisk(mkdtempSync(join(tmpdir(), "webhook-inbox-full-")), 64);
+    const outage = await outages["PostgreSQL killed"]();
+    let used = 0;
+    try {
+      disk.fill(of(profile, 10, 20));
+      const report = await outageRun(outage, {
+        beforeMs: 500,
+        outageMs: of(profile, 10_000, 40_000),
+        afterMs: 500,
+        connections: 16,
+        pauseMs: 5,
+        spillIn: disk.path,
+        onEnd: () => (used = disk.used),
+      });
+      const { refused_authentic: refused, possibly_lost: told, ...rest } = report;
+      // What was refused was answered 503, as late as its sender waits, and said to be possibly lost.
+      const others = outageBroken({ ...rest, refused_authentic: 0, possibly_lost: 0 });
+      const isFull = refused > 0 && used >= spillUsedMin;
       return {
-        says: `${sent} sent, ${refused} not 200, ${events} of ${ids} ids not one event, ${effects} not handled once${conflicts}`,
-        isBroken: refused + events + effects + report.not_one_conflict > 0,
+        says: `lost ${report.lost} of ${report.acked}, ${refused} refused with the disk ${Math.round(used * 100)} % full, drained in ${report.drain_ms} ms`,
+        isBroken: Object.keys(others).length > 0 || !isFull || told !== refused,
         figures: report,
       };
-    }),
+    } finally {
+      await outage.remove();
+      disk.remove();
+      rmSync(disk.path, { recursive: true, force: true });
+    }
+  },
+};
+
+export const failedSync = (hasSpill: boolean): Trial => ({
+  id: "S4",
+  what: `syncs that fail, SQLite${hasSpill ? ", with a spill" : ""}`,
+  run: async ({ profile, seed, onStep }) => {
+    const failures = of(profile, 5, 50);
+    const onFailure = (count: number): void => onStep(count / failures);
+    const report = await failedSyncRun({ hasSpill, failures, seed, onFailure });
+    const { refused_authentic: refused, failures: failed } = report;
+    return counted(
+      report,
+      failed < failures || (hasSpill ? refused > 0 : refused === 0),
+      `, ${refused} refused; ${failed} of ${report.syncs} syncs failed`,
+    );
+  },
 });
+
+export const rotated: Trial = {
+  id: "R3",
+  what: "a secret that is replaced under load",
+  run: async ({ profile }) => {
+    const ms = of(profile, 1500, 30_000);
+    const report = await rotationRun({ bothMs: ms, afterMs: ms });
+    const { sent, valid_refused: refused, late, late_taken: taken } = report;
+    return {
+      says: `${sent} sent, ${refused} of those with a valid secret refused, ${taken} of ${late} with the old one taken after its time`,
+      isBroken: refused + taken > 0 || late === 0,
+      figures: report,
+    };
+  },
+};
+
+/** `N7` is a balancer that sends each delivery to a second process. */
+export const copied = (id: "D1" | "D4" | "N7", name: PlaceName): Trial => {
+  const differ = id === "D4";
+  const copies = id === "D1" ? 64 : 2;
+  const what = { D1: "64 copies", D4: "two contents under one id", N7: "each delivery twice" }[id];
+  return {
+    id,
+    what: `${what} at four processes at once, ${titles[name]}`,
+    run: ({ profile }) =>
+      at(name, async (place) => {
+        const ids = id === "N7" ? of(profile, 200, 5000) : of(profile, 50, 1000);
+        const report = await copiesRun(place, { ids, copies, differ });
+        const { sent, not_200: refused, not_one_event: events, dup_effects: effects } = report;
+        const conflicts = differ ? `, ${report.not_one_conflict} ids without their conflict` : "";
+        return {
+          says: `${sent} sent, ${refused} not 200, ${events} of ${ids} ids not one event, ${effects} not handled once${conflicts}`,
+          isBroken: refused + events + effects + report.not_one_conflict > 0,
+          figures: report,
+        };
+      }),
+  };
+};
 
 export const ordered = (name: PlaceName): Trial => ({
   id: "L8",
@@ -91,53 +170,6 @@ export const orderControl: Trial = {
   },
 };
 
-/** What a backlog may do: to the slowest answer in a hundred, to the slowest start of a handler, and to memory. */
-const backlogRatioMax = 1.5;
-const startRatioMax = 2;
-const backlogMibMax = 8;
-
-const backlogAmount = (profile: Profile) => ({
-  rounds: of(profile, 1, 5),
-  roundMs: of(profile, 3000, 10_000),
-  perSecond: 100,
-  handlerMs: 10,
-});
-
-/** One short round has too few answers for a p99: it is shown, and held to its bar in the full run. */
-export const backlog: Trial = {
-  id: "B1",
-  what: "deliveries beside a backlog, SQLite",
-  run: async ({ profile }) => {
-    const size = of(profile, 20_000, 500_000);
-    const report = await backlogRun({ backlog: size, ...backlogAmount(profile) });
-    const isTooMuch = report.p99_ratio > backlogRatioMax || report.used_more_mib > backlogMibMax;
-    return {
-      says: `p99 of answers ${report.p99_ratio} times that without ${size} events, ${report.used_more_mib} MiB more in use, ${report.refused} refused`,
-      isBroken: report.refused > 0 || (profile === "full" && isTooMuch),
-      figures: report,
-    };
-  },
-};
-
-export const neighbours = (id: "B4" | "L9"): Trial => {
-  const feeds = id === "L9";
-  const who = feeds ? "whose handlers send two further deliveries each" : "with a long backlog";
-  return {
-    id,
-    what: `another source ${who}, SQLite`,
-    run: async ({ profile }) => {
-      const size = feeds ? 20 : of(profile, 20_000, 100_000);
-      const report = await backlogRun({ backlog: size, feeds, ...backlogAmount(profile) });
-      const { start_p99_ms: start, start_ratio: ratio, refused } = report;
-      return {
-        says: `handlers begin after ${start.with} ms (p99), ${start.without} ms alone (${ratio}); ${refused} refused`,
-        isBroken: refused > 0 || (profile === "full" && ratio > startRatioMax),
-        figures: report,
-      };
-    },
-  };
-};
-
 export const simulated: Trial = {
   id: "SIM1",
   what: "simulated networks, crashes and clocks",
@@ -151,40 +183,6 @@ export const simulated: Trial = {
     };
   },
 };
-
-export const burst = (name: PlaceName): Trial => ({
-  id: "B3",
-  what: `connections that all come at once, ${titles[name]}`,
-  run: ({ profile }) =>
-    at(name, async (place) => {
-      const report = await burstRun(place, of(profile, 2000, 5000));
-      const { connections, answered_200: taken, answered_503: later, unanswered, lost } = report;
-      const { answered_else: other, max_ms: slowest } = report;
-      return {
-        says: `${taken} of ${connections} answered 200, ${later} 503, ${other} else, ${unanswered} not at all, lost ${lost}, ${slowest} ms at most`,
-        isBroken: other + unanswered + lost > 0 || taken === 0 || !report.recovered,
-        figures: report,
-      };
-    }),
-});
-
-/** What a receiver has open before anybody comes is 25 or so. */
-const descriptors = 96;
-
-export const exhausted = (name: PlaceName): Trial => ({
-  id: "B6",
-  what: `more connections than the process may have open, ${titles[name]}`,
-  run: () =>
-    at(name, async (place) => {
-      const report = await burstRun(place, 300, descriptors);
-      const { connections, answered_200: taken, answered_else: other, lost, recovered } = report;
-      return {
-        says: `${taken} of ${connections} answered 200, ${report.unanswered} not at all, ${other} else, lost ${lost}, ${recovered ? "and the next one is taken" : "and no more is taken"}`,
-        isBroken: other + lost > 0 || taken === 0 || !recovered,
-        figures: report,
-      };
-    }),
-});
 
 export const restored: Trial = {
   id: "R5",

@@ -135,7 +135,7 @@ export class Wakeups<Client extends PostgresClient = PostgresClient> {
 
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      if (this.#hasClosed) return void resolve();
+      if (this.#hasClosed) return resolve();
       const cancel = systemClock.after(ms, resolve);
       this.#cancel = () => {
         cancel();

@@ -79,13 +79,13 @@ test("a pool with few connections keeps all of them for work", async () => {
 
 test("a store that is closed asks nothing more of its pool, however early that is", async () => {
   const schema = newSchema();
-  const pool = new Pool({ connectionString: inject("postgresUrl"), max: 4 });
+  const own = new Pool({ connectionString: inject("postgresUrl"), max: 4 });
   onTestFinished(async () => {
-    await pool.query(`DROP SCHEMA ${schema} CASCADE`);
-    await pool.end();
+    await own.query(`DROP SCHEMA ${schema} CASCADE`);
+    await own.end();
   });
   for (let turns = 0; turns < 12; turns++) {
-    const store = postgres(pool, { schema });
+    const store = postgres(own, { schema });
     await store.open({ clock: systemClock });
     store.subscribe?.(() => undefined);
     await store.take([newEvent("a", String(turns), "x")], ask);
@@ -93,6 +93,6 @@ test("a store that is closed asks nothing more of its pool, however early that i
       await new Promise((resolve) => setImmediate(resolve));
     }
     await store.close();
-    expect([pool.waitingCount, pool.totalCount - pool.idleCount]).toEqual([0, 0]);
+    expect([own.waitingCount, own.totalCount - own.idleCount]).toEqual([0, 0]);
   }
 });

@@ -232,9 +232,6 @@ export const hostileRows: Rows = {
     for (const path of paths) expectAnswer(await place.send({ path }), 200);
     await place.inbox.idle();
     const targets = (await place.kept()).map(({ delivery }) => delivery?.target);
-    assert.deepEqual(
-      targets.toSorted(),
-      paths.map((path) => path.replace(token, "***")).toSorted(),
-    );
+    assert.deepEqual(new Set(targets), new Set(paths.map((path) => path.replace(token, "***"))));
   },
 };
