@@ -1,19 +1,6 @@
 /** What an SDK of OpenTelemetry collects from a real inbox: spans, their links, and metrics. */
 
-import { context, metrics, propagation, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
-import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
-import { W3CTraceContextPropagator } from "@opentelemetry/core";
-import {
-  AggregationTemporality,
-  InMemoryMetricExporter,
-  MeterProvider,
-  PeriodicExportingMetricReader,
-} from "@opentelemetry/sdk-metrics";
-import {
-  InMemorySpanExporter,
-  SimpleSpanProcessor,
-  TracerProvider,
-} from "@opentelemetry/sdk-trace";
+import { context, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { createInbox, type Telemetry } from "@webhook-inbox/core";
 import { audata } from "@webhook-inbox/core/providers/audata";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
@@ -22,19 +9,9 @@ import { observeInbox, openTelemetry } from "@webhook-inbox/opentelemetry";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { ask, serve } from "../../../tests/support/served.ts";
 import { temporaryFile } from "../../../tests/support/temporary.ts";
+import { collected } from "./collected.ts";
 
-const exporter = new InMemorySpanExporter();
-const measured = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
-const reader = new PeriodicExportingMetricReader({ exporter: measured, exportIntervalMillis: 1e9 });
-
-context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-propagation.setGlobalPropagator(new W3CTraceContextPropagator());
-trace.setGlobalTracerProvider(
-  new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }),
-);
-metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
-
-beforeEach(() => exporter.reset());
+beforeEach(() => collected.reset());
 
 const job = (id: number, more = ""): string =>
   `{"event":"job_finished","data":{"job_id":${id},"status":"error","message":"canary-body"${more}}}`;
@@ -56,15 +33,12 @@ async function desk(file = temporaryFile(), telemetry: Telemetry = openTelemetry
   return { inbox, current, served: await serve(inbox) };
 }
 
-const spans = (name: string) => exporter.getFinishedSpans().filter((span) => span.name === name);
+const spans = (name: string) => collected.spans().filter((span) => span.name === name);
 
 /** All points of an instrument: its attributes, in one line, and its value. */
 async function points(name: string): Promise<Readonly<Record<string, unknown>>> {
-  await reader.forceFlush();
-  const all = measured.getMetrics().at(-1)?.scopeMetrics ?? [];
-  const found = all
-    .flatMap((one) => one.metrics)
-    .find(({ descriptor }) => descriptor.name === name);
+  const all = await collected.metrics();
+  const found = all.find(({ descriptor }) => descriptor.name === name);
   return Object.fromEntries(
     (found?.dataPoints ?? []).map(({ attributes, value }) => [
       Object.values(attributes).join(" "),
@@ -117,9 +91,7 @@ test("a delivery is a span below the sender's, and each attempt a trace of its o
   );
 
   const text = JSON.stringify(
-    exporter
-      .getFinishedSpans()
-      .map(({ attributes, events, status }) => ({ attributes, events, status })),
+    collected.spans().map(({ attributes, events, status }) => ({ attributes, events, status })),
   );
   expect(text).not.toContain("canary");
 });

@@ -25,6 +25,9 @@ const advices: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
+/** Errors that are raised by functions in the database, whose words may be about what is in a row. */
+const raised = /^(?:P0|2F|38|39|45)/;
+
 /** The SQLSTATE of an error; for one of the network its own code; empty for others. */
 export function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string"
@@ -47,7 +50,7 @@ export const isMisnamed = (error: unknown): boolean => misnamed.has(codeOf(error
 export function unavailable(error: unknown): unknown {
   const code = codeOf(error);
   if (error instanceof WebhookInboxError || ofRow.test(code)) return error;
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = raised.test(code) ? "a function in it has failed" : wordsOf(error);
   const advice =
     advices.find(([pattern]) => pattern.test(code))?.[1] ??
     "Check that it runs, that it can be reached, and that the pool has a connection to give.";
@@ -57,3 +60,6 @@ export function unavailable(error: unknown): unknown {
     { cause: error },
   );
 }
+
+const wordsOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);
