@@ -5,6 +5,7 @@
  * pnpm mutations [--only "fence"]
  */
 
+import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -38,7 +39,7 @@ function copyOf(): string {
 }
 
 /** The test that noticed it first; undefined if none did. */
-function noticedBy(copy: string, { file, find, put, tests, only = "" }: Flaw): string | undefined {
+function noticed(copy: string, { file, find, put, noticedBy }: Flaw): string | undefined {
   const path = join(copy, file);
   const right = readFileSync(path, "utf8");
   if (right.split(find).length !== 2) throw new Error(`${file} has not once: ${find}`);
@@ -47,7 +48,8 @@ function noticedBy(copy: string, { file, find, put, tests, only = "" }: Flaw): s
     right.replace(find, () => put),
   );
   try {
-    const { passed, failed, failures } = suiteRun(tests, only, copy);
+    if ("trial" in noticedBy) return failingTrial(copy, noticedBy.trial);
+    const { passed, failed, failures } = suiteRun(noticedBy.tests, noticedBy.only ?? "", copy);
     if (failed > 0) return failures[0];
     if (passed === 0) throw new Error("no test was run");
     return undefined;
@@ -56,13 +58,22 @@ function noticedBy(copy: string, { file, find, put, tests, only = "" }: Flaw): s
   }
 }
 
+function failingTrial(copy: string, id: string): string | undefined {
+  const given = ["tests/torture/main.ts", "--only", id];
+  const { stdout } = spawnSync(process.execPath, given, { cwd: copy, encoding: "utf8" });
+  const failed = /^(\S+) +FAILED +(.*?):/m.exec(stdout);
+  if (failed !== null) return `${failed[1] ?? ""}: ${failed[2] ?? ""}`;
+  if (!stdout.includes(" passed ")) throw new Error(`${id} was not run: ${stdout}`);
+  return undefined;
+}
+
 const { values } = parseArgs({ options: { only: { type: "string", default: "" } } });
 const copy = copyOf();
 let missed = 0;
 try {
   const meant = flaws.filter(({ name }) => name.includes(values.only));
   for (const flaw of meant) {
-    const test = noticedBy(copy, flaw);
+    const test = noticed(copy, flaw);
     if (test === undefined) missed += 1;
     console.log(`${test === undefined ? "MISSED" : "caught"} ${flaw.name}: ${test ?? "by none"}`);
   }

@@ -26,6 +26,7 @@ export function suiteRun(
   files: readonly string[],
   name: string,
   directoryOf: string = root,
+  env: Readonly<Record<string, string>> = {},
 ): SuiteReport {
   const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-suite-"));
   const output = join(directory, "results.json");
@@ -45,6 +46,7 @@ export function suiteRun(
     const { stderr } = spawnSync(process.execPath, [vitest, "run", ...given], {
       cwd: directoryOf,
       encoding: "utf8",
+      env: { ...process.env, ...env },
     });
     let results: Results;
     try {

@@ -9,6 +9,7 @@ import {
   copied,
   failedSync,
   fullSpill,
+  fuzzed,
   orderControl,
   ordered,
   restored,
@@ -135,7 +136,7 @@ const tests: readonly Trial[] = [
     "model",
   ),
   tested("CONF2", "published vectors of the providers", ["testing/vectors", "testing/oracles"], ""),
-  tested("X2", "verifiers against what was altered", ["testing/provider-suites"], "fuzz: "),
+  fuzzed,
   tested(
     "X3",
     "hostile requests, on every adapter",
@@ -145,9 +146,9 @@ const tests: readonly Trial[] = [
   tested("X4", "a flood of refused deliveries", ["core/refusals"], "a flood of refused"),
   tested(
     "X5",
-    "canaries in logs and traces",
-    ["core/logs", "opentelemetry/telemetry"],
-    "no secret, payload|trace of its own",
+    "canaries in logs, signals, traces, metrics, errors and pages",
+    ["tests/canaries", "core/logs", "opentelemetry/telemetry"],
+    "canaries come out|no secret, payload|trace of its own",
   ),
   tested(
     "X6",

@@ -199,6 +199,25 @@ export const restored: Trial = {
   },
 };
 
+/** Of each scheme, and of each way to write a content; the fuzz tests say how many. */
+const fuzzRounds: readonly [short: number, full: number] = [400, 20_000];
+
+export const fuzzed: Trial = {
+  id: "X2",
+  what: "verifiers, queries, headers and JSON, altered at random",
+  run: async ({ profile }) => {
+    const rounds = of(profile, ...fuzzRounds);
+    const files = ["testing/provider-suites", "testing/fuzz"];
+    const report = suiteRun(files, "fuzz: ", undefined, { FUZZ_ROUNDS: String(rounds) });
+    const { passed, failed, failures } = report;
+    return {
+      says: `${passed} tests of ${rounds} deliveries each passed, ${failed} failed${failures.map((one) => `; ${one}`).join("")}`,
+      isBroken: failed > 0 || passed === 0,
+      figures: { ...report, rounds },
+    };
+  },
+};
+
 export const tested = (
   id: string,
   what: string,

@@ -20,6 +20,7 @@ const away = {
   "57P01": "a shutdown",
   "57P03": "a start",
   "58030": "a disk that fails",
+  P0001: "a function of somebody's own",
   XX000: "an error of its own",
 };
 

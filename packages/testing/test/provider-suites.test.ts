@@ -373,6 +373,9 @@ const suites: Readonly<Record<string, Omit<ProviderSuiteOptions, "test">>> = {
   },
 };
 
+/** More of them by `FUZZ_ROUNDS`. */
+const fuzzRounds = Number(process.env["FUZZ_ROUNDS"] ?? 400);
+
 describe.each(Object.entries(suites))("%s", (_, options) => {
-  providerSuite({ ...options, test });
+  providerSuite({ ...options, fuzzRounds, test });
 });

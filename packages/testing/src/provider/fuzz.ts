@@ -5,10 +5,16 @@ import { randomOf } from "../store/random.ts";
 import { instant, withDesk, type Raw } from "./desk.ts";
 import type { ProviderSuiteOptions } from "./suite.ts";
 
-const rounds = 400;
+const roundsDefault = 400;
 
 export function fuzzTests(options: ProviderSuiteOptions): Record<string, () => Promise<void>> {
-  const { secrets, sign, examples, coversBody = true } = options;
+  const {
+    secrets,
+    sign,
+    examples,
+    coversBody = true,
+    fuzzRounds: rounds = roundsDefault,
+  } = options;
   const [secret, other] = secrets;
   const [{ body }] = examples;
   return {

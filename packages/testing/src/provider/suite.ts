@@ -34,6 +34,8 @@ export interface ProviderSuiteOptions {
    * then it is only with `dedup: "body"` that each event is taken once whatever stands beside its body. Default: true.
    */
   readonly signsId?: boolean;
+  /** How many deliveries at random are tried. Default: 400. */
+  readonly fuzzRounds?: number;
   /** What an accepted delivery is answered. Default: 200 and `ok`. */
   readonly accepted?: { readonly status: number; readonly body: string };
   /** Two deliveries of the same body, signed with one secret each, as one with both signatures; if the provider does so. */
