@@ -141,7 +141,7 @@ const tests: readonly Trial[] = [
     "X3",
     "hostile requests, on every adapter",
     ["express/http", "koa/http", "fastify/http", "nestjs/http", "nestjs-11/http", "testing/fetch"],
-    "framing: |content: |credential: |query: ",
+    "framing: |content: |medium: |credential: |query: |queries are kept",
   ),
   tested("X4", "a flood of refused deliveries", ["core/refusals"], "a flood of refused"),
   tested(

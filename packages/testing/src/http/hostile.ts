@@ -4,6 +4,7 @@
  */
 
 import { strict as assert } from "node:assert";
+import { gzipSync } from "node:zlib";
 import { raw } from "./exchange.ts";
 import { expectAnswer, job, jobs, json, radio, type Place, type Rows } from "./row.ts";
 import { signatureOf, token } from "./site.ts";
@@ -126,6 +127,51 @@ const contents: Readonly<Record<string, string | Uint8Array>> = {
   "a garbage byte at the end": `${job(7)}\u0001`,
 };
 
+interface Medium {
+  readonly type?: string;
+  readonly coding?: string;
+  readonly body: string | Uint8Array;
+}
+
+const zipped = gzipSync(job(7));
+const inGzip = (body: Uint8Array): Medium => ({ coding: "gzip", body });
+
+/** Authentic deliveries whose content is not what it is said to be, or coded in some way: taken, and kept as on the wire. */
+const media: Readonly<Record<string, Medium>> = {
+  "JSON as text": { type: "text/plain", body: job(7) },
+  "JSON in capitals": { type: "APPLICATION/JSON ;Charset=UTF-8", body: job(7) },
+  "JSON after a tab": { type: "\tapplication/json", body: job(7) },
+  "JSON as XML": { type: "text/xml", body: job(7) },
+  "JSON as a picture": { type: "image/png", body: job(7) },
+  "a type that is none": { type: ";;;=", body: job(7) },
+  "a charset that nobody has": { type: "application/json; charset=utf-7", body: job(7) },
+  "a charset of two bytes": { type: "application/json; charset=utf-16le", body: job(7) },
+  "a charset of one byte": { type: "application/json; charset=iso-8859-1", body: job(7) },
+  "parts without a boundary": { type: "multipart/form-data", body: job(7) },
+  "ten thousand parts that do not end": {
+    type: "multipart/form-data; boundary=x",
+    body: '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'.repeat(10_000),
+  },
+  "a form of a hundred thousand pairs": {
+    type: "application/x-www-form-urlencoded",
+    body: "a=1&".repeat(100_000),
+  },
+  "a form nested a thousand deep": {
+    type: "application/x-www-form-urlencoded",
+    body: `payload=%zz&a${"[b]".repeat(1000)}=1&__proto__[x]=1`,
+  },
+  "gzip that is cut off": inGzip(zipped.subarray(0, -10)),
+  "gzip with another sum": inGzip(Buffer.concat([zipped.subarray(0, -8), Buffer.alloc(8)])),
+  "gzip with garbage behind it": inGzip(Buffer.concat([zipped, Buffer.from("garbage")])),
+  "gzip twice in a row": inGzip(Buffer.concat([zipped, zipped])),
+  "gzip that is none": inGzip(Buffer.from(job(7))),
+  "a bomb of 50 MiB in gzip": inGzip(gzipSync(Buffer.alloc(50 * 1024 * 1024))),
+  "gzip in gzip": { coding: "gzip, gzip", body: gzipSync(zipped) },
+  "a coding that nobody has": { coding: "x-unknown", body: job(7) },
+  "a coding that is not known here": { coding: "zstd", body: job(7) },
+  "no coding, by its name": { coding: "identity", body: job(7) },
+};
+
 const signedBody = '{"any":1}';
 const right = signatureOf(Buffer.from(signedBody));
 
@@ -207,6 +253,16 @@ export const hostileRows: Rows = {
 
   ...rowsOf("content", contents, async (place, body) => {
     const headers = [json, ["x-note", canary]] as const;
+    expectAnswer(await place.send({ path: jobs, body, headers }), 200);
+    await place.inbox.idle();
+    const [one] = await place.kept();
+    assert.equal(Buffer.compare(Buffer.from(one?.delivery?.body ?? []), Buffer.from(body)), 0);
+    await isUnharmed(place, 1);
+  }),
+
+  ...rowsOf("medium", media, async (place, { type = "application/json", coding, body }) => {
+    const codings = coding === undefined ? [] : [["content-encoding", coding] as const];
+    const headers = [["content-type", type] as const, ["x-note", canary] as const, ...codings];
     expectAnswer(await place.send({ path: jobs, body, headers }), 200);
     await place.inbox.idle();
     const [one] = await place.kept();
