@@ -235,6 +235,12 @@ export interface Store<Transaction = unknown> {
   /** Where it is kept, if that is a file of this machine. */
   readonly file?: string;
 
+  /**
+   * Rejects with `STORE_UNAVAILABLE` where its disk has no room left but what is set aside, so that it can be emptied still.
+   * Asked of a spill, before each delivery.
+   */
+  readonly needRoom?: () => Promise<void>;
+
   /** Where a store that is shared has none, leases last as long as the longest handler may run. */
   readonly threadAccess?: ThreadAccess;
 

@@ -20,7 +20,6 @@ import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
 import { Pace } from "../pace.ts";
 import { createCustody, type Custody } from "./custody.ts";
-import { DiskRoom } from "./disk-room.ts";
 import { holdsOneOf } from "./holds.ts";
 import { unidentified } from "./identify.ts";
 
@@ -52,14 +51,12 @@ const erasedPageMax = 10;
 export class Spill {
   readonly #needs: SpillNeeds;
   readonly #custody: Custody;
-  readonly #room: DiskRoom | undefined;
   #opening: Promise<void> | undefined;
   #isOpen = false;
 
   constructor(needs: SpillNeeds) {
     this.#needs = needs;
-    const { spill, clock } = needs;
-    this.#room = spill.file === undefined ? undefined : new DiskRoom(spill.file, clock);
+    const { spill } = needs;
     this.#custody = createCustody({ store: spill, terms: unclaimed, begin: () => undefined });
   }
 
@@ -97,7 +94,7 @@ export class Spill {
     const deliveries = new Set(events.map(({ delivery }) => delivery));
     await this.#said("take", async () => {
       await this.open();
-      await this.#room?.needed();
+      await this.#needs.spill.needRoom?.();
       await this.#custody.take([...deliveries].map((one) => unidentified(source, one, undefined)));
     });
   }

@@ -30,6 +30,7 @@ import type { Settlement } from "../../model/settlement.ts";
 import { limitOf, Moves, Undone } from "../records.ts";
 import { claimDue } from "./claim.ts";
 import { connect, transaction, type Durability, type Prepare } from "./connection.ts";
+import { DiskRoom } from "./disk-room.ts";
 import { identityOf } from "./file.ts";
 import { interveneNow } from "./intervene.ts";
 import { KeyMerge, seqOf } from "./keys.ts";
@@ -78,6 +79,7 @@ class SqliteStore implements Store<SqliteTransaction> {
   } as const;
   readonly threadAccess: ThreadAccess;
   readonly file: string;
+  readonly #room: DiskRoom;
   readonly #statements = new Map<string, StatementSync>();
   /** Where the look for waiting types goes on, by source. */
   readonly #walks = new Map<string, string>();
@@ -90,6 +92,7 @@ class SqliteStore implements Store<SqliteTransaction> {
 
   constructor(filename: string) {
     this.file = filename;
+    this.#room = new DiskRoom(filename);
     this.threadAccess = { module: heartbeatModule, options: { filename } };
   }
 
@@ -102,6 +105,8 @@ class SqliteStore implements Store<SqliteTransaction> {
     });
     this.#identity = identityOf(this.file);
   }
+
+  readonly needRoom = (): Promise<void> => this.#room.needed();
 
   async close(): Promise<void> {
     this.#disconnect();

@@ -1,9 +1,8 @@
 /** Whether the disk of a file has room for more, a part of it set aside: SQLite can delete nothing where it can write nothing. */
 
-import { statfs } from "node:fs/promises";
+import { promises } from "node:fs";
 import { dirname } from "node:path";
-import type { Clock } from "../contracts/clock.ts";
-import { WebhookInboxError } from "../errors.ts";
+import { WebhookInboxError } from "../../errors.ts";
 
 /** Set aside, or a tenth of a disk where that is less: about what a journal holds that has not become part of its file. */
 const reservedBytes = 67_108_864;
@@ -13,19 +12,17 @@ const mebi = 1_048_576;
 
 export class DiskRoom {
   readonly #file: string;
-  readonly #clock: Pick<Clock, "now">;
   #lookedAt = -Infinity;
   #looking: Promise<void> = Promise.resolve();
 
-  constructor(file: string, clock: Pick<Clock, "now">) {
+  constructor(file: string) {
     this.#file = file;
-    this.#clock = clock;
   }
 
   /** Rejects with `STORE_UNAVAILABLE` where there is no room. Looks ten times a second at most. */
   async needed(): Promise<void> {
-    const now = this.#clock.now();
-    if (now - this.#lookedAt >= lookEveryMs || now < this.#lookedAt) {
+    const now = performance.now();
+    if (now - this.#lookedAt >= lookEveryMs) {
       this.#lookedAt = now;
       this.#looking = this.#look();
       // Whoever asks is told.
@@ -36,7 +33,7 @@ export class DiskRoom {
 
   async #look(): Promise<void> {
     // Where that cannot be said, what is written will show it.
-    const disk = await statfs(dirname(this.#file)).catch(() => undefined);
+    const disk = await promises.statfs(dirname(this.#file)).catch(() => undefined);
     if (disk === undefined) return;
     const free = disk.bavail * disk.bsize;
     const reserved = Math.min(reservedBytes, disk.blocks * disk.bsize * reservedShare);
