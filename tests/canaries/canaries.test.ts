@@ -4,7 +4,7 @@ import { createHmac } from "node:crypto";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { expect, inject, test } from "vitest";
+import { expect, inject, onTestFinished, test } from "vitest";
 import { ask } from "../support/served.ts";
 import { temporaryFile } from "../support/temporary.ts";
 import { secrets } from "./secrets.ts";
@@ -23,6 +23,7 @@ test("canaries come out nowhere", { timeout: 60_000 }, async () => {
   const service = spawn(process.execPath, [program, ...given], {
     stdio: ["ignore", "pipe", "pipe"],
   });
+  onTestFinished(() => void service.kill("SIGKILL"));
   let said = "";
   service.stdout.on("data", (part: Buffer) => (said += part.toString()));
   service.stderr.on("data", (part: Buffer) => (said += part.toString()));

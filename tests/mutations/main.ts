@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { suiteRun } from "../torture/suites.ts";
-import { flaws, type Flaw } from "./flaws.ts";
+import { flaws, type Flaw, type NoticedBy } from "./flaws.ts";
 
 const root = join(import.meta.dirname, "../..");
 const copied = [
@@ -38,21 +38,34 @@ function copyOf(): string {
   return directory;
 }
 
-/** The test that noticed it first; undefined if none did. */
+/** The first test or trial that fails; undefined if none does. */
+function firstFailure(copy: string, noticedBy: NoticedBy): string | undefined {
+  if ("trial" in noticedBy) return failingTrial(copy, noticedBy.trial);
+  const { passed, failed, failures } = suiteRun(noticedBy.tests, noticedBy.only ?? "", copy);
+  if (failed === 0 && passed === 0) throw new Error("no test was run");
+  return failures[0];
+}
+
+/** What fails without a flaw notices none. */
+const sound = new Set<string>();
+
+/** The test that notices it first; undefined if none does. */
 function noticed(copy: string, { file, find, put, noticedBy }: Flaw): string | undefined {
   const path = join(copy, file);
   const right = readFileSync(path, "utf8");
   if (right.split(find).length !== 2) throw new Error(`${file} has not once: ${find}`);
+  const which = JSON.stringify(noticedBy);
+  if (!sound.has(which)) {
+    const failing = firstFailure(copy, noticedBy);
+    if (failing !== undefined) throw new Error(`without a flaw fails: ${failing}`);
+    sound.add(which);
+  }
   writeFileSync(
     path,
     right.replace(find, () => put),
   );
   try {
-    if ("trial" in noticedBy) return failingTrial(copy, noticedBy.trial);
-    const { passed, failed, failures } = suiteRun(noticedBy.tests, noticedBy.only ?? "", copy);
-    if (failed > 0) return failures[0];
-    if (passed === 0) throw new Error("no test was run");
-    return undefined;
+    return firstFailure(copy, noticedBy);
   } finally {
     writeFileSync(path, right);
   }
@@ -61,7 +74,7 @@ function noticed(copy: string, { file, find, put, noticedBy }: Flaw): string | u
 function failingTrial(copy: string, id: string): string | undefined {
   const given = ["tests/torture/main.ts", "--only", id];
   const { stdout } = spawnSync(process.execPath, given, { cwd: copy, encoding: "utf8" });
-  const failed = /^(\S+) +FAILED +(.*?):/m.exec(stdout);
+  const failed = /^(\S+) +FAILED +(?!the control)(.*?):/m.exec(stdout);
   if (failed !== null) return `${failed[1] ?? ""}: ${failed[2] ?? ""}`;
   if (!stdout.includes(" passed ")) throw new Error(`${id} was not run: ${stdout}`);
   return undefined;

@@ -21,7 +21,7 @@ export class SmallDisk {
   constructor(path: string, mebibytes: number) {
     this.path = path;
     mkdirSync(path, { recursive: true });
-    run("mount", "-t", "tmpfs", "-o", `size=${mebibytes}m,mode=0777`, "tmpfs", path);
+    needed("mount", "-t", "tmpfs", "-o", `size=${mebibytes}m,mode=0777`, "tmpfs", path);
   }
 
   /** Leaves no byte, or so much. */
@@ -66,8 +66,8 @@ export class BrittleDisk {
     mkdirSync(path, { recursive: true });
     writeFileSync(this.image, "");
     truncateSync(this.image, mebibytes * mebibyte);
-    run("mkfs.ext4", "-q", "-F", this.image);
-    this.#mount();
+    needed("mkfs.ext4", "-q", "-F", this.image);
+    needed("mount", "-o", "loop", this.image, this.path);
   }
 
   #mount(): void {
@@ -105,11 +105,17 @@ export function mountedCopy(image: string, path: string): Pick<BrittleDisk, "pat
   };
 }
 
+/** Where the first of it cannot be done, it cannot be done here. */
+function needed(program: string, ...given: readonly string[]): void {
+  try {
+    run(program, ...given);
+  } catch (error) {
+    throw new CannotRun(`${String(error)} These tests need Linux, and root for their disks.`);
+  }
+}
+
 function run(program: string, ...given: readonly string[]): void {
   const { status, stderr, error } = spawnSync(program, given, { encoding: "utf8" });
   if (status === 0 || (program === "e2fsck" && status === 1)) return;
-  const why = error?.message ?? stderr;
-  throw new CannotRun(
-    `${program} ${given.join(" ")}: ${why} These tests need Linux, and root for their disks.`,
-  );
+  throw new Error(`${program} ${given.join(" ")}: ${error?.message ?? stderr}`);
 }

@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { Agent } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { systemClock, type NewEvent } from "@webhook-inbox/core";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { newEvent } from "../support/new-event.ts";
@@ -30,6 +31,8 @@ export interface BacklogReport extends BacklogOptions {
   /** Deliveries asked of each receiver, and those that were not answered 200. */
   readonly asked: number;
   readonly refused: number;
+  /** Deliveries whose handler had not begun ten seconds after the end of their round. */
+  readonly unbegun: number;
   readonly p50_ms: Pair;
   readonly p99_ms: Pair;
   readonly p99_ratio: number;
@@ -56,6 +59,7 @@ interface Pair {
 }
 
 const batch = 1000;
+const beginMsMax = 10_000;
 const mebi = 1024 * 1024;
 
 export async function backlogRun(options: BacklogOptions): Promise<BacklogReport> {
@@ -69,7 +73,12 @@ export async function backlogRun(options: BacklogOptions): Promise<BacklogReport
       const child = receiver(database, options);
       children.push(child);
       const [port] = (await once(child.stdout as NodeJS.ReadableStream, "data")) as [Buffer];
-      started.push({ port: Number(port.toString()), rounds: [] as Round[], refused: 0 });
+      started.push({
+        port: Number(port.toString()),
+        rounds: [] as Round[],
+        refused: 0,
+        unbegun: 0,
+      });
     }
     const [without, withIt] = started;
     if (without === undefined || withIt === undefined) throw new Error("no receivers");
@@ -77,12 +86,13 @@ export async function backlogRun(options: BacklogOptions): Promise<BacklogReport
       for (const one of started) {
         const { times, refused } = await askAtRate(one.port, round, options);
         const usedMib = rounded(Number(await told(one.port, "/bytes")) / mebi);
-        const waited = JSON.parse(await told(one.port, "/waited")) as readonly number[];
+        const waited = await waitedOf(one.port, times.length);
         // The first round warms up.
         if (round === 0) continue;
         const [p50, p99] = [quantile(times, 0.5), quantile(times, 0.99)];
         one.rounds.push({ p50, p99, startP99: quantile(waited, 0.99), usedMib });
         one.refused += refused;
+        one.unbegun += times.length - waited.length;
       }
     }
     const middle = (of: keyof Round): Pair => ({
@@ -100,6 +110,7 @@ export async function backlogRun(options: BacklogOptions): Promise<BacklogReport
       ...options,
       asked: (options.rounds * options.roundMs * options.perSecond) / 1000,
       refused: without.refused + withIt.refused,
+      unbegun: without.unbegun + withIt.unbegun,
       p50_ms: middle("p50"),
       p99_ms: p99,
       p99_ratio: rounded(p99.with / p99.without),
@@ -137,6 +148,17 @@ function receiver(database: string, { handlerMs, feeds = false }: BacklogOptions
   const args = ["--expose-gc", program, "--database", database, "--handlerMs", String(handlerMs)];
   if (feeds) args.push("--feeds");
   return spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+}
+
+/** How long the handlers of a round were waited for, once all of them have begun, or too long. */
+async function waitedOf(port: number, count: number): Promise<readonly number[]> {
+  const waited: number[] = [];
+  const until = Date.now() + beginMsMax;
+  for (;;) {
+    waited.push(...(JSON.parse(await told(port, "/waited")) as readonly number[]));
+    if (waited.length >= count || Date.now() > until) return waited;
+    await pause(50);
+  }
 }
 
 async function told(port: number, path: string): Promise<string> {

@@ -19,8 +19,11 @@ export interface Report {
   readonly unhandled_acked: number;
   /** Effects beyond the first of an event: handlers run at least once, and a kill may come between effect and settlement. */
   readonly dup_effects: number;
-  /** Effects beyond the first of an event, where they were made inside `ctx.transaction`; and acknowledged events with none. */
-  readonly dup_transactions: number;
+  /**
+   * Effects beyond the first of an event, where they were made inside `ctx.transaction`, and acknowledged events with none;
+   * undefined, and 0, where the store has no transactions.
+   */
+  readonly dup_transactions: number | undefined;
   readonly missing_transactions: number;
   /** Events in the store that nobody sent. */
   readonly unaccounted: number;
@@ -69,7 +72,7 @@ export async function check(
     dup_events: [...stored.values()].filter((rows) => rows.length > 1).length,
     unhandled_acked: [...ackedIds].filter((id) => !handledIds.has(id)).length,
     dup_effects: effects.length - handledIds.size,
-    dup_transactions: (transactions?.length ?? 0) - transactedIds.size,
+    dup_transactions: transactions && transactions.length - transactedIds.size,
     missing_transactions:
       transactions === undefined ? 0 : [...ackedIds].filter((id) => !transactedIds.has(id)).length,
     unaccounted: [...stored.keys()].filter((id) => !sentIds.has(id)).length,
@@ -108,7 +111,7 @@ export function isBroken(report: Report): boolean {
   const { lost, dup_events, unaccounted, stuck, unhandled_acked, dead } = report;
   const { dup_transactions, missing_transactions } = report;
   const counts = [lost, dup_events, unaccounted, stuck, unhandled_acked, dead];
-  return [...counts, dup_transactions, missing_transactions].some((count) => count > 0);
+  return [...counts, dup_transactions ?? 0, missing_transactions].some((count) => count > 0);
 }
 
 /** Whether nothing is left to do in the store. */

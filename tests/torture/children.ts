@@ -48,13 +48,15 @@ export function run(file: string, options: Options, inside: readonly string[] = 
   return spawn(command, given, { stdio: ["ignore", "pipe", "inherit"] });
 }
 
-/** Starts a program, and resolves once it has said that it is ready. */
+/** Starts a program, and resolves once it has said that it is ready. `onText` gets what it says, that among it. */
 export async function started(
   file: string,
   options: Options,
   inside?: readonly string[],
+  onText: (text: string) => unknown = () => undefined,
 ): Promise<ChildProcess> {
   const child = run(file, options, inside);
+  child.stdout?.on("data", (text: Buffer) => onText(text.toString()));
   const said = once(child.stdout as NodeJS.ReadableStream, "data");
   const ended = once(child, "exit").then(([code]) => {
     throw new Error(`${file} ended by itself with code ${String(code)}`);

@@ -18,6 +18,7 @@ import { seeded } from "../support/random.ts";
 export interface DeathsReport {
   /** Moments right before or after a call of the driver, in a whole life. */
   readonly moments: number;
+  /** Lives that ended before their time. */
   readonly deaths: number;
   readonly seed: number;
   /** Deaths after which something was lost, twice, left over, or not counted; each with its moment. */
@@ -42,11 +43,15 @@ export async function deathsRun(place: Place, options: DeathsOptions): Promise<D
   const whole = await withLife(place, async (live) => await live());
   if (whole === undefined) throw new Error("a life that was not to end did");
   const moments = whole.calls;
-  const deaths = Math.min(options.deaths, moments);
+  const tries = Math.min(options.deaths, moments);
+  let deaths = 0;
   const broken: string[] = [];
-  for (let n = 0; n < deaths; n++) {
-    const diesAt = 1 + Math.floor(((n + random()) * moments) / deaths);
-    const found = await withLife(place, (live, paths) => foundAfter(diesAt, live, paths));
+  for (let n = 0; n < tries; n++) {
+    const diesAt = 1 + Math.floor(((n + random()) * moments) / tries);
+    const found = await withLife(place, async (live, paths) => {
+      if ((await live(diesAt)) === undefined) deaths += 1;
+      return await foundAfter(live, paths);
+    });
     if (found !== "") broken.push(`at ${diesAt}: ${found}`);
     onDeath?.(n + 1);
   }
@@ -93,8 +98,7 @@ async function lived(paths: Paths, diesAt: number | undefined): Promise<Told | u
 }
 
 /** What is wrong after a death and a further life; nothing if all is well. */
-async function foundAfter(diesAt: number, live: Live, paths: Paths): Promise<string> {
-  await live(diesAt);
+async function foundAfter(live: Live, paths: Paths): Promise<string> {
   const told = await live();
   if (told === undefined) return "the second life ended too";
   // What was erased is not to be there: its answers promise nothing any more.

@@ -23,6 +23,8 @@ export interface FailedSyncOptions {
 export interface FailedSyncReport extends Report {
   readonly syncs: number;
   readonly failures: number;
+  /** How often the spill took over. */
+  readonly spilled: number;
   readonly seed: number;
 }
 
@@ -43,10 +45,12 @@ export async function failedSyncRun(options: FailedSyncOptions): Promise<FailedS
   const port = await freePort();
   const given = { port, store: paths.store, effects: paths.effects };
   const inside = within.failingSyncs(every, [paths.store, `${paths.store}-wal`], log);
+  let spilled = 0;
   const receiver = await started(
     "receiver.ts",
     { ...given, spill: hasSpill ? spill : undefined },
     inside,
+    (text) => (spilled += text.split("spilling").length - 1),
   );
   const sender = run("sender.ts", {
     port,
@@ -68,7 +72,7 @@ export async function failedSyncRun(options: FailedSyncOptions): Promise<FailedS
     while (!(await isOver()) && Date.now() < quietBy) await pause(lookEveryMs);
     await stopped(receiver, "SIGKILL");
     const { all, failed } = failedIn(log);
-    return { ...(await check(paths)), syncs: all, failures: failed, seed };
+    return { ...(await check(paths)), syncs: all, failures: failed, spilled, seed };
   } finally {
     sender.kill("SIGKILL");
     receiver.kill("SIGKILL");

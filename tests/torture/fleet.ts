@@ -11,6 +11,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Balancer } from "./balancer.ts";
 import { check, isQuiet, type Report } from "./checker.ts";
 import { run, started, stopped, within } from "./children.ts";
+import { readEffects } from "./effects.ts";
+import { readLedger } from "./ledger.ts";
 import type { Place } from "./places.ts";
 import { leftIn } from "./stores.ts";
 import { Proxy, throughProxy } from "../services/proxy.ts";
@@ -35,6 +37,10 @@ export interface FleetOptions {
 
 export interface FleetReport extends Report {
   readonly fates: number;
+  /** Writes of workers that came too late, and were refused. */
+  readonly fenced: number;
+  /** How far the clocks of those who handled were from the sender's, in hours. */
+  readonly hours_off: readonly number[];
   readonly seed: number;
 }
 
@@ -54,10 +60,14 @@ const clocks: readonly string[] = ["", "+2h", "", "-2h"];
 /** Longer than a lease, with what Redis adds for its handlers. */
 const awayMs = 9000;
 const betweenMs = 500;
+/** So that there is always something in hand. */
+const longHandlerMs = 300;
+const hourMs = 3_600_000;
 const quietMsMax = 120_000;
 
 export async function fleetRun(place: Place, options: FleetOptions): Promise<FleetReport> {
   const { fate, fates, seed, onFate } = options;
+  const isLong = fate === "paused" || fate === "partitioned";
   const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-fleet-"));
   const store = place.url === "" ? join(directory, "inbox.sqlite") : place.url;
   const paths = {
@@ -66,14 +76,19 @@ export async function fleetRun(place: Place, options: FleetOptions): Promise<Fle
     store,
   };
   const members: Member[] = [];
+  let fenced = 0;
+  const onText = (text: string): void => {
+    fenced += text.split("fenced").length - 1;
+  };
   let balancer: Balancer | undefined;
   let sender: ChildProcess | undefined;
 
   function start(member: Omit<Member, "child">): Promise<ChildProcess> {
     const { role, port, spill, inside } = member;
     const { effects } = paths;
-    const given = { role, port, spill, store: member.store, effects, leaseMs };
-    return started("receiver.ts", given, inside);
+    const handlerMs = isLong ? longHandlerMs : undefined;
+    const given = { role, port, spill, store: member.store, effects, leaseMs, handlerMs };
+    return started("receiver.ts", given, inside, onText);
   }
 
   async function enlist(role: Member["role"]): Promise<void> {
@@ -99,7 +114,9 @@ export async function fleetRun(place: Place, options: FleetOptions): Promise<Fle
     sender = run("sender.ts", { port, ledger: paths.ledger, seed, connections: 8, pauseMs: 40 });
     for (let n = 0; n < fates; n++) {
       await pause(betweenMs);
-      const member = members[n % members.length];
+      // What somebody has in hand is what matters: of those who sleep, only workers.
+      const meant = isLong ? members.filter(({ role }) => role === "work") : members;
+      const member = meant[n % meant.length];
       if (member !== undefined) await suffer(member, fate, start);
       onFate?.(n + 1);
     }
@@ -108,7 +125,8 @@ export async function fleetRun(place: Place, options: FleetOptions): Promise<Fle
     const deadline = Date.now() + quietMsMax;
     while (!(await isOver(store, members)) && Date.now() < deadline) await pause(200);
     for (const { child } of members) await stopped(child, "SIGKILL");
-    return { ...(await check(paths)), fates, seed };
+    const report = await check(paths);
+    return { ...report, fates, seed, fenced, hours_off: hoursOff(paths.ledger, paths.effects) };
   } finally {
     sender?.kill("SIGKILL");
     balancer?.close();
@@ -118,6 +136,14 @@ export async function fleetRun(place: Place, options: FleetOptions): Promise<Fle
     }
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+function hoursOff(ledger: string, effects: string): readonly number[] {
+  const sentAt = new Map(readLedger(ledger).map((line) => [line.id, line.sentAt]));
+  const off = readEffects(effects).map(({ id, at }) =>
+    Math.round((at - (sentAt.get(id) ?? at)) / hourMs),
+  );
+  return [...new Set(off)].toSorted((a, b) => a - b);
 }
 
 async function suffer(

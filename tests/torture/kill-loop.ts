@@ -116,7 +116,7 @@ export async function killLoop(place: Place, options: KillLoopOptions): Promise<
       } else if (victim !== "store") {
         await stopped(receiver, diesItself ? undefined : "SIGKILL");
         if (killsStore) await server?.kill();
-        receiver = await startReceiver(kill >= kills);
+        receiver = await startReceiver();
       } else {
         await server?.kill();
       }
@@ -125,6 +125,10 @@ export async function killLoop(place: Place, options: KillLoopOptions): Promise<
         await server?.start();
       }
       onKill?.(kill);
+    }
+    if (diesItself) {
+      await stopped(receiver, "SIGKILL");
+      receiver = await startReceiver(true);
     }
     await pause(200);
     await stopped(sender, "SIGTERM");

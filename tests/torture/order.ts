@@ -6,7 +6,7 @@
 
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -43,7 +43,8 @@ export const broken = ({ inversions, overlaps, lost }: OrderReport): boolean =>
   inversions + overlaps + lost > 0;
 
 interface Line {
-  readonly what: "begins" | "ends";
+  /** `died` is said of a process, once it is dead. */
+  readonly what: "begins" | "ends" | "died";
   /** The key, a slash, and the number of the event. */
   readonly id: string;
   readonly pid: number;
@@ -65,8 +66,8 @@ export async function orderRun(
   const store = storeUrl === "" ? join(directory, "inbox.sqlite") : storeUrl;
   const random = seeded(seed);
   const began = performance.now();
-  const killed = new Set<number>();
   const receivers: Receiver[] = [];
+  const ending = new AbortController();
 
   const start = (port: number): Promise<ChildProcess> =>
     started("order-receiver.ts", { port, store, attempts, unordered });
@@ -74,7 +75,9 @@ export async function orderRun(
   async function send(key: number): Promise<void> {
     for (let number = 0; number < events; number++) {
       const body = JSON.stringify({ id: `${key}/${number}` });
-      while (!(await isAcknowledged(receivers, random, body))) await pause(20);
+      while (!ending.signal.aborted && !(await isAcknowledged(receivers, random, body))) {
+        await pause(20);
+      }
     }
   }
 
@@ -87,9 +90,10 @@ export async function orderRun(
     for (let kill = 0; kill < kills; kill++) {
       await pause(100 + random() * 900);
       const receiver = oneOf(receivers, random);
-      killed.add(receiver.process.pid ?? 0);
+      const pid = receiver.process.pid ?? 0;
       receiver.process.kill("SIGKILL");
       await once(receiver.process, "exit");
+      appendFileSync(attempts, `${JSON.stringify({ what: "died", id: "", pid })}\n`);
       receiver.process = await start(receiver.port);
     }
     await sending;
@@ -97,12 +101,13 @@ export async function orderRun(
     const until = Date.now() + endMsMax;
     while (endedIn(linesOf(attempts)).size < acked && Date.now() < until) await pause(100);
     return {
-      ...judged(linesOf(attempts), acked, killed),
+      ...judged(linesOf(attempts), acked),
       kills,
       ms: Math.round(performance.now() - began),
       seed,
     };
   } finally {
+    ending.abort();
     for (const receiver of receivers) receiver.process.kill("SIGKILL");
     rmSync(directory, { recursive: true });
   }
@@ -142,13 +147,17 @@ const endedIn = (lines: readonly Line[]): ReadonlySet<string> =>
 export function judged(
   lines: readonly Line[],
   acked: number,
-  killed: ReadonlySet<number>,
 ): Pick<OrderReport, "acked" | "attempts" | "inversions" | "overlaps" | "lost"> {
   const sum = { attempts: 0, inversions: 0, overlaps: 0 };
   /** By key: what goes on, and the last event that has ended. */
   const going = new Map<string, Line>();
   const last = new Map<string, number>();
+  const dead = new Set<number>();
   for (const line of lines) {
+    if (line.what === "died") {
+      dead.add(line.pid);
+      continue;
+    }
     const [key = "", number] = line.id.split("/");
     if (line.what === "ends") {
       going.delete(key);
@@ -157,7 +166,7 @@ export function judged(
     }
     sum.attempts += 1;
     const other = going.get(key);
-    if (other !== undefined && !killed.has(other.pid)) sum.overlaps += 1;
+    if (other !== undefined && !dead.has(other.pid)) sum.overlaps += 1;
     const ended = last.get(key) ?? -1;
     // The next one, or once more the last one, which has failed or whose end was not written.
     const isInOrder = Number(number) === ended + 1 || Number(number) === ended;

@@ -4,7 +4,6 @@
  */
 
 import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +11,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { createInbox, type EventRecord } from "@webhook-inbox/core";
 import { audata } from "@webhook-inbox/core/providers/audata";
 import { freePort } from "../services/server.ts";
-import { run, stopped } from "./children.ts";
+import { run, started, stopped } from "./children.ts";
 import { readEffects } from "./effects.ts";
 import { readLedger, type LedgerLine } from "./ledger.ts";
 import { quantile } from "./rate.ts";
@@ -55,6 +54,8 @@ export interface OutageReport {
   readonly stuck_events: readonly string[];
   readonly unhandled_acked: number;
   readonly refused_authentic: number;
+  /** Of these, with 503. */
+  readonly refused_503: number;
   readonly unanswered: number;
   readonly possibly_lost: number;
   /** Rows that are left in the spill. */
@@ -146,10 +147,7 @@ async function startReceiver(
   said: string[],
   given: Readonly<Record<string, string>>,
 ): Promise<ChildProcess> {
-  const receiver = run("outage-receiver.ts", given);
-  receiver.stdout?.on("data", (text: Buffer) => said.push(text.toString()));
-  await once(receiver.stdout as NodeJS.ReadableStream, "data");
-  return receiver;
+  return await started("outage-receiver.ts", given, [], (text) => said.push(text));
 }
 
 async function until(isSo: () => boolean | Promise<boolean>, ms: number): Promise<void> {
@@ -216,6 +214,7 @@ function reportOf(
       .map(({ id, state, attempts, crashes }) => `${id} ${state} ${attempts} ${crashes}`),
     unhandled_acked: ids.filter((id) => !handled.has(id)).length,
     refused_authentic: ledger.filter(({ status }) => status !== undefined && status !== 200).length,
+    refused_503: ledger.filter(({ status }) => status === 503).length,
     unanswered: ledger.filter(({ status }) => status === undefined).length,
     possibly_lost: told.filter(({ kind }) => kind === "possibly_lost").length,
     left_in_spill: leftIn(paths.spill),

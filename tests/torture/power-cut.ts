@@ -28,7 +28,7 @@ export interface PowerCutOptions {
 
 export interface PowerCutReport {
   readonly cuts: number;
-  /** Deliveries that had been answered 200 before a cut, over all of them. */
+  /** Deliveries that had been answered 200 before the last cut: each cut is held to those before it. */
   readonly acked: number;
   /** Those of them that were not in the file after it. */
   readonly lost: number;
@@ -48,7 +48,8 @@ export async function powerCutRun(options: PowerCutOptions): Promise<PowerCutRep
   const inbox = join(disk.path, "inbox.sqlite");
   const port = await freePort();
   const random = seeded(seed);
-  const sums = { acked: 0, lost: 0, damaged: 0 };
+  const sums = { lost: 0, damaged: 0 };
+  let before: ReadonlySet<string> = new Set();
   const children: ChildProcess[] = [];
   try {
     const receiver = await started("receiver.ts", {
@@ -70,12 +71,12 @@ export async function powerCutRun(options: PowerCutOptions): Promise<PowerCutRep
       copyFileSync(disk.image, copy);
       receiver.kill("SIGCONT");
       const found = idsIn(copy, directory);
-      sums.acked += acked.size;
+      before = acked;
       sums.lost += [...acked].filter((id) => found?.has(id) !== true).length;
       if (found === undefined) sums.damaged += 1;
       onCut?.(cut);
     }
-    return { cuts, ...sums, seed };
+    return { cuts, acked: before.size, ...sums, seed };
   } finally {
     for (const child of children) {
       child.kill("SIGCONT");
@@ -89,8 +90,9 @@ export async function powerCutRun(options: PowerCutOptions): Promise<PowerCutRep
 /** Ids in the file on a copy of the disk; undefined if it is damaged. */
 function idsIn(image: string, directory: string): ReadonlySet<string> | undefined {
   const copy = mountedCopy(image, join(directory, "copy"));
-  const database = new DatabaseSync(join(copy.path, "inbox.sqlite"));
+  let database: DatabaseSync | undefined;
   try {
+    database = new DatabaseSync(join(copy.path, "inbox.sqlite"));
     const [check] = database.prepare("PRAGMA integrity_check").all();
     if (check?.["integrity_check"] !== "ok") return undefined;
     const rows = database
@@ -100,7 +102,7 @@ function idsIn(image: string, directory: string): ReadonlySet<string> | undefine
   } catch {
     return undefined;
   } finally {
-    database.close();
+    database?.close();
     copy.remove();
   }
 }

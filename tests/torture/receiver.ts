@@ -48,6 +48,10 @@ const inbox = createInbox({
   work: values.role !== "receive" && { leaseMs: Number(values.leaseMs) },
   retry: { delaysMs: [50, 100, 200, 400, 800, 1600] },
   logger: false,
+  // For whoever wants to know that it has happened.
+  onSignal({ kind }) {
+    if (kind === "fenced" || kind === "spilling") console.log(kind);
+  },
 });
 
 // Where no thread can extend them, leases last as long as handlers may run.

@@ -50,9 +50,10 @@ export const of = <T>(profile: Profile, short: T, full: T): T =>
 
 export function counted(report: Report, isBroken: boolean, more = ""): Found {
   const { lost, acked, dup_events: twice, dup_transactions: effects } = report;
+  const exact = effects === undefined ? "" : `, ${effects} effects twice`;
   return {
-    says: `lost ${lost} of ${acked} acknowledged, ${twice} events twice, ${effects} effects twice${more}`,
-    isBroken: isBroken || breaksPromise(report),
+    says: `lost ${lost} of ${acked} acknowledged, ${twice} events twice${exact}${more}`,
+    isBroken: isBroken || acked === 0 || breaksPromise(report),
     figures: report,
   };
 }

@@ -65,6 +65,12 @@ const programs: readonly Trial[] = [
 /** Tests of the suite. */
 const tests: readonly Trial[] = [
   tested("K11", "a handler that does not end at shutdown", ["core/claims"], "ignores the closing"),
+  tested(
+    "K6",
+    "what a killed process held in a file",
+    ["core/sqlite.test"],
+    "what a killed process held",
+  ),
   tested("N3", "wake-ups that arrive no more", ["postgres/wakeups"], "wake-ups go on"),
   tested("S1", "an error at every call of the store", ["core/faults"], "the Nth call"),
   tested(
@@ -110,7 +116,12 @@ const tests: readonly Trial[] = [
     "kills its process three times",
   ),
   tested("D2", "copies in the spill and in the store", ["core/spill.test"], "copies in the spill"),
-  tested("C3", "a clock that is off, and signed times", ["testing/verification"], "of a skew"),
+  tested(
+    "C3",
+    "signed times that are off are refused, and the diagnosis says by how much",
+    ["testing/verification"],
+    "of a skew",
+  ),
   tested(
     "D5",
     "ids of any kind",
@@ -168,7 +179,7 @@ const tests: readonly Trial[] = [
     "X10",
     "addresses in what a sender says",
     ["testing/exploits", "testing/handshakes"],
-    "is none of this topic's region|without redirects",
+    "is none of this topic's region|without redirects|is not fetched from",
   ),
   tested("X11", "what steers terminals", ["cli/cli"], "steers no terminal"),
 ];
