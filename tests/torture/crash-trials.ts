@@ -156,7 +156,8 @@ export const fleet = (id: string, fate: Fate, name: PlaceName): Trial => ({
       const onFate = (done: number): void => onStep(done / fates);
       const report = await fleetRun(place, { fate, fates, seed, onFate });
       const { refused_authentic: refused, unanswered } = report;
-      const isRough = refused > 0 || (fate === "restarted" && unanswered > 0);
+      const isRough =
+        refused + report.ended_by_themselves > 0 || (fate === "restarted" && unanswered > 0);
       const more = `, ${refused} refused, ${unanswered} unanswered`;
       if (fate === "off by hours") {
         // Nobody dies of a clock: a handler that ran twice was taken away too early.

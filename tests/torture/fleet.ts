@@ -37,6 +37,8 @@ export interface FleetOptions {
 
 export interface FleetReport extends Report {
   readonly fates: number;
+  /** Members that were not there any more at the end. */
+  readonly ended_by_themselves: number;
   /** Writes of workers that came too late, and were refused. */
   readonly fenced: number;
   /** How far the clocks of those who handled were from the sender's, in hours. */
@@ -124,9 +126,14 @@ export async function fleetRun(place: Place, options: FleetOptions): Promise<Fle
     await stopped(sender, "SIGTERM");
     const deadline = Date.now() + quietMsMax;
     while (!(await isOver(store, members)) && Date.now() < deadline) await pause(200);
+    const ended = members.filter(
+      ({ child }) => child.exitCode !== null || child.signalCode !== null,
+    );
     for (const { child } of members) await stopped(child, "SIGKILL");
     const report = await check(paths);
-    return { ...report, fates, seed, fenced, hours_off: hoursOff(paths.ledger, paths.effects) };
+    const hours = hoursOff(paths.ledger, paths.effects);
+    const counts = { fates, seed, fenced, ended_by_themselves: ended.length };
+    return { ...report, ...counts, hours_off: hours };
   } finally {
     sender?.kill("SIGKILL");
     balancer?.close();

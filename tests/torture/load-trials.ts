@@ -98,7 +98,7 @@ export const soaked = (name: PlaceName): Trial => ({
   what: `the same load for a long time, ${titles[name]}`,
   run: ({ profile, seed, onStep }) =>
     at(name, async (place) => {
-      const [ms, lookMs] = [of(profile, 12_000, 900_000), of(profile, 1000, 5000)];
+      const [ms, lookMs] = [of(profile, 12_000, 600_000), of(profile, 1000, 5000)];
       const report = await soakRun(place, { ms, lookMs, seed, onLook: onStep });
       const { rss_kib_per_1k: rss, used_kib_per_1k: used, descriptors, timers } = report;
       const [more, moreTimers] = [descriptors, timers].map(([second, last]) => last - second);
