@@ -62,8 +62,8 @@ const clocks: readonly string[] = ["", "+2h", "", "-2h"];
 /** Longer than a lease, with what Redis adds for its handlers. */
 const awayMs = 9000;
 const betweenMs = 500;
-/** So that there is always something in hand. */
-const longHandlerMs = 300;
+/** So that there is always something in hand: where nobody is woken, workers look once a second. */
+const longHandlerMs = 1200;
 const hourMs = 3_600_000;
 const quietMsMax = 120_000;
 
