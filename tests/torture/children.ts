@@ -18,23 +18,25 @@ export const within = {
   /** By a clock that is off, such as `+2h`; what only measures time does not notice. */
   clock: (off: string) => {
     // Not by the command of that name, which lives on as another process when it is killed.
-    if (!existsSync(faketime)) throw new CannotRun(`it needs ${faketime}, of the package faketime`);
+    needs("faketime", () => existsSync(faketime));
     const clock = [`LD_PRELOAD=${faketime}`, `FAKETIME=${off}`, "FAKETIME_DONT_FAKE_MONOTONIC=1"];
     return ["env", ...clock];
   },
   /** Every nth sync of some files fails; each call of it is a line in `log`, which says whether it did. */
   failingSyncs: (every: number, paths: readonly string[], log: string) => {
-    needs("strace");
+    needs("strace", () => spawnSync("strace", ["--version"]).error === undefined);
     const files = paths.flatMap((path) => ["-P", path]);
     const fault = `inject=fsync,fdatasync:error=EIO:when=${every}+${every}`;
     return ["strace", "-D", "-f", "-qq", "-o", log, ...files, "-e", fault];
   },
 };
 
-function needs(program: string): void {
-  if (spawnSync(program, ["--version"]).error !== undefined) {
-    throw new CannotRun(`it needs ${program}`);
-  }
+/** Takes a package from Debian where it is missing. */
+function needs(name: string, isThere: () => boolean): void {
+  if (isThere()) return;
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  for (const given of [["update"], ["install", "-y", name]]) spawnSync("apt-get", given, { env });
+  if (!isThere()) throw new CannotRun(`it needs ${name}, which cannot be installed here`);
 }
 
 /** Starts a program. An option that is `true` is a flag; one that is `false` or undefined is left out. */
