@@ -103,6 +103,9 @@ export class Wakeups<Client extends PostgresClient = PostgresClient> {
       const listening = client.query({ text: `LISTEN "${this.#channel}"`, values: [] });
       listening.catch(() => undefined);
       await Promise.race([ended, listening]);
+      if (this.#hasClosed) return false;
+      // One that has died says so here, and another one is asked for soon.
+      await listening;
       // What was left before we listened.
       onWork();
       for (let proofs = 0; ; proofs++) {

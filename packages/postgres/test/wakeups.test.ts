@@ -62,6 +62,29 @@ for (const how of ["cut", "abandon"] as const) {
   });
 }
 
+test("a connection that dies before it listens is followed by another one soon", async () => {
+  const schema = newSchema();
+  const { far, proxy } = await proxied(5);
+  const receiver = postgres(pool, { schema });
+  const worker = postgres(far, { schema, timeoutMs: 1000 });
+  onTestFinished(async () => {
+    await worker.close();
+    await receiver.close();
+    await pool.query(`DROP SCHEMA ${schema} CASCADE`);
+  });
+  await receiver.open({ clock: systemClock });
+  await worker.open({ clock: systemClock });
+  let ring: () => void = () => undefined;
+  const next = (): Promise<void> => new Promise((resolve) => (ring = resolve));
+  proxy.loseAnswerTo("LISTEN");
+  const listens = next();
+  worker.subscribe?.(() => ring());
+  await listens;
+  const heard = next();
+  await receiver.take([newEvent("a", "1", "x")], ask);
+  await heard;
+});
+
 test("a pool with few connections keeps all of them for work", async () => {
   const schema = newSchema();
   const small = new Pool({ connectionString: inject("postgresUrl"), max: 2 });
