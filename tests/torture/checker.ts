@@ -1,10 +1,11 @@
 /** The checker: holds the sender's ledger against the store and the recorded effects. */
 
+import { setTimeout as pause } from "node:timers/promises";
 import { readEffects, type Effect } from "./effects.ts";
 import { exactEffectsAt } from "./exact.ts";
 import { readLedger, type LedgerLine } from "./ledger.ts";
 import { quantile } from "./rate.ts";
-import { eventsAt, type StoredEvent } from "./stores.ts";
+import { eventsAt, leftIn, type StoredEvent } from "./stores.ts";
 
 export interface Report {
   /** Deliveries that were answered 200, and the different events among them. */
@@ -114,7 +115,15 @@ export function isBroken(report: Report): boolean {
   return [...counts, dup_transactions ?? 0, missing_transactions].some((count) => count > 0);
 }
 
-/** Whether nothing is left to do in the store. */
-export async function isQuiet(url: string): Promise<boolean> {
-  return (await eventsAt(url)).every(({ state }) => state === "done" || state === "dead");
+/** Waits until the spills are empty and everything in the store is done or dead, or too long. */
+export async function quiet(
+  store: string,
+  spills: readonly string[],
+  msMax: number,
+): Promise<void> {
+  const isOver = async (): Promise<boolean> =>
+    spills.every((spill) => leftIn(spill) === 0) &&
+    (await eventsAt(store)).every(({ state }) => state === "done" || state === "dead");
+  const deadline = Date.now() + msMax;
+  while (!(await isOver()) && Date.now() < deadline) await pause(200);
 }

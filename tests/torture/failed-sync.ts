@@ -7,10 +7,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { check, isQuiet, type Report } from "./checker.ts";
+import { check, quiet, type Report } from "./checker.ts";
 import { run, started, stopped, within } from "./children.ts";
 import { readLedger } from "./ledger.ts";
-import { leftIn } from "./stores.ts";
 import { freePort } from "../services/server.ts";
 
 export interface FailedSyncOptions {
@@ -71,10 +70,7 @@ export async function failedSyncRun(options: FailedSyncOptions): Promise<FailedS
       onFailure?.(failedIn(log).failed);
     }
     await stopped(sender, "SIGTERM");
-    const quietBy = Date.now() + quietMsMax;
-    const isOver = async (): Promise<boolean> =>
-      (!hasSpill || leftIn(spill) === 0) && (await isQuiet(paths.store));
-    while (!(await isOver()) && Date.now() < quietBy) await pause(lookEveryMs);
+    await quiet(paths.store, hasSpill ? [spill] : [], quietMsMax);
     await stopped(receiver, "SIGKILL");
     const { all, failed } = failedIn(log);
     return { ...(await check(paths)), syncs: all, failures: failed, spilled, seed };

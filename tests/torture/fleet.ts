@@ -9,12 +9,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { Balancer } from "./balancer.ts";
-import { check, isQuiet, type Report } from "./checker.ts";
+import { check, quiet, type Report } from "./checker.ts";
 import { run, started, stopped, within } from "./children.ts";
 import { readEffects } from "./effects.ts";
 import { readLedger } from "./ledger.ts";
 import type { Place } from "./places.ts";
-import { leftIn } from "./stores.ts";
 import { Proxy, throughProxy } from "../services/proxy.ts";
 import { freePort } from "../services/server.ts";
 
@@ -124,8 +123,12 @@ export async function fleetRun(place: Place, options: FleetOptions): Promise<Fle
     }
     await pause(betweenMs);
     await stopped(sender, "SIGTERM");
-    const deadline = Date.now() + quietMsMax;
-    while (!(await isOver(store, members)) && Date.now() < deadline) await pause(200);
+    const receivers = members.filter(({ role }) => role === "receive");
+    await quiet(
+      store,
+      receivers.map(({ spill }) => spill),
+      quietMsMax,
+    );
     const ended = members.filter(
       ({ child }) => child.exitCode !== null || child.signalCode !== null,
     );
@@ -177,9 +180,4 @@ async function suffer(
     case "off by hours":
       await pause(awayMs);
   }
-}
-
-async function isOver(store: string, members: readonly Member[]): Promise<boolean> {
-  const receivers = members.filter(({ role }) => role === "receive");
-  return receivers.every(({ spill }) => leftIn(spill) === 0) && (await isQuiet(store));
 }

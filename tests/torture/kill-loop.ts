@@ -8,11 +8,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { check, isQuiet, type Report } from "./checker.ts";
+import { check, quiet, type Report } from "./checker.ts";
 import { run, started, stopped } from "./children.ts";
 import { readLedger } from "./ledger.ts";
 import type { Place } from "./places.ts";
-import { leftIn } from "./stores.ts";
 import { Proxy, throughProxy } from "../services/proxy.ts";
 import { freePort } from "../services/server.ts";
 import { seeded } from "../support/random.ts";
@@ -132,7 +131,7 @@ export async function killLoop(place: Place, options: KillLoopOptions): Promise<
     }
     await pause(200);
     await stopped(sender, "SIGTERM");
-    await quiet(paths.store, spill);
+    await quiet(paths.store, spill === undefined ? [] : [spill], quietMsMax);
     await stopped(receiver, "SIGKILL");
     const report = await check(paths);
     return { ...report, kills: kill, seed, restart_ms_max: Math.round(restartMsMax) };
@@ -145,12 +144,4 @@ export async function killLoop(place: Place, options: KillLoopOptions): Promise<
 
 function answered200(ledger: string): number {
   return readLedger(ledger).filter(({ status }) => status === 200).length;
-}
-
-/** Waits until the spill is empty and everything in the store is done or dead, or too long. */
-async function quiet(store: string, spill: string | undefined): Promise<void> {
-  const deadline = Date.now() + quietMsMax;
-  const isOver = async (): Promise<boolean> =>
-    (spill === undefined || leftIn(spill) === 0) && (await isQuiet(store));
-  while (!(await isOver()) && Date.now() < deadline) await pause(200);
 }

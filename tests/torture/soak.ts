@@ -8,7 +8,7 @@ import { Agent } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { check, isQuiet, type Report } from "./checker.ts";
+import { check, quiet, type Report } from "./checker.ts";
 import { run, started, stopped } from "./children.ts";
 import type { Place } from "./places.ts";
 import { ask, quantile, rounded } from "./rate.ts";
@@ -65,8 +65,7 @@ export async function soakRun(
       onLook?.(passed / ms);
     }
     await stopped(sender, "SIGTERM");
-    const quietBy = Date.now() + quietMsMax;
-    while (!(await isQuiet(store)) && Date.now() < quietBy) await pause(200);
+    await quiet(store, [], quietMsMax);
     await stopped(receiver, "SIGKILL");
     const report = await check(paths);
     const quarter = Math.floor(seen.length / 4);

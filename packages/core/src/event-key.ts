@@ -7,6 +7,9 @@ const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const keyBytesLength = 16;
 const keyLength = 26;
 
+/** A key that no event has. */
+export const noKey: string = "0".repeat(keyLength);
+
 /** The key of the event that `source` knows as `id`. A source name never holds a NUL, so no two pairs meet. */
 export function eventKey(source: string, id: string): string {
   return encodeKey(sha256(`${source}\0${id}`).subarray(0, keyBytesLength));

@@ -1,5 +1,6 @@
 /** How an inbox is: for health routes, and for those who look why something does not work. */
 
+import { noKey } from "../event-key.ts";
 import type { Settings } from "../options/options.ts";
 import type { SourceSummary } from "../observe/signals.ts";
 import type { Spilling } from "../receive/spilling.ts";
@@ -37,8 +38,6 @@ export interface HealthNeeds extends Settings {
 }
 
 const patienceMs = 1000;
-/** A key that no event has. */
-const noKey = "0".repeat(26);
 
 /** Resolves soon, and never rejects. */
 export async function healthOf(on: HealthNeeds): Promise<Health> {

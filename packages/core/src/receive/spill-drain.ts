@@ -7,6 +7,7 @@ import type { Clock } from "../contracts/clock.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
 import type { Claim, Store } from "../contracts/store.ts";
 import { isStoreAway } from "../errors.ts";
+import { noKey } from "../event-key.ts";
 import { nextTurn } from "../group-commit.ts";
 import type { NewEvent } from "../model/event.ts";
 import { Pace, restAfter } from "../pace.ts";
@@ -40,8 +41,6 @@ const heldMs = 20;
 const liveMsMax = 10;
 /** The spill gives its space back when it is empty, and each time so many deliveries have left it. */
 const prunedEvery = 10_000;
-/** A key that no event has. */
-const noKey = "0".repeat(26);
 
 export class SpillDrain {
   readonly #needs: SpillDrainNeeds;
