@@ -15,6 +15,11 @@ const faketime = `/usr/lib/${machine}-linux-gnu/faketime/libfaketimeMT.so.1`;
 export const within = {
   /** With so many files and sockets that may be open. */
   descriptors: (count: number) => ["bash", "-c", `ulimit -n ${count}; exec "$0" "$@"`],
+  /** With so little room for objects that what is kept shows at once: with more, Node collects later and keeps what it had. */
+  heap: (mib: number) => [
+    "env",
+    `NODE_OPTIONS=--max-old-space-size=${mib} --max-semi-space-size=${mib / 8}`,
+  ],
   /** By a clock that is off, such as `+2h`; what only measures time does not notice. */
   clock: (off: string) => {
     // Not by the command of that name, which lives on as another process when it is killed.

@@ -31,7 +31,7 @@ export interface FailedSyncReport extends Report {
 const every = 11;
 const lookEveryMs = 200;
 const runsMsMax = 300_000;
-const quietMsMax = 60_000;
+const idleMsMax = 60_000;
 
 export async function failedSyncRun(options: FailedSyncOptions): Promise<FailedSyncReport> {
   const { hasSpill, failures, seed, onFailure } = options;
@@ -70,7 +70,7 @@ export async function failedSyncRun(options: FailedSyncOptions): Promise<FailedS
       onFailure?.(failedIn(log).failed);
     }
     await stopped(sender, "SIGTERM");
-    await quiet(paths.store, hasSpill ? [spill] : [], quietMsMax);
+    await quiet(paths.store, hasSpill ? [spill] : [], idleMsMax);
     await stopped(receiver, "SIGKILL");
     const { all, failed } = failedIn(log);
     return { ...(await check(paths)), syncs: all, failures: failed, spilled, seed };

@@ -64,7 +64,7 @@ const betweenMs = 500;
 /** So that there is always something in hand: where nobody is woken, workers look once a second. */
 const longHandlerMs = 1200;
 const hourMs = 3_600_000;
-const quietMsMax = 120_000;
+const idleMsMax = 60_000;
 
 export async function fleetRun(place: Place, options: FleetOptions): Promise<FleetReport> {
   const { fate, fates, seed, onFate } = options;
@@ -127,7 +127,7 @@ export async function fleetRun(place: Place, options: FleetOptions): Promise<Fle
     await quiet(
       store,
       receivers.map(({ spill }) => spill),
-      quietMsMax,
+      idleMsMax,
     );
     const ended = members.filter(
       ({ child }) => child.exitCode !== null || child.signalCode !== null,

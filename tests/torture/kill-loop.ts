@@ -52,7 +52,7 @@ export interface KillLoopReport extends Report {
   readonly restart_ms_max: number;
 }
 
-const quietMsMax = 120_000;
+const idleMsMax = 60_000;
 
 export async function killLoop(place: Place, options: KillLoopOptions): Promise<KillLoopReport> {
   const {
@@ -131,7 +131,7 @@ export async function killLoop(place: Place, options: KillLoopOptions): Promise<
     }
     await pause(200);
     await stopped(sender, "SIGTERM");
-    await quiet(paths.store, spill === undefined ? [] : [spill], quietMsMax);
+    await quiet(paths.store, spill === undefined ? [] : [spill], idleMsMax);
     await stopped(receiver, "SIGKILL");
     const report = await check(paths);
     return { ...report, kills: kill, seed, restart_ms_max: Math.round(restartMsMax) };

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { check, quiet, type Report } from "./checker.ts";
-import { run, started, stopped } from "./children.ts";
+import { run, started, stopped, within } from "./children.ts";
 import type { Place } from "./places.ts";
 import { ask, quantile, rounded } from "./rate.ts";
 import { freePort } from "../services/server.ts";
@@ -31,7 +31,8 @@ export interface SoakReport extends Report {
   readonly timers: readonly [second: number, last: number];
 }
 
-const quietMsMax = 60_000;
+const idleMsMax = 60_000;
+const heapMib = 64;
 
 export async function soakRun(
   place: Place,
@@ -51,7 +52,7 @@ export async function soakRun(
   };
   const port = await freePort();
   const { store, effects } = paths;
-  const receiver = await started("receiver.ts", { port, store, effects });
+  const receiver = await started("receiver.ts", { port, store, effects }, within.heap(heapMib));
   // About 200 a second.
   const load = { connections: 8, pauseMs: 36 };
   const sender = run("sender.ts", { port, ledger: paths.ledger, seed, ...load });
@@ -65,7 +66,7 @@ export async function soakRun(
       onLook?.(passed / ms);
     }
     await stopped(sender, "SIGTERM");
-    await quiet(store, [], quietMsMax);
+    await quiet(store, [], idleMsMax);
     await stopped(receiver, "SIGKILL");
     const report = await check(paths);
     const quarter = Math.floor(seen.length / 4);
