@@ -5,6 +5,7 @@ import { fleetRun, type Fate } from "./fleet.ts";
 import { killLoop, type KillLoopOptions } from "./kill-loop.ts";
 import type { PlaceName } from "./places.ts";
 import { powerCutRun } from "./power-cut.ts";
+import { reapersRun } from "./reapers.ts";
 import { at, counted, of, titles, type Trial } from "./trial.ts";
 
 /** Leases of the kill loops: the next kill does not wait for them. */
@@ -95,6 +96,21 @@ export const recovered = (name: PlaceName): Trial => ({
         isLate || wasNothingHeld,
         `; after ${ms} ms at most, with leases of ${lease} ms`,
       );
+    }),
+});
+
+export const reaped = (name: PlaceName): Trial => ({
+  id: "L5",
+  what: `leases of the dead that five workers find ended at once, ${titles[name]}`,
+  run: ({ profile }) =>
+    at(name, async (place) => {
+      const report = await reapersRun(place, of(profile, 200, 1000));
+      const { expired, not_reaped_once: wrong, stuck } = report;
+      return {
+        says: `${wrong} of ${expired} not handled exactly once, ${stuck} left over`,
+        isBroken: wrong + stuck > 0,
+        figures: report,
+      };
     }),
 });
 

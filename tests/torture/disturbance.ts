@@ -1,8 +1,6 @@
 /**
  * The disturbance run: live traffic at a fixed rate, by turns alone, beside a mass replay of dead events, and beside the
- * spill as it drains. Prints a line of JSON for each store, and fails if live answers take more than half as long again.
- *
- * node disturbance.ts [--only sqlite] [--dead 100000] [--spilled 1000] [--rounds 7] [--roundMs 3000] [--perSecond 100] [--replayPerSecond 100]
+ * spill as it drains.
  */
 
 import { fork, type ChildProcess } from "node:child_process";
@@ -10,12 +8,10 @@ import { on } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { systemClock } from "@webhook-inbox/core";
 import { newEvent } from "../support/new-event.ts";
 import { bodyOf } from "./body.ts";
 import type { Told } from "./disturbance-receiver.ts";
-import { places } from "./places.ts";
 import { askAtRate, quantile, rounded, type Rate } from "./rate.ts";
 import { storeAt } from "./stores.ts";
 
@@ -145,31 +141,4 @@ async function bury(url: string, count: number): Promise<void> {
 /** Whether live answers took too long, or were refusals. */
 export function broken({ replay_ratio, drain_ratio, refused }: DisturbanceReport): boolean {
   return replay_ratio > ratioMax || drain_ratio > ratioMax || refused > 0;
-}
-
-if (process.argv[1] === import.meta.filename) {
-  const number = (value: number) => ({ type: "string", default: String(value) }) as const;
-  const { values } = parseArgs({
-    options: {
-      only: { type: "string" },
-      dead: number(100_000),
-      spilled: number(1000),
-      rounds: number(5),
-      roundMs: number(8000),
-      perSecond: number(100),
-      replayPerSecond: number(100),
-    },
-  });
-  const { only, ...given } = values;
-  const options = Object.fromEntries(
-    Object.entries(given).map(([name, value]) => [name, Number(value)]),
-  );
-  for (const [name, open] of Object.entries(places)) {
-    if (only !== undefined && only !== name) continue;
-    const place = await open();
-    const report = await disturbanceRun(place.url, options as unknown as DisturbanceOptions);
-    await place.remove();
-    console.log(JSON.stringify({ store: name, ...report }));
-    if (broken(report)) process.exitCode = 1;
-  }
 }

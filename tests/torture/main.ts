@@ -2,7 +2,7 @@
  * The torture run: everything that may be done to an inbox, its store, its network and its machine, and the counts of what was
  * lost, done twice or left over, each held to its bar.
  *
- * pnpm torture [--profile short|full] [--only K1,K2] [--seed N] [--json FILE]
+ * pnpm torture [--profile short|full] [--only K1 [--only K2]] [--seed N] [--json FILE]
  */
 
 import { writeFileSync } from "node:fs";
@@ -15,7 +15,7 @@ import { keepCompiled } from "../support/compile-cache.ts";
 const { values } = parseArgs({
   options: {
     profile: { type: "string", default: "short" },
-    only: { type: "string", default: "" },
+    only: { type: "string", multiple: true, default: [""] },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     json: { type: "string" },
   },
@@ -25,10 +25,9 @@ if (values.profile !== "short" && values.profile !== "full") {
 }
 const profile: Profile = values.profile;
 const seed = Number(values.seed);
-const meant = values.only.split(",");
 /** `K1` is that trial alone, `K` all of its letter; what is longer is looked for in what is done. */
 const isMeant = ({ id, what }: Trial): boolean =>
-  meant.some(
+  values.only.some(
     (only) =>
       id === only ||
       id.replace(/\d+$/, "") === only ||

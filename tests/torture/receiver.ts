@@ -3,7 +3,7 @@
  * what they did: one in a file, as handlers do to the world outside, one inside `ctx.transaction` where the store has it.
  *
  * node receiver.ts --port N --store URL --effects FILE [--spill FILE] [--leaseMs N] [--handlerMs N] [--role receive|work]
- * [--diesAfter N] [--acknowledgeFirst] [--unsynced]
+ * [--delayMs N] [--diesAfter N] [--acknowledgeFirst] [--unsynced]
  */
 
 import type { Server } from "node:http";
@@ -32,6 +32,8 @@ const { values } = parseArgs({
     handlerMs: { type: "string", default: "2" },
     /** Whether it only receives, or only works; without it, both. */
     role: text,
+    /** Until what failed is tried again. */
+    delayMs: text,
     diesAfter: text,
     acknowledgeFirst: no,
     unsynced: no,
@@ -46,7 +48,9 @@ const inbox = createInbox({
   ...(values.spill === "" ? {} : { spill: sqlite(values.spill) }),
   sources: { audata: audata({ token: "t" }) },
   work: values.role !== "receive" && { leaseMs: Number(values.leaseMs) },
-  retry: { delaysMs: [50, 100, 200, 400, 800, 1600] },
+  retry: {
+    delaysMs: values.delayMs === "" ? [50, 100, 200, 400, 800, 1600] : [Number(values.delayMs)],
+  },
   logger: false,
   // For whoever wants to know that it has happened.
   onSignal({ kind }) {

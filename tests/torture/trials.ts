@@ -1,15 +1,27 @@
 /** The trials of the torture run: what is done to whom, how often by profile, and the bar that it is held to. */
 
-import { cut, cutControl, died, fleet, killControl, killed, recovered } from "./crash-trials.ts";
+import {
+  cut,
+  cutControl,
+  died,
+  fleet,
+  killControl,
+  killed,
+  reaped,
+  recovered,
+} from "./crash-trials.ts";
 import { outages } from "./outages.ts";
 import { names, servers, type Trial } from "./trial.ts";
 import { backlog, burst, exhausted, neighbours, soaked, timed } from "./load-trials.ts";
 import {
   away,
   copied,
+  disturbed,
   failedSync,
+  farClocks,
   fullSpill,
   fuzzed,
+  modelled,
   orderControl,
   ordered,
   restored,
@@ -40,6 +52,8 @@ const programs: readonly Trial[] = [
   ...servers.map((name) => fleet("N4", "partitioned", name)),
   // A file has one machine, whose processes share its clock.
   ...servers.map((name) => fleet("C1", "off by hours", name)),
+  farClocks,
+  ...names.map(reaped),
   ...Object.entries(outages).map(([name, make]) => away(name, make)),
   fullSpill,
   failedSync(false),
@@ -53,6 +67,7 @@ const programs: readonly Trial[] = [
   ...names.map(burst),
   ...names.map(exhausted),
   simulated,
+  ...names.map(disturbed),
   restored,
   rotated,
   ...names.map(soaked),
@@ -101,6 +116,7 @@ const tests: readonly Trial[] = [
     ["core/leases", "postgres/heartbeat"],
     "blocks the event loop",
   ),
+  tested("L4", "a heartbeat's connection that is cut", ["postgres/heartbeat"], "connection is cut"),
   tested(
     "L3",
     "a handler that never gives the event loop back",
@@ -140,12 +156,7 @@ const tests: readonly Trial[] = [
   tested("N6", "senders that drip", ["core/hostile"], "keep nobody out|slower than"),
   tested("B2", "handlers that all hang", ["core/work"], "handlers all hang"),
   tested("B7", "bodies that are large together", ["core/hostile"], "hold together is bounded"),
-  tested(
-    "SIM2",
-    "each store against a model of one",
-    ["testing/stores", "postgres/store", "redis/store"],
-    "model",
-  ),
+  modelled,
   tested("CONF2", "published vectors of the providers", ["testing/vectors", "testing/oracles"], ""),
   fuzzed,
   tested(

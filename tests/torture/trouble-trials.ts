@@ -4,7 +4,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { copiesRun } from "./copies.ts";
+import { broken as disturbanceBroken, disturbanceRun } from "./disturbance.ts";
 import { failedSyncRun } from "./failed-sync.ts";
+import { farClocksRun } from "./far-clocks.ts";
 import { broken as orderBroken, orderRun } from "./order.ts";
 import { broken as outageBroken, outageRun } from "./outage.ts";
 import { outages, type Make } from "./outages.ts";
@@ -128,6 +130,44 @@ export const rotated: Trial = {
   },
 };
 
+export const farClocks: Trial = {
+  id: "C4",
+  what: "clocks that are far away, and what is due in longer than timers last, SQLite",
+  run: async () => {
+    const report = await farClocksRun();
+    const { was_early: isEarly, not_200: refused, undone } = report;
+    return {
+      says: `${isEarly ? "tried again too early" : "nothing too early"} of what is due in ${report.delay_days} days; by clocks of ${report.clocks.join(", ")} ${refused} refused, ${undone} left over`,
+      isBroken: isEarly || refused + undone > 0,
+      figures: report,
+    };
+  },
+};
+
+/** Figures of one short round are shown, and held to their bar in the full run. */
+export const disturbed = (name: PlaceName): Trial => ({
+  id: "R1",
+  what: `deliveries beside a mass replay, and beside a spill that drains, ${titles[name]}`,
+  run: ({ profile }) =>
+    at(name, async ({ url }) => {
+      const report = await disturbanceRun(url, {
+        dead: of(profile, 5000, 100_000),
+        spilled: of(profile, 200, 1000),
+        rounds: of(profile, 1, 5),
+        roundMs: of(profile, 2000, 8000),
+        perSecond: 100,
+        replayPerSecond: 100,
+      });
+      const { replay_ratio: replay, drain_ratio: drain, refused, replayed, drained } = report;
+      const wasNothing = replayed === 0 || drained === 0;
+      return {
+        says: `p99 of answers ${replay} times that alone beside the replay, ${drain} beside the spill; ${refused} refused`,
+        isBroken: wasNothing || refused > 0 || (profile === "full" && disturbanceBroken(report)),
+        figures: report,
+      };
+    }),
+});
+
 /** `N7` is a balancer that sends each delivery to a second process. */
 export const copied = (id: "D1" | "D4" | "N7", name: PlaceName): Trial => {
   const differ = id === "D4";
@@ -211,6 +251,25 @@ export const restored: Trial = {
 
 /** Of each scheme, and of each way to write a content; the fuzz tests say how many. */
 const fuzzRounds: readonly [short: number, full: number] = [400, 20_000];
+
+/** Sequences of sixty calls for each store. */
+const modelSequences: readonly [short: number, full: number] = [12, 10_000];
+
+export const modelled: Trial = {
+  id: "SIM2",
+  what: "each store against a model of one",
+  run: async ({ profile }) => {
+    const sequences = of(profile, ...modelSequences);
+    const files = ["testing/stores", "postgres/store", "redis/store"];
+    const env = { MODEL_SEQUENCES: String(sequences) };
+    const { passed, failed, failures, ...rest } = suiteRun(files, "model: ", undefined, env);
+    return {
+      says: `${passed} sequences passed, ${failed} failed${failures.map((one) => `; ${one}`).join("")}`,
+      isBroken: failed > 0 || passed < sequences * files.length,
+      figures: { ...rest, passed, failed, failures, sequences },
+    };
+  },
+};
 
 export const fuzzed: Trial = {
   id: "X2",

@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { createInbox, type Signal } from "@webhook-inbox/core";
 import { audata } from "@webhook-inbox/core/providers/audata";
 import { postgres } from "@webhook-inbox/postgres";
@@ -38,6 +40,75 @@ test("a handler that blocks the event loop keeps its event", { timeout: 30_000 }
   expect(runs).toBe(1);
   expect(signals.map(({ kind }) => kind)).not.toContain("heartbeat_failed");
 });
+
+/** Ends all connections of an application again and again, as long as its handlers block, and says how long leases had left at least. */
+const cutting = `
+  const { Client } = require("pg");
+  const [url, application, schema] = process.argv.slice(1);
+  const client = new Client(url);
+  const left = \`SELECT min(lease_ends_at - extract(epoch FROM clock_timestamp()) * 1000)::int AS left
+    FROM \${schema}.events WHERE state = 'running'\`;
+  const end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1";
+  let cuts = 0;
+  let least = Infinity;
+  (async () => {
+    await client.connect();
+    console.log("ready");
+    for (let n = 0; ; n++) {
+      const { rows } = await client.query(left);
+      if (rows[0].left === null && cuts > 0) break;
+      if (rows[0].left !== null) {
+        least = Math.min(least, rows[0].left);
+        if (n % 20 === 0) cuts += (await client.query(end, [application])).rowCount;
+      }
+      await new Promise((done) => setTimeout(done, 25));
+    }
+    console.log(JSON.stringify({ cuts, least }));
+    await client.end();
+  })();`;
+
+test(
+  "a heartbeat whose connection is cut is there again before its leases end",
+  { timeout: 30_000 },
+  async () => {
+    const schema = newSchema();
+    const connectionString = inject("postgresUrl");
+    const own = new Pool({ connectionString, application_name: schema });
+    own.on("error", () => undefined);
+    const inbox = createInbox({
+      store: postgres(own, { schema }),
+      sources: { audata: audata({ auth: "none" }) },
+      work: { leaseMs: 1200 },
+      logger: false,
+    });
+    onTestFinished(async () => {
+      await own.end();
+      await pool.query(`DROP SCHEMA ${schema} CASCADE`);
+    });
+    inbox.on("audata", "*", () => {
+      const end = Date.now() + 4000;
+      while (Date.now() < end);
+    });
+    await inbox.start();
+    const served = await serve(inbox);
+    const given = ["-e", cutting, connectionString, schema, schema];
+    const other = spawn(process.execPath, given, { cwd: import.meta.dirname });
+    let said = "";
+    other.stdout.on("data", (text: Buffer) => (said += text.toString()));
+    const ended = once(other, "close");
+    await once(other.stdout, "data");
+    await ask(served, "/webhooks/audata?event=Prize.created&webhookCallId=1&sender[id]=1", {
+      method: "GET",
+    });
+    await inbox.idle();
+    await ended;
+    const { cuts, least } = JSON.parse(said.slice("ready".length)) as Record<string, number>;
+    expect(cuts).toBeGreaterThan(3);
+    expect(least).toBeGreaterThan(0);
+    const { events } = await inbox.list();
+    expect(events.map(({ state, attempts }) => [state, attempts])).toEqual([["done", 1]]);
+  },
+);
 
 test("options that cannot be handed to a thread give none", () => {
   const connectionString = inject("postgresUrl");

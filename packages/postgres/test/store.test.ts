@@ -58,4 +58,6 @@ const place = async () => {
     },
   };
 };
-storeSuite({ test, supports, place, effects, probes: true });
+/** More of them by `MODEL_SEQUENCES`. */
+const sequences = Number(process.env["MODEL_SEQUENCES"] ?? 12);
+storeSuite({ test, supports, place, effects, probes: true, sequences });

@@ -8,6 +8,9 @@ import { placeOn, supports } from "./places.ts";
 const client = new Redis(inject("redisUrl"));
 afterAll(() => client.disconnect());
 
+/** More of them by `MODEL_SEQUENCES`. */
+const sequences = Number(process.env["MODEL_SEQUENCES"] ?? 12);
+
 describe("ioredis", () => {
   test("says what it supports", () => expect(redis(client).supports).toEqual(supports));
   storeSuite({
@@ -17,6 +20,7 @@ describe("ioredis", () => {
       () => client,
       () => client,
     ),
+    sequences,
   });
 });
 

@@ -8,6 +8,9 @@ import type { ThreadAccess } from "@webhook-inbox/core";
 import { outageSuite, storeSuite, type Effects } from "@webhook-inbox/testing/store";
 import { describe, expect, test } from "vitest";
 
+/** More of them by `MODEL_SEQUENCES`. */
+const sequences = Number(process.env["MODEL_SEQUENCES"] ?? 12);
+
 // What each store says of itself is pinned: one that promises less would be tested for less.
 describe("memory", () => {
   const supports = {
@@ -70,7 +73,7 @@ describe("sqlite", () => {
       remove: () => rm(directory, { recursive: true }),
     };
   };
-  storeSuite({ test, supports, place, effects, probes: true });
+  storeSuite({ test, supports, place, effects, probes: true, sequences });
 });
 
 describe("sqlite, while another process holds its lock", () => {

@@ -31,7 +31,6 @@ import {
 import { randomOf, type Random } from "./random.ts";
 import type { StoreTests } from "./store-test.ts";
 
-const sequences = 12;
 const stepsPerSequence = 60;
 
 const sources = ["a", "b"] as const;
@@ -298,9 +297,10 @@ async function walk(seed: number, store: Store): Promise<void> {
   }
 }
 
-export const modelTests: StoreTests = Object.fromEntries(
-  Array.from({ length: sequences }, (_, index) => [
-    `a sequence of calls is answered as by the reference model (seed ${index + 1})`,
-    async (open) => await walk(index + 1, await open()),
-  ]),
-);
+export const modelTests = (sequences: number): StoreTests =>
+  Object.fromEntries(
+    Array.from({ length: sequences }, (_, index) => [
+      `a sequence of calls is answered as by the reference model (seed ${index + 1})`,
+      async (open) => await walk(index + 1, await open()),
+    ]),
+  );

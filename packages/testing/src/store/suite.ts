@@ -39,6 +39,8 @@ export interface StoreSuiteOptions {
   readonly effects?: Effects;
   /** Whether places have `holds`: adds tests that read what is kept past the store. */
   readonly probes?: boolean;
+  /** How many sequences of sixty calls, drawn at random, are held against the reference model. Default: 12. */
+  readonly sequences?: number;
 }
 
 /** Registers one test for each promise of a store. */
@@ -48,6 +50,7 @@ export function storeSuite({
   supports,
   effects,
   probes = false,
+  sequences = 12,
 }: StoreSuiteOptions): void {
   if (supports.transactions !== (effects !== undefined)) {
     throw new Error("storeSuite needs `effects` exactly if the store claims to have transactions.");
@@ -65,7 +68,7 @@ export function storeSuite({
     transaction: effects === undefined ? noTransactionTests : transactionTests(effects),
     wakeups: supports.wakeups ? wakeupTests : noWakeupTests,
     durability: durabilityTests(supports),
-    model: modelTests,
+    model: modelTests(sequences),
   };
   for (const [group, tests] of Object.entries(groups)) {
     for (const [name, body] of Object.entries(tests)) {
