@@ -1,14 +1,26 @@
-/** `pnpm bench ack`: deliveries answered per second, each store against bare Express and its peers (P2 to P5). */
+/** `pnpm bench ack`: deliveries answered per second, each store and framework against its floor and its peers (P1 to P5, P13). */
 
+import { ratiosOf, reachedOf, spread, type Report, type Target } from "./report.ts";
 import { median, roundsOf, type Measured } from "./rounds.ts";
-import type { Places } from "./subjects.ts";
-import { table } from "./table.ts";
+import type { Places } from "./subjects/subject.ts";
+import { inboxes } from "./subjects/inboxes.ts";
 
 const floor = "express";
 const names = [
   floor,
-  "memory",
+  "express + express.json()",
+  "HMAC by hand",
+  "@octokit/webhooks",
+  "express + memory",
+  "express + memory, HMAC",
+  "koa",
+  "koa + memory",
+  "koa + memory, HMAC",
+  "fastify",
+  "fastify + memory",
+  "fastify + memory, HMAC",
   "sqlite",
+  "sqlite, HMAC",
   "sqlite, ack only",
   "node:sqlite INSERT",
   "postgres",
@@ -20,9 +32,16 @@ const names = [
   "bullmq add",
 ] as const;
 
-/** Which ratios are to be reached, and what. */
-const targets = [
+const frameworkTargets = ["express", "koa", "fastify"].flatMap((name): readonly Target[] => [
+  { id: "P1", of: `${name} + memory`, to: name, atLeast: 0.8 },
+  { id: "P1", of: `${name} + memory, HMAC`, to: name, atLeast: 0.7 },
+]);
+
+const targets: readonly Target[] = [
+  ...frameworkTargets,
+  { id: "P1", of: "express + memory, HMAC", to: "@octokit/webhooks", atLeast: 1.4 },
   { id: "P2", of: "sqlite", to: floor, atLeast: 0.3 },
+  { id: "P2", of: "sqlite, HMAC", to: floor, atLeast: 0.3 },
   { id: "P3", of: "sqlite", to: "node:sqlite INSERT", atLeast: 4 },
   { id: "P4", of: "postgres", to: floor, atLeast: 0.3 },
   { id: "P4", of: "postgres", to: "pg INSERT", atLeast: 2 },
@@ -32,7 +51,7 @@ const targets = [
   { id: "P5", of: "redis", to: "bullmq add", atLeast: 1.5 },
   { id: "P13", of: "sqlite", to: "sqlite, ack only", atLeast: 0.75 },
   { id: "P13", of: "postgres", to: "postgres, ack only", atLeast: 0.85 },
-] as const;
+];
 
 export interface AckOptions {
   readonly rounds: number;
@@ -41,42 +60,42 @@ export interface AckOptions {
   readonly only: readonly string[];
 }
 
-export async function ack(places: Places, { rounds, seconds, only }: AckOptions): Promise<string> {
-  const chosen = only.length === 0 ? [...names] : [floor, ...only];
-  const connections = 64;
-  const found = await roundsOf({
-    names: chosen,
-    rounds,
-    connections,
-    warmUpMs: 1000,
-    countedMs: seconds * 1000,
-    places,
-  });
+const connections = 64;
+const warmUpMs = 3000;
+
+export async function ack(places: Places, { rounds, seconds, only }: AckOptions): Promise<Report> {
+  const chosen = only.length === 0 ? [...names] : [...new Set([floor, ...only])];
+  const countedMs = seconds * 1000;
+  const found = await roundsOf({ names: chosen, rounds, connections, warmUpMs, countedMs, places });
+  const values = (name: string, read: (one: Measured) => number): readonly number[] | undefined =>
+    found.get(name)?.map(read);
+  const speedsOf = (name: string): readonly number[] | undefined =>
+    values(name, ({ perSecond }) => perSecond);
   const of = (name: string, read: (one: Measured) => number): number =>
-    median((found.get(name) ?? []).map(read));
-  const ratio = (one: string, other: string): number => {
-    const [a = [], b = []] = [found.get(one), found.get(other)];
-    return median(a.map(({ perSecond }, round) => perSecond / (b[round]?.perSecond ?? NaN)));
-  };
+    median(values(name, read) ?? []);
+  const ratios = (name: string): readonly number[] =>
+    ratiosOf(speedsOf(name) ?? [], speedsOf(floor) ?? []);
   const rows = chosen.map((name) => [
     name,
     Math.round(of(name, ({ perSecond }) => perSecond)).toLocaleString("en"),
-    ratio(name, floor).toFixed(2),
+    spread(ratios(name)),
     of(name, ({ p50Ms }) => p50Ms).toFixed(1),
     of(name, ({ p99Ms }) => p99Ms).toFixed(1),
     of(name, ({ cpuMicrosecondsEach }) => cpuMicrosecondsEach).toFixed(0),
     String((found.get(name) ?? []).reduce((sum, { refused }) => sum + refused, 0)),
   ]);
-  const heads = ["subject", "answers/s", "× Express", "p50 ms", "p99 ms", "CPU µs each", "refused"];
-  const reached = targets
-    .filter(({ of: one, to }) => chosen.includes(one) && chosen.includes(to))
-    .map(({ id, of: one, to, atLeast }) => {
-      const is = ratio(one, to);
-      return [id, `${one} ÷ ${to}`, is.toFixed(2), `≥ ${atLeast}`, is >= atLeast ? "yes" : "no"];
-    });
-  return [
-    `${connections} connections, ${rounds} interleaved rounds of ${seconds} s, medians; ratios are medians of the rounds' ratios.`,
-    table(heads, rows),
-    table(["target", "ratio", "measured", "reach", "reached"], reached),
-  ].join("\n\n");
+  const bars = chosen.map((name) => ({
+    name,
+    value: median(ratios(name)),
+    isOurs: Object.hasOwn(inboxes, name),
+  }));
+  return {
+    name: "ack",
+    how: `${connections} connections, ${rounds} interleaved rounds of ${seconds} s after ${warmUpMs / 1000} s that are not counted, medians; ratios are medians of the rounds' ratios, with the quarters around them. Everything that was answered 200 was there afterwards, and was handled.`,
+    heads: ["subject", "answers/s", "× Express", "p50 ms", "p99 ms", "CPU µs each", "refused"],
+    rows,
+    reached: reachedOf(targets, speedsOf),
+    figures: Object.fromEntries(found),
+    chart: { title: "Deliveries answered per second, bare Express = 1", bars },
+  };
 }

@@ -15,9 +15,9 @@ import { Pool } from "pg";
 import { PgBoss } from "pg-boss";
 import { dropSchema, removeKeys } from "./cleanup.ts";
 import { takeMany } from "./events.ts";
+import { reachedOf, spread, ratiosOf, type Report, type Target } from "./report.ts";
 import { median } from "./rounds.ts";
-import type { Places } from "./subjects.ts";
-import { table } from "./table.ts";
+import type { Places } from "./subjects/subject.ts";
 
 const backlog = 20_000;
 const name = `bench_${process.pid}`;
@@ -194,18 +194,18 @@ const subjects: Readonly<Record<string, Subject>> = {
   },
 };
 
-const targets = [
-  { of: "sqlite", to: "bullmq, 50 at once", atLeast: 3 },
-  { of: "postgres", to: "pg-boss, batches of 1,000", atLeast: 1.1 },
-  { of: "postgres", to: "graphile-worker, local queue", atLeast: 1.1 },
-] as const;
+const targets: readonly Target[] = [
+  { id: "P9", of: "sqlite", to: "bullmq, 50 at once", atLeast: 3 },
+  { id: "P9", of: "postgres", to: "pg-boss, batches of 1,000", atLeast: 1.1 },
+  { id: "P9", of: "postgres", to: "graphile-worker, local queue", atLeast: 1.1 },
+];
 
 export interface DrainOptions {
   readonly rounds: number;
   readonly only: readonly string[];
 }
 
-export async function drain(places: Places, { rounds, only }: DrainOptions): Promise<string> {
+export async function drain(places: Places, { rounds, only }: DrainOptions): Promise<Report> {
   const names = Object.keys(subjects).filter((one) => only.length === 0 || only.includes(one));
   const found = new Map<string, number[]>(names.map((one) => [one, []]));
   for (let round = 1; round <= rounds; round++) {
@@ -219,23 +219,17 @@ export async function drain(places: Places, { rounds, only }: DrainOptions): Pro
       process.stderr.write(`round ${round}/${rounds} ${one}: ${Math.round(perSecond)}/s\n`);
     }
   }
-  const ratio = (one: string, other: string): number => {
-    const [a = [], b = []] = [found.get(one), found.get(other)];
-    return median(a.map((value, round) => value / (b[round] ?? NaN)));
+  const floor = found.get("bullmq, 50 at once") ?? [];
+  return {
+    name: "drain",
+    how: `A backlog of ${backlog.toLocaleString("en")}, ${rounds} interleaved rounds, medians; from the start of the worker until all is settled.`,
+    heads: ["subject", "handled/s", "× BullMQ"],
+    rows: names.map((one) => {
+      const speeds = found.get(one) ?? [];
+      const ratios = spread(ratiosOf(speeds, floor));
+      return [one, Math.round(median(speeds)).toLocaleString("en"), ratios];
+    }),
+    reached: reachedOf(targets, (one) => found.get(one)),
+    figures: Object.fromEntries(found),
   };
-  const rows = names.map((one) => [
-    one,
-    Math.round(median(found.get(one) ?? [])).toLocaleString("en"),
-  ]);
-  const reached = targets
-    .filter(({ of, to }) => names.includes(of) && names.includes(to))
-    .map(({ of, to, atLeast }) => {
-      const is = ratio(of, to);
-      return ["P9", `${of} ÷ ${to}`, is.toFixed(2), `≥ ${atLeast}`, is >= atLeast ? "yes" : "no"];
-    });
-  return [
-    `A backlog of ${backlog.toLocaleString("en")}, ${rounds} interleaved rounds, medians; from the start of the worker until all is settled.`,
-    table(["subject", "handled/s"], rows),
-    table(["target", "ratio", "measured", "reach", "reached"], reached),
-  ].join("\n\n");
 }

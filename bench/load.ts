@@ -1,104 +1,109 @@
 /**
  * The load generator, in a process of its own: keep-alive connections that each send a delivery, wait for its answer, and
- * send the next, every one with an id of its own.
+ * send the next, every one with an id of its own; or, at a fixed rate, send when it is time, whatever has been answered.
  */
 
+import { createHmac } from "node:crypto";
 import { connect, type Socket } from "node:net";
+import { paths, secret, type Shape } from "./subjects/subject.ts";
 
 export interface LoadAsk {
   readonly port: number;
-  readonly path: string;
+  readonly shape: Shape;
   readonly connections: number;
   /** How long to send before counting, and while counting. */
   readonly warmUpMs: number;
   readonly countedMs: number;
+  /** At a fixed rate; undefined: as fast as answers come. */
+  readonly perSecond?: number | undefined;
 }
 
 export interface LoadResult {
+  /** Answers in the time that is counted, and those of them that were not 200. */
   readonly answered: number;
-  /** Answers other than 200. */
   readonly refused: number;
+  /** Answers 200 in all. */
+  readonly taken: number;
   readonly seconds: number;
+  /** From when it was to be sent. */
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
 
-/** About 700 bytes, as Audata sends them; `@` stands where the id goes. */
-const template = JSON.stringify({
-  webhookCallId: "@",
-  event: "Listener.updated",
-  data: {
-    sender: {
-      id: 4711,
-      email: "listener@example.org",
-      firstName: "Ada",
-      lastName: "Example",
-      city: "Graz",
+/** About 700 bytes each, as Audata and GitHub send them; `@` stands where the id goes. */
+const templates: Readonly<Record<Shape, string>> = {
+  audata: JSON.stringify({
+    webhookCallId: "@",
+    event: "Listener.updated",
+    data: {
+      sender: {
+        id: 4711,
+        email: "listener@example.org",
+        firstName: "Ada",
+        lastName: "Example",
+        city: "Graz",
+      },
+      station: { id: 12, name: "Radio Example", slug: "radio-example" },
+      tags: ["morning", "competition", "newsletter"],
+      note: "x".repeat(380),
     },
-    station: { id: 12, name: "Radio Example", slug: "radio-example" },
-    tags: ["morning", "competition", "newsletter"],
-    note: "x".repeat(380),
-  },
-});
+  }),
+  github: JSON.stringify({
+    ref: "refs/heads/main",
+    before: "0".repeat(40),
+    after: "1".repeat(40),
+    commits: [{ id: "1".repeat(40), message: `@ ${"x".repeat(230)}`, url: "https://example.org" }],
+    repository: { id: 4711, full_name: "example/radio", private: false, fork: false },
+    sender: { login: "ada", id: 12, type: "User", site_admin: false },
+    compare: "https://example.org/example/radio/compare",
+  }),
+};
 
 let ids = 0;
 const run = `${process.pid.toString(36)}-${Date.now().toString(36)}`;
 
-function requestOf(path: string): string {
-  const body = template.replace("@", `${run}-${(ids++).toString(36).padStart(8, "0")}`);
-  return `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+const headersOf: Readonly<Record<Shape, (id: string, body: string) => string>> = {
+  audata: () => "",
+  github: (id, body) =>
+    `x-github-event: push\r\nx-github-delivery: ${id}\r\nx-hub-signature-256: sha256=${createHmac("sha256", secret).update(body).digest("hex")}\r\n`,
+};
+
+function requestOf(shape: Shape): string {
+  const id = `${run}-${(ids++).toString(36).padStart(8, "0")}`;
+  const body = templates[shape].replace("@", id);
+  return `POST ${paths[shape]} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n${headersOf[shape](id, body)}content-length: ${body.length}\r\n\r\n${body}`;
 }
 
-export async function load({
-  port,
-  path,
-  connections,
-  warmUpMs,
-  countedMs,
-}: LoadAsk): Promise<LoadResult> {
-  const begin = performance.now() + warmUpMs;
-  const end = begin + countedMs;
-  const latencies: number[] = [];
-  let refused = 0;
-  const one = (socket: Socket): Promise<void> =>
-    new Promise((resolve, reject) => {
-      let sentAt = 0;
-      const send = (): void => {
-        sentAt = performance.now();
-        socket.write(requestOf(path));
-      };
-      let held = "";
-      socket.setEncoding("latin1");
-      socket.on("data", (text: string) => {
-        held += text;
-        const length = lengthOf(held);
-        if (length === undefined || held.length < length) return;
-        const now = performance.now();
-        const isOk = held.startsWith("HTTP/1.1 200");
-        held = held.slice(length);
-        if (now >= begin && now < end) {
-          latencies.push(now - sentAt);
-          if (!isOk) refused += 1;
-        }
-        if (now < end) send();
-        else socket.end(resolve);
-      });
-      socket.on("error", reject);
-      send();
-    });
-  const sockets = Array.from({ length: connections }, () =>
-    connect(port, "127.0.0.1").setNoDelay(),
-  );
-  await Promise.all(sockets.map(one));
-  const sorted = Float64Array.from(latencies).sort();
-  const at = (share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? 0;
-  return {
-    answered: sorted.length,
-    refused,
-    seconds: countedMs / 1000,
-    p50Ms: at(0.5),
-    p99Ms: at(0.99),
-  };
+/** Sends one delivery at a time over a connection. */
+class Sender {
+  readonly #socket: Socket;
+  readonly #shape: Shape;
+  #held = "";
+  #done: (isOk: boolean) => void = () => undefined;
+
+  constructor(port: number, shape: Shape) {
+    this.#shape = shape;
+    this.#socket = connect(port, "127.0.0.1").setNoDelay().setEncoding("latin1");
+    this.#socket.on("data", (text) => this.#read(String(text)));
+  }
+
+  send(done: (isOk: boolean) => void): void {
+    this.#done = done;
+    this.#socket.write(requestOf(this.#shape));
+  }
+
+  end(): Promise<void> {
+    return new Promise((resolve) => this.#socket.end(resolve));
+  }
+
+  #read(text: string): void {
+    this.#held += text;
+    const length = lengthOf(this.#held);
+    if (length === undefined || this.#held.length < length) return;
+    const isOk = this.#held.startsWith("HTTP/1.1 200");
+    this.#held = this.#held.slice(length);
+    this.#done(isOk);
+  }
 }
 
 /** Length of the first answer with its head; undefined while the head is not whole. */
@@ -111,6 +116,72 @@ function lengthOf(text: string): number | undefined {
     return last === -1 ? undefined : last + 5;
   }
   return head + 4 + Number(length ?? 0);
+}
+
+export async function load(ask: LoadAsk): Promise<LoadResult> {
+  const { port, shape, connections, warmUpMs, countedMs, perSecond } = ask;
+  const begin = performance.now() + warmUpMs;
+  const end = begin + countedMs;
+  const latencies: number[] = [];
+  let [refused, taken] = [0, 0];
+  const senders = Array.from({ length: connections }, () => new Sender(port, shape));
+  const sendOne = (sender: Sender, dueAt: number): Promise<void> =>
+    new Promise((resolve) => {
+      sender.send((isOk) => {
+        const now = performance.now();
+        if (isOk) taken += 1;
+        if (now >= begin && now < end) {
+          latencies.push(now - dueAt);
+          if (!isOk) refused += 1;
+        }
+        resolve();
+      });
+    });
+
+  await (perSecond === undefined ? eager() : paced(perSecond));
+  await Promise.all(senders.map((sender) => sender.end()));
+  const sorted = Float64Array.from(latencies).sort();
+  const at = (share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? 0;
+  return {
+    answered: sorted.length,
+    refused,
+    taken,
+    seconds: countedMs / 1000,
+    p50Ms: at(0.5),
+    p99Ms: at(0.99),
+  };
+
+  async function eager(): Promise<void> {
+    await Promise.all(
+      senders.map(async (sender) => {
+        while (performance.now() < end) await sendOne(sender, performance.now());
+      }),
+    );
+  }
+
+  /** Whoever finds no free connection waits for one, and the time counts. */
+  async function paced(rate: number): Promise<void> {
+    const idle = [...senders];
+    const waiting: number[] = [];
+    const go = (): void => {
+      while (idle.length > 0 && waiting.length > 0) {
+        const sender = idle.pop() as Sender;
+        void sendOne(sender, waiting.shift() as number).then(() => {
+          idle.push(sender);
+          go();
+        });
+      }
+    };
+    let next = performance.now();
+    while (next < end || waiting.length > 0 || idle.length < senders.length) {
+      for (const now = performance.now(); next <= now && next < end; next += 1000 / rate) {
+        waiting.push(next);
+      }
+      go();
+      // A timer comes up to a millisecond late, of which many latencies here would consist.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
 }
 
 process.on("message", (ask: LoadAsk) => {

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import type { LoadAsk, LoadResult } from "./load.ts";
 import type { Told } from "./subject.ts";
-import type { Places } from "./subjects.ts";
+import type { Counts, Places } from "./subjects/subject.ts";
 
 export interface Measured {
   readonly perSecond: number;
@@ -14,6 +14,9 @@ export interface Measured {
   /** Of the subject's process alone. */
   readonly cpuMicrosecondsEach: number;
   readonly refused: number;
+  /** What was answered 200 in all, and what became of it; undefined where nothing is kept. */
+  readonly taken: number;
+  readonly counts: Counts | undefined;
 }
 
 export interface RoundsAsk {
@@ -22,6 +25,8 @@ export interface RoundsAsk {
   readonly connections: number;
   readonly warmUpMs: number;
   readonly countedMs: number;
+  /** At a fixed rate; undefined: as fast as answers come. */
+  readonly perSecond?: number;
   readonly places: Places;
 }
 
@@ -48,37 +53,29 @@ function told<T>(child: ChildProcess): Promise<T> {
   });
 }
 
-/** Measurements of each subject, one for each round. */
+type Kind<K extends Told["kind"]> = Extract<Told, { kind: K }>;
+
+function asked<K extends Told["kind"]>(subject: ChildProcess, word: K): Promise<Kind<K>> {
+  const answer = told<Kind<K>>(subject);
+  subject.send(word);
+  return answer;
+}
+
+/**
+ * Measurements of each subject, one for each round. Throws where something that was answered 200 is not there, or was not
+ * handled: what drops its work is fast.
+ */
 export async function roundsOf(ask: RoundsAsk): Promise<ReadonlyMap<string, readonly Measured[]>> {
-  const { names, rounds, connections, warmUpMs, countedMs, places } = ask;
+  const { names, rounds } = ask;
   const loader = start("./load.ts", [], 1);
   const found = new Map<string, Measured[]>(names.map((name) => [name, []]));
   try {
     for (let round = 1; round <= rounds; round++) {
       for (const name of names) {
-        // Each time anew: what one round has stored does not slow down the next.
-        const subject = start("./subject.ts", [name, JSON.stringify(places)], 0);
-        const ready = await told<Extract<Told, { kind: "ready" }>>(subject);
-        subject.send("cpu");
-        const before = await told<Extract<Told, { kind: "cpu" }>>(subject);
-        const { port, path } = ready;
-        loader.send({ port, path, connections, warmUpMs, countedMs } satisfies LoadAsk);
-        const result = await told<LoadResult>(loader);
-        subject.send("cpu");
-        const after = await told<Extract<Told, { kind: "cpu" }>>(subject);
-        const share = countedMs / (warmUpMs + countedMs);
-        found.get(name)?.push({
-          perSecond: result.answered / result.seconds,
-          p50Ms: result.p50Ms,
-          p99Ms: result.p99Ms,
-          cpuMicrosecondsEach:
-            ((after.microseconds - before.microseconds) * share) / Math.max(1, result.answered),
-          refused: result.refused,
-        });
-        subject.send("end");
-        await once(subject, "exit");
+        const one = await measured(name, loader, ask);
+        found.get(name)?.push(one);
         process.stderr.write(
-          `round ${round}/${rounds} ${name}: ${Math.round(result.answered / result.seconds)}/s\n`,
+          `round ${round}/${rounds} ${name}: ${Math.round(one.perSecond)}/s, p99 ${one.p99Ms.toFixed(1)} ms\n`,
         );
       }
     }
@@ -88,7 +85,41 @@ export async function roundsOf(ask: RoundsAsk): Promise<ReadonlyMap<string, read
   return found;
 }
 
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? NaN;
+/** Each time in a new process: what one round has stored does not slow down the next. */
+async function measured(name: string, loader: ChildProcess, ask: RoundsAsk): Promise<Measured> {
+  const { connections, warmUpMs, countedMs, perSecond, places } = ask;
+  const subject = start("./subject.ts", [name, JSON.stringify(places)], 0);
+  const { port, shape } = await told<Kind<"ready">>(subject);
+  const before = await asked(subject, "cpu");
+  const loading = told<LoadResult>(loader);
+  const how: LoadAsk = { port, shape, connections, warmUpMs, countedMs, perSecond };
+  loader.send(how);
+  const result = await loading;
+  const after = await asked(subject, "cpu");
+  const { counts } = await asked(subject, "counts");
+  const ended = once(subject, "exit");
+  subject.send("end");
+  await ended;
+  const { taken, answered } = result;
+  if (counts !== undefined && (counts.kept !== taken || (counts.handled ?? taken) !== taken)) {
+    throw new Error(
+      `${name}: ${taken} were answered 200, ${counts.kept} are kept, ${counts.handled ?? "none"} were handled`,
+    );
+  }
+  return {
+    perSecond: answered / result.seconds,
+    p50Ms: result.p50Ms,
+    p99Ms: result.p99Ms,
+    cpuMicrosecondsEach: (after.microseconds - before.microseconds) / Math.max(1, taken),
+    refused: result.refused,
+    taken,
+    counts,
+  };
+}
+
+export const median = (values: readonly number[]): number => quantileOf(values, 0.5);
+
+export function quantileOf(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor((sorted.length - 1) * share + 0.5)] ?? NaN;
 }

@@ -12,9 +12,9 @@ import { dashboard } from "@webhook-inbox/dashboard";
 import { Pool } from "pg";
 import { wrapped } from "../tests/support/wrapped.ts";
 import { eventNumber } from "./events.ts";
+import type { Reached, Report } from "./report.ts";
 import { median } from "./rounds.ts";
-import type { Places } from "./subjects.ts";
-import { table } from "./table.ts";
+import type { Places } from "./subjects/subject.ts";
 
 const dayMs = 86_400_000;
 const batch = 64;
@@ -170,8 +170,16 @@ export interface SizeOptions {
   readonly only: readonly string[];
 }
 
-export async function size(places: Places, { kept, rounds, only }: SizeOptions): Promise<string> {
+/** How many times as much something may cost in the larger store. */
+function costMaxOf(what: string, kept: number): number {
+  const isStrict = what.startsWith("claim") || (what.startsWith("take") && kept <= 1_000_000);
+  return isStrict ? 1.5 : 2;
+}
+
+export async function size(places: Places, { kept, rounds, only }: SizeOptions): Promise<Report> {
   const rows: string[][] = [];
+  const reached: Reached[] = [];
+  const figures: Record<string, object> = {};
   // Pages are held against a small store, since an empty one has none to show.
   const few = 10_000;
   for (const [name, make] of Object.entries(stores)) {
@@ -194,11 +202,21 @@ export async function size(places: Places, { kept, rounds, only }: SizeOptions):
     for (const what of Object.keys(before[0] ?? {})) {
       const a = median(before.map((costs) => costs[what] ?? NaN));
       const b = median(after.map((costs) => costs[what] ?? NaN));
-      rows.push([`${name}: ${what}`, a.toFixed(0), b.toFixed(0), (b / a).toFixed(2)]);
+      const subject = `${name}: ${what}`;
+      const measured = b / a;
+      rows.push([subject, a.toFixed(0), b.toFixed(0), measured.toFixed(2)]);
+      const atMost = costMaxOf(what, kept);
+      const given = { id: "P8", of: subject, to: "the small one", atMost };
+      reached.push({ ...given, ratios: [measured], measured, isReached: measured <= atMost });
     }
+    figures[name] = { before, after };
   }
-  return [
-    `Microseconds with ${few.toLocaleString("en")} and with ${kept.toLocaleString("en")} events kept, medians of ${rounds} rounds of means.`,
-    table(["what", few.toLocaleString("en"), kept.toLocaleString("en"), "ratio"], rows),
-  ].join("\n\n");
+  return {
+    name: "size",
+    how: `Microseconds with ${few.toLocaleString("en")} and with ${kept.toLocaleString("en")} events kept, medians of ${rounds} rounds of means.`,
+    heads: ["what", few.toLocaleString("en"), kept.toLocaleString("en"), "ratio"],
+    rows,
+    reached,
+    figures,
+  };
 }

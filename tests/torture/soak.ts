@@ -53,8 +53,8 @@ export async function soakRun(
   const port = await freePort();
   const { store, effects } = paths;
   const receiver = await started("receiver.ts", { port, store, effects }, within.heap(heapMib));
-  // About 200 a second.
-  const load = { connections: 8, pauseMs: 36 };
+  // About a thousand a second: Node reaches what it reserves once after a hundred thousand or so.
+  const load = { connections: 16, pauseMs: 8 };
   const sender = run("sender.ts", { port, ledger: paths.ledger, seed, ...load });
   const agent = new Agent();
   const seen: Holdings[] = [];
