@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { root, sourceFiles } from "./sources.ts";
 
 const core = "packages/core/src";
-const leaves = ["errors", "hash", "group-commit", "event-key", "pace"];
+const leaves = ["errors", "hash", "group-commit", "event-key", "later", "pace"];
 
 /** A room (or a file beside the rooms) and what it may import. */
 const floors: Readonly<Record<string, readonly string[]>> = {
@@ -14,6 +14,7 @@ const floors: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   hash: [],
   "group-commit": [],
+  later: [],
   pace: [],
   "event-key": ["hash"],
   contracts: ["model"],

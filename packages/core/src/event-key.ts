@@ -12,24 +12,29 @@ export const noKey: string = "0".repeat(keyLength);
 
 /** The key of the event that `source` knows as `id`. A source name never holds a NUL, so no two pairs meet. */
 export function eventKey(source: string, id: string): string {
-  return encodeKey(sha256(`${source}\0${id}`).subarray(0, keyBytesLength));
+  return encodeKey(sha256(`${source}\0${id}`));
 }
 
-/** Writes 16 bytes as 26 characters. */
+/** Reused: what is written into it is read before anything else can be. */
+const letters = Buffer.alloc(keyLength);
+const codes = Buffer.from(alphabet, "latin1");
+
+/** Writes the first 16 bytes as 26 characters. */
 export function encodeKey(bytes: Uint8Array): string {
-  let text = "";
   let bits = 0;
   let held = 0;
-  for (const byte of bytes) {
-    held = (held << 8) | byte;
+  let next = 0;
+  for (let index = 0; index < keyBytesLength; index++) {
+    held = (held << 8) | (bytes[index] ?? 0);
     bits += 8;
     while (bits >= 5) {
       bits -= 5;
-      text += alphabet[(held >>> bits) & 31];
+      letters[next++] = codes[(held >>> bits) & 31] ?? 0;
     }
     held &= (1 << bits) - 1;
   }
-  return text + alphabet[(held << (5 - bits)) & 31];
+  letters[next] = codes[(held << (5 - bits)) & 31] ?? 0;
+  return letters.toString("latin1");
 }
 
 /** Reads 26 characters back into 16 bytes; undefined for anything that is not a key. */

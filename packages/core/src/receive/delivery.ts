@@ -1,7 +1,7 @@
 /** What is kept of a request: all of it, but for its credentials. */
 
 import type { Gate } from "../contracts/source.ts";
-import { sha256 } from "../hash.ts";
+import { sha256Hex } from "../hash.ts";
 import { queryOf, type Delivery, type DeliveryHead } from "../model/delivery.ts";
 
 /** Headers that carry credentials of other parties, whatever the source. */
@@ -20,32 +20,36 @@ export function deliveryOf(
   },
 ): Delivery {
   const { token, target, ...rest } = read;
-  const headers = withoutCredentials(head.headers, gate.secretHeaders);
   const stored = withoutToken(target, token);
   return {
     ...rest,
     method: head.method,
     target: stored,
-    headers: headers.map((text) => withoutToken(text, token)),
+    headers: keptHeaders(head.headers, gate.secretHeaders, token),
     contentHash: contentHashOf(head.method, stored, read.body),
   };
 }
 
 /** A POST says what its body says, whatever is appended to its URL; a GET what its parameters say, but for the token. */
 function contentHashOf(method: string, target: string, body: Uint8Array): string {
-  if (method !== "GET") return sha256(body).toString("hex");
+  if (method !== "GET") return sha256Hex(body);
   const parameters = queryOf(target).split(/[&?]/);
-  return sha256(parameters.filter((one) => one !== "token=***").join("&")).toString("hex");
+  return sha256Hex(parameters.filter((one) => one !== "token=***").join("&"));
 }
 
-function withoutCredentials(
+function keptHeaders(
   headers: readonly string[],
   secret: ReadonlySet<string>,
+  token: string | undefined,
 ): readonly string[] {
+  let isSecret = false;
   return headers.map((text, index) => {
-    if (index % 2 === 0) return text;
-    const name = headers[index - 1]?.toLowerCase() ?? "";
-    return text !== "" && (alwaysSecret.has(name) || secret.has(name)) ? "***" : text;
+    if (index % 2 === 0) {
+      const name = text.toLowerCase();
+      isSecret = alwaysSecret.has(name) || secret.has(name);
+      return withoutToken(text, token);
+    }
+    return isSecret && text !== "" ? "***" : withoutToken(text, token);
   });
 }
 

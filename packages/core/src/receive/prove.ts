@@ -4,38 +4,43 @@ import type { Gate } from "../contracts/source.ts";
 import type { Evidence } from "../contracts/verifier.ts";
 import type { DeliveryHead } from "../model/delivery.ts";
 import type { Diagnosis, Verdict } from "../model/verdict.ts";
+import { andThen, type Later } from "../later.ts";
 import { isDirectLoopback } from "./head.ts";
 
 /** Of a delivery that comes in: what matched is counted. */
-export async function prove(
+export function prove(
   gate: Gate,
   kind: "headVerifiers" | "bodyVerifiers",
   evidence: Evidence,
-): Promise<Verdict> {
-  const verdict = await verify(gate, kind, evidence);
-  const secrets = verdict.ok && verdict.secret !== "" ? verdict.secret.split(" ") : [];
-  for (const secret of secrets) {
-    const count = (gate.matches.get(secret)?.count ?? 0) + 1;
-    gate.matches.set(secret, { count, lastAt: evidence.now });
-  }
-  return verdict;
+): Later<Verdict> {
+  return andThen(verify(gate, kind, evidence), (verdict) => {
+    if (!verdict.ok || verdict.secret === "") return verdict;
+    for (const secret of verdict.secret.split(" ")) {
+      const count = (gate.matches.get(secret)?.count ?? 0) + 1;
+      gate.matches.set(secret, { count, lastAt: evidence.now });
+    }
+    return verdict;
+  });
 }
 
-/** All of them must accept; `secret` names the ones that matched. */
-export async function verify(
+/** All of them must accept; `secret` names the ones that matched. At once, but where keys are fetched. */
+export function verify(
   gate: Gate,
   kind: "headVerifiers" | "bodyVerifiers",
   evidence: Evidence,
-): Promise<Verdict> {
-  const secrets: string[] = [];
-  for (const verifier of gate[kind]) {
-    const later = verifier.verify(evidence);
-    // A promise only where keys are fetched: all others are judged in one turn.
-    const verdict = later instanceof Promise ? await later : later;
-    if (!verdict.ok) return { ok: false, diagnosis: compared(gate, verdict.diagnosis) };
-    if (verdict.secret !== "") secrets.push(verdict.secret);
-  }
-  return { ok: true, secret: secrets.join(" ") };
+): Later<Verdict> {
+  const verifiers = gate[kind];
+  const from = (index: number, secrets: string): Later<Verdict> => {
+    const verifier = verifiers[index];
+    if (verifier === undefined) return { ok: true, secret: secrets };
+    return andThen(verifier.verify(evidence), (verdict) => {
+      if (!verdict.ok) return { ok: false, diagnosis: compared(gate, verdict.diagnosis) };
+      const { secret } = verdict;
+      const isFirst = secrets === "" || secret === "";
+      return from(index + 1, isFirst ? secrets + secret : `${secrets} ${secret}`);
+    });
+  };
+  return from(0, "");
 }
 
 /** A secret that has served before is hardly the wrong one. */

@@ -186,8 +186,9 @@ async function decideAdmitted(
     }
     return unproved(on, diagnosis);
   };
-  const early =
-    gate.credential === "loopback" ? direct(head) : await prove(gate, "headVerifiers", evidence);
+  const proving =
+    gate.credential === "loopback" ? direct(head) : prove(gate, "headVerifiers", evidence);
+  const early = proving instanceof Promise ? await proving : proving;
   if (!early.ok) {
     const mayBeKept = gate.credential === "required" && on.refusals.hasRoom(source.name);
     const read = mayBeKept ? await readRefused(on, head, body) : undefined;
@@ -208,7 +209,8 @@ async function decideAdmitted(
     if (lost) return refused(answers.failure);
   }
 
-  const late = await prove(gate, "bodyVerifiers", { ...evidence, body: read.bytes });
+  const provingBody = prove(gate, "bodyVerifiers", { ...evidence, body: read.bytes });
+  const late = provingBody instanceof Promise ? await provingBody : provingBody;
   if (!late.ok) {
     return unprovedWith(late.diagnosis, read.bytes.length <= refusedBytesMax ? read : undefined);
   }

@@ -95,7 +95,10 @@ export class Spilling {
     events: readonly NewEvent[],
     holdMs: number,
   ): Promise<readonly (Taken | Spilled)[]> {
-    const taken = await this.#takeWithin(source, events, holdMs);
+    const taken =
+      this.#spill === undefined
+        ? await this.#toStore(events)
+        : await this.#takeWithin(source, events, holdMs);
     this.#failedAt = undefined;
     return taken;
   }
@@ -128,6 +131,7 @@ export class Spilling {
   /** Drains no more, and closes the spill; what it holds stays there until the next start. */
   async close(): Promise<void> {
     this.#hasClosed = true;
+    this.#isReady = false;
     await this.#drain?.end();
     await this.#spill?.close();
   }
@@ -137,7 +141,6 @@ export class Spilling {
     events: readonly NewEvent[],
     holdMs: number,
   ): Promise<readonly (Taken | Spilled)[]> {
-    if (this.#spill === undefined) return await this.#toStore(events);
     const { clock } = this.#needs;
     const until = clock.now() + holdMs;
     for (;;) {
@@ -179,7 +182,7 @@ export class Spilling {
     events: readonly NewEvent[],
     isWanted: () => boolean = () => true,
   ): Promise<readonly Taken[]> {
-    await this.#ready();
+    if (!this.#isReady) await this.#ready();
     try {
       return await this.#main.take(events, isWanted);
     } catch (error) {
@@ -195,7 +198,11 @@ export class Spilling {
 
   async #ready(): Promise<void> {
     const { ready } = this.#needs;
-    if (this.#isReady || this.#spill === undefined) return await ready();
+    if (this.#spill === undefined) {
+      await ready();
+      this.#isReady = !this.#hasClosed;
+      return;
+    }
     try {
       await this.#breaker.watched(ready);
       this.#isReady = true;

@@ -2,7 +2,7 @@
 
 import type { Signature } from "../contracts/signature.ts";
 import type { Diagnosis, Verdict } from "../model/verdict.ts";
-import { andThen, type Later } from "./later.ts";
+import { andThen, type Later } from "../later.ts";
 
 /** Which diagnosis says most, where several are to be had: the last of these. */
 const byWeight: readonly Diagnosis["code"][] = [

@@ -4,7 +4,7 @@ import type { HeldSecret, Secret } from "../contracts/credentials.ts";
 import type { Evidence } from "../contracts/verifier.ts";
 import { WebhookInboxError } from "../errors.ts";
 import type { Diagnosis, Verdict } from "../model/verdict.ts";
-import { andThen, type Later } from "./later.ts";
+import { andThen, type Later } from "../later.ts";
 import { Remembered } from "./remembered.ts";
 
 export interface Keyring {

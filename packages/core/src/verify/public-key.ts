@@ -4,7 +4,7 @@ import { createPublicKey, verify, X509Certificate, type KeyObject } from "node:c
 import type { HeldSecret, SignatureKind } from "../contracts/credentials.ts";
 import type { Judging, Signature, SignedParts } from "../contracts/signature.ts";
 import { refused } from "./keyring.ts";
-import { andThen } from "./later.ts";
+import { andThen } from "../later.ts";
 import { Remembered } from "./remembered.ts";
 import { signatureOf, type Signing } from "./signing.ts";
 

@@ -1,6 +1,6 @@
 /** A cache of what has to be fetched: fresh for a while, and good for much longer while fetching fails. */
 
-import type { Later } from "./later.ts";
+import type { Later } from "../later.ts";
 
 export interface Remembering<T> {
   /** Fetches the value of a key, until the signal says that nobody waits for it any more. */

@@ -1,5 +1,6 @@
 /** One attempt: reads an event's data, runs its unfinished handlers, and says what was found. Decides nothing. */
 
+import type { ConfiguredSource } from "../contracts/source.ts";
 import type { Claim } from "../contracts/store.ts";
 import type { AttemptRecord, HandlerFailure } from "../model/event.ts";
 import type { Settlement } from "../model/settlement.ts";
@@ -10,7 +11,7 @@ import { pollName, type Expectations } from "./expectations.ts";
 import { isExpectation } from "./expected.ts";
 import type { Registered } from "./handlers.ts";
 import { crashesMax, type Finding } from "./lifecycle.ts";
-import { runHandler, type HandlerEnd, type HandlerNeeds } from "./run-handler.ts";
+import { runHandler, type HandlerEnd, type HandlerNeeds, type InHand } from "./run-handler.ts";
 
 /** What an attempt found, and what is to be kept of it beside what each handler told as it ended. */
 export interface AttemptReport extends Pick<Settlement, "history"> {
@@ -20,11 +21,15 @@ export interface AttemptReport extends Pick<Settlement, "history"> {
 }
 
 export interface AttemptNeeds extends HandlerNeeds {
-  readonly handlers: readonly Registered[];
   readonly identify: Identify;
   readonly expectations: Pick<Expectations, "fulfil">;
-  /** Told of each handler as it ends: what others still do must not make it run again. */
-  readonly onEnd: (ended: Pick<Settlement, "finished" | "gaveUp">) => void;
+}
+
+/** What there is of one attempt. */
+export interface AttemptInHand extends InHand {
+  readonly handlers: readonly Registered[];
+  /** Told of each handler that need not run again, as it ends: what others still do must not change that. */
+  readonly onEnd: (how: "finished" | "gaveUp", handler: string) => void;
 }
 
 /** An answer is no error: it has no code, place or message of its own. */
@@ -33,11 +38,16 @@ const attemptsKept = 20;
 const messageCharactersMax = 2000;
 
 /** Never rejects. */
-export async function attempt(claim: Claim, needs: AttemptNeeds): Promise<AttemptReport> {
+export async function attempt(
+  claim: Claim,
+  needs: AttemptNeeds,
+  inHand: AttemptInHand,
+): Promise<AttemptReport> {
   const { event } = claim;
+  const { source, handlers, abort } = inHand;
   // It has waited for its next attempt, and others of its lane may run meanwhile: it takes its turn with them.
   if (event.lane?.isHead === false) return reportOf(claim, { kind: "interrupted" });
-  if (needs.signal.aborted) return reportOf(claim, { kind: "interrupted" });
+  if (abort.isAborted) return reportOf(claim, { kind: "interrupted" });
   if (event.crashes >= crashesMax) return reportOf(claim, { kind: "poison" });
   const startedAt = needs.clock.now();
   const record = (failures: readonly HandlerFailure[]): AttemptRecord => ({
@@ -46,33 +56,44 @@ export async function attempt(claim: Claim, needs: AttemptNeeds): Promise<Attemp
     failures,
   });
   if (isExpectation(claim)) {
-    const { finding, failure } = await needs.expectations.fulfil(claim, needs.source, needs.signal);
+    const { finding, failure } = await needs.expectations.fulfil(claim, source, abort.signal);
     const failures = failure === undefined ? [] : [unfulfilled(failure)];
     const records = finding.kind === "ran" || finding.kind === "became" ? [record(failures)] : [];
     const told = failures.map(({ handler, name }) => ({ handler, name, ...unsaid }));
     return reportOf(claim, finding, records, [], told);
   }
   if (!event.identified) {
-    const finding = identified(claim, needs);
+    const finding = identified(claim, needs, source);
     const isRead = finding.kind === "became";
     return reportOf(claim, finding, [record(isRead ? [] : [unidentified])]);
   }
-  if (needs.handlers.length === 0) {
-    const isKnown = Object.hasOwn(needs.source.events, event.type);
+  if (handlers.length === 0) {
+    const isKnown = Object.hasOwn(source.events, event.type);
     return reportOf(claim, { kind: "unhandled", isKnown });
   }
 
-  const ended = new Set([...event.finished, ...event.gaveUp]);
-  const due = needs.handlers.filter(({ name }) => !ended.has(name));
+  const { finished, gaveUp } = event;
+  const due = handlers.filter(({ name }) => !finished.includes(name) && !gaveUp.includes(name));
   const run = async (handler: Registered): Promise<HandlerEnd> => {
-    const end = await runHandler(claim, handler, needs);
-    needs.onEnd({
-      finished: hasSucceeded(end) ? [handler.name] : [],
-      gaveUp: hasGivenUp(end) ? [handler.name] : [],
-    });
+    const end = await runHandler(claim, handler, needs, inHand);
+    if (hasSucceeded(end)) inHand.onEnd("finished", handler.name);
+    if (hasGivenUp(end)) inHand.onEnd("gaveUp", handler.name);
     return end;
   };
   const ends = await Promise.all(due.map(run));
+  return ranReport(claim, ends, record);
+}
+
+/** `record` makes what is kept of the attempt. */
+function ranReport(
+  claim: Claim,
+  ends: readonly HandlerEnd[],
+  record: (failures: readonly HandlerFailure[]) => AttemptRecord,
+): AttemptReport {
+  const { gaveUp } = claim.event;
+  if (ends.every(({ kind }) => kind === "succeeded")) {
+    return reportOf(claim, { ...allRan, hasGivenUp: gaveUp.length > 0 }, [record([])]);
+  }
   const unreadable = ends.find((end) => end.kind === "unreadable");
   if (unreadable !== undefined) {
     const { reason, error } = unreadable;
@@ -92,13 +113,20 @@ export async function attempt(claim: Claim, needs: AttemptNeeds): Promise<Attemp
       unfinished: [...failed.filter(({ hasCommitted }) => !hasCommitted).map(nameOf), ...retried],
       retryAfterMs: delays.length === 0 ? undefined : Math.max(...delays),
       hasFailed: failed.some(({ hasCommitted }) => !hasCommitted),
-      hasGivenUp: event.gaveUp.length > 0 || ends.some(hasGivenUp),
+      hasGivenUp: gaveUp.length > 0 || ends.some(hasGivenUp),
     },
     [record([...failed.map(failureOf), ...answers.map(answerOf)])],
     failed,
     answers.map(({ handler, answer }) => ({ handler, name: answer.kind, ...unsaid })),
   );
 }
+
+const allRan = {
+  kind: "ran",
+  unfinished: [],
+  retryAfterMs: undefined,
+  hasFailed: false,
+} as const;
 
 const nameOf = ({ handler }: { readonly handler: string }): string => handler;
 
@@ -120,8 +148,12 @@ function unfulfilled(message: string): HandlerFailure {
   return { handler: pollName, name: "Unfulfilled", message: textOf(message) };
 }
 
-function identified({ delivery }: Claim, needs: AttemptNeeds): Finding {
-  const found = needs.identify(needs.source, delivery);
+function identified(
+  { delivery }: Claim,
+  { identify }: AttemptNeeds,
+  source: ConfiguredSource,
+): Finding {
+  const found = identify(source, delivery);
   if (found.kind === "events") return { kind: "became", events: found.events };
   if (found.kind === "nothing") return { kind: "became", events: [] };
   return { kind: "unreadable", reason: found.event.quarantine ?? "unidentified" };

@@ -1,10 +1,11 @@
 /** What a delivery says: which events it holds, and their data, parsed by the provider and checked by the schema. */
 
-import type { Schema, SchemaIssue } from "../contracts/schema.ts";
+import type { Schema, SchemaIssue, SchemaResult } from "../contracts/schema.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
 import type { Claim } from "../contracts/store.ts";
 import type { Delivery } from "../model/delivery.ts";
 import type { NewEvent, QuarantineReason } from "../model/event.ts";
+import type { Later } from "../later.ts";
 import type { NoteDrift } from "./drift.ts";
 
 /** What happens to data that does not fit the schema of its type. */
@@ -34,12 +35,12 @@ export type Identify = (
   | { readonly kind: "nothing" };
 
 /** Parses and validates, for one handler: what it does to its data reaches nobody else. */
-export async function readData(
+export function readData(
   { event, delivery }: Claim,
   { provider, events }: ConfiguredSource,
   onInvalid: OnInvalid,
   noteDrift: NoteDrift,
-): Promise<Readable | Unreadable> {
+): Later<Readable | Unreadable> {
   let parsed: unknown;
   const invalid = (error: unknown): Readable | Unreadable =>
     onInvalid === "handle"
@@ -54,13 +55,17 @@ export async function readData(
     ? events[event.type]
     : undefined;
   if (schema === undefined) return { kind: "readable", data: parsed, isValid: true };
-  try {
-    const checked = await schema["~standard"].validate(parsed);
+  const judged = (checked: SchemaResult<unknown>): Readable | Unreadable => {
     if (checked.issues === undefined) {
       return { kind: "readable", data: checked.value, isValid: true };
     }
     noteDrift(event, checked.issues, parsed, schema);
     return invalid(new Error(checked.issues.map(issueText).join("; ")));
+  };
+  try {
+    const checked = schema["~standard"].validate(parsed);
+    if (!("then" in checked)) return judged(checked);
+    return Promise.resolve(checked).then(judged).catch(invalid);
   } catch (error) {
     return invalid(error);
   }

@@ -6,6 +6,7 @@ import type { Outcome, Settlement } from "../model/settlement.ts";
 import type { EventName, NamedOutcome } from "../observe/signals.ts";
 import type { AttemptedOf } from "../observe/telemetry.ts";
 import type { ThreadHold } from "./heartbeat-thread.ts";
+import { LazyAbort } from "./lazy-abort.ts";
 
 export interface Held {
   /** Renewed when its lease had ended and the store gave the event to this very worker again. */
@@ -13,7 +14,7 @@ export interface Held {
   /** The event was given back or replayed meanwhile, and came to this very worker again: run when this attempt has ended. */
   next: Claim | undefined;
   /** Stops its handlers. */
-  readonly abort: AbortController;
+  readonly abort: LazyAbort;
   /** When its lease is no longer extended: handlers are bounded, and so is their hold. */
   readonly until: number;
   /** Whether it counts as running. */
@@ -29,7 +30,7 @@ export function heldOf(claim: Claim, until: number): Held {
   return {
     claim,
     next: undefined,
-    abort: new AbortController(),
+    abort: new LazyAbort(),
     until,
     hasSlot: true,
     isSettling: false,

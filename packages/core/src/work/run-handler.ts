@@ -2,27 +2,35 @@
 
 import type { Clock } from "../contracts/clock.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
-import type { Claim } from "../contracts/store.ts";
+import type { Claim, Hold, Store } from "../contracts/store.ts";
 import { WebhookInboxError } from "../errors.ts";
 import { sha256 } from "../hash.ts";
 import type { Delivery } from "../model/delivery.ts";
 import type { EventRecord, Note } from "../model/event.ts";
-import { handlerLogger, type Logger } from "../observe/logger.ts";
+import { handlerLogger, type HandlerLogger, type Logger } from "../observe/logger.ts";
 import { isAnswer, type HandlerAnswer } from "./answers.ts";
 import { readData, type OnInvalid, type Readable, type Unreadable } from "./data.ts";
 import type { NoteDrift } from "./drift.ts";
 import type { HandlerContext, Registered, WebhookEvent } from "./handlers.ts";
-import { createTransaction, type Transaction, type TransactionNeeds } from "./transaction.ts";
+import { LazyAbort } from "./lazy-abort.ts";
+import { createTransaction, type Transaction } from "./transaction.ts";
 
 /** What running a handler takes, whichever it is. */
-export interface HandlerNeeds extends TransactionNeeds {
-  readonly source: ConfiguredSource;
+export interface HandlerNeeds {
+  readonly store: Pick<Store, "transaction">;
   readonly onInvalid: OnInvalid;
   readonly noteDrift: NoteDrift;
   readonly clock: Clock;
   readonly logger: Logger | undefined;
+}
+
+/** What it takes of one attempt. */
+export interface InHand {
+  readonly source: ConfiguredSource;
   /** Aborted when the inbox closes or the claim is lost. */
-  readonly signal: AbortSignal;
+  readonly abort: LazyAbort;
+  /** What shows, when it is asked, that the event is in hand. */
+  readonly hold: () => Hold;
 }
 
 export type HandlerEnd =
@@ -42,10 +50,11 @@ export async function runHandler(
   claim: Claim,
   handler: Registered,
   needs: HandlerNeeds,
+  inHand: InHand,
 ): Promise<HandlerEnd> {
-  const { name, timeoutMs } = handler;
-  const deadline = new AbortController();
-  const transaction = createTransaction(needs, name);
+  const { name } = handler;
+  const deadline = new LazyAbort();
+  const transaction = createTransaction(needs.store, inHand.hold, name);
   const failed = (error: unknown, hasCommitted: boolean): HandlerEnd => ({
     kind: "failed",
     handler: name,
@@ -54,18 +63,20 @@ export async function runHandler(
   });
   const run = async (): Promise<HandlerEnd> => {
     // Under the deadline as well: schemas are somebody's code.
-    const read = await readData(claim, needs.source, needs.onInvalid, needs.noteDrift);
+    const reading = readData(claim, inHand.source, needs.onInvalid, needs.noteDrift);
+    const read = reading instanceof Promise ? await reading : reading;
     if (read.kind === "unreadable") return read;
-    const ctx = contextOf(claim, handler, needs, deadline.signal, transaction);
+    const ctx = new Context(claim, handler, needs.logger, inHand.abort, deadline, transaction);
     const returned = await handler.run(eventOf(claim, read), ctx);
     return isAnswer(returned)
       ? { kind: "answered", handler: name, answer: returned }
       : { kind: "succeeded", handler: name };
   };
   try {
-    const end = await withDeadline(run, timeoutMs, deadline, needs.clock);
+    const end = await withDeadline(run, handler.timeoutMs, deadline, needs.clock);
     // A transaction that nobody waited for is waited for here: what becomes of it decides.
-    const last = await transaction.ended();
+    const ending = transaction.ended();
+    const last = ending instanceof Promise ? await ending : ending;
     if (end.kind === "answered" && last.kind === "committed") {
       return failed(tooLate(end.answer), true);
     }
@@ -89,46 +100,71 @@ function tooLate({ kind }: HandlerAnswer): WebhookInboxError {
   );
 }
 
-function contextOf(
-  { event, delivery }: Claim,
-  handler: Registered,
-  needs: HandlerNeeds,
-  deadline: AbortSignal,
-  transaction: Transaction,
-): HandlerContext {
-  let signal: AbortSignal | undefined;
-  let copied: Delivery | undefined;
-  return {
-    get signal() {
-      // Most handlers never ask for it.
-      return (signal ??= AbortSignal.any([needs.signal, deadline]));
-    },
-    attempt: event.attempts,
-    get idempotencyKey() {
-      return idempotencyKey(event, handler.name);
-    },
-    get delivery() {
-      // Not `slice`: a Buffer's shares its memory.
-      return (copied ??= {
-        ...delivery,
-        headers: [...delivery.headers],
-        body: new Uint8Array(delivery.body),
-      });
-    },
-    transaction: transaction.run,
-    get log() {
-      const { source, type, key, attempts } = event;
-      const more = { handler: handler.name, attempt: attempts };
-      return handlerLogger(needs.logger, { source, type, key }, more);
-    },
-  };
+/** What handlers find, made when they look for it: most look for little. */
+class Context implements HandlerContext {
+  readonly #claim: Claim;
+  readonly #handler: Registered;
+  readonly #logger: Logger | undefined;
+  readonly #abort: LazyAbort;
+  readonly #deadline: LazyAbort;
+  readonly #transaction: Transaction;
+  #signal: AbortSignal | undefined;
+  #delivery: Delivery | undefined;
+
+  constructor(
+    claim: Claim,
+    handler: Registered,
+    logger: Logger | undefined,
+    abort: LazyAbort,
+    deadline: LazyAbort,
+    transaction: Transaction,
+  ) {
+    this.#claim = claim;
+    this.#handler = handler;
+    this.#logger = logger;
+    this.#abort = abort;
+    this.#deadline = deadline;
+    this.#transaction = transaction;
+  }
+
+  get signal(): AbortSignal {
+    return (this.#signal ??= AbortSignal.any([this.#abort.signal, this.#deadline.signal]));
+  }
+
+  get attempt(): number {
+    return this.#claim.event.attempts;
+  }
+
+  get idempotencyKey(): string {
+    return idempotencyKey(this.#claim.event, this.#handler.name);
+  }
+
+  get delivery(): Delivery {
+    const { delivery } = this.#claim;
+    // Not `slice`: a Buffer's shares its memory.
+    return (this.#delivery ??= {
+      ...delivery,
+      headers: [...delivery.headers],
+      body: new Uint8Array(delivery.body),
+    });
+  }
+
+  get transaction(): unknown {
+    return this.#transaction.run;
+  }
+
+  get log(): HandlerLogger {
+    const { source, type, key, attempts } = this.#claim.event;
+    const more = { handler: this.#handler.name, attempt: attempts };
+    return handlerLogger(this.#logger, { source, type, key }, more);
+  }
 }
 
 /** Rejects at the deadline even if the handler ignores its signal: JavaScript cannot stop it, but its slot is free. */
 function withDeadline<T>(
   run: () => Promise<T>,
   timeoutMs: number,
-  deadline: AbortController,
+  deadline: LazyAbort,
   clock: Clock,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -138,7 +174,16 @@ function withDeadline<T>(
       deadline.abort(error);
       reject(error);
     });
-    run().then(resolve, reject).finally(cancel);
+    run().then(
+      (value) => {
+        cancel();
+        resolve(value);
+      },
+      (error: unknown) => {
+        cancel();
+        reject(error as Error);
+      },
+    );
   });
 }
 

@@ -2,27 +2,33 @@
 
 import type { Hold, Store } from "../contracts/store.ts";
 import { WebhookInboxError } from "../errors.ts";
-
-export interface TransactionNeeds {
-  readonly store: Pick<Store, "transaction">;
-  /** What shows, when it is asked, that the event is in hand. */
-  readonly hold: () => Hold;
-}
+import type { Later } from "../later.ts";
 
 /** The user's side of a store's transaction. */
 export interface Transaction {
   /** Undefined where the store has none. */
   readonly run: unknown;
   /** Lets no further one begin, waits for one that is under way, and says what became of the last one. */
-  readonly ended: () => Promise<TransactionEnd>;
+  readonly ended: () => Later<TransactionEnd>;
 }
 
 type TransactionEnd =
   | { readonly kind: "none" | "committed" }
   | { readonly kind: "failed"; readonly error: unknown };
 
-export function createTransaction({ store, hold }: TransactionNeeds, handler: string): Transaction {
-  let end: TransactionEnd = { kind: "none" };
+type Run = (...given: readonly unknown[]) => Promise<unknown>;
+
+const notBegun: TransactionEnd = { kind: "none" };
+const none: Transaction = { run: undefined, ended: () => notBegun };
+
+/** `hold` says, when it is asked, what shows that the event is in hand. */
+export function createTransaction(
+  store: Pick<Store, "transaction">,
+  hold: () => Hold,
+  handler: string,
+): Transaction {
+  if (store.transaction === undefined) return none;
+  let end = notBegun;
   let underWay: Promise<unknown> | undefined;
   let isOver = false;
 
@@ -30,8 +36,8 @@ export function createTransaction({ store, hold }: TransactionNeeds, handler: st
     if (isOver) throw over();
     if (underWay !== undefined || end.kind === "committed") throw repeated();
     try {
-      const inStore = store.transaction?.(hold(), handler);
-      underWay = (inStore as (...given: readonly unknown[]) => Promise<unknown>)(...given);
+      const inStore = store.transaction?.(hold(), handler) as Run;
+      underWay = inStore(...given);
       const result = await underWay;
       end = { kind: "committed" };
       return result;
@@ -43,19 +49,19 @@ export function createTransaction({ store, hold }: TransactionNeeds, handler: st
     }
   }
 
-  let last: Promise<unknown> = Promise.resolve();
-  const run = (...given: readonly unknown[]): Promise<unknown> => {
+  let last: Promise<unknown> | undefined;
+  const run: Run = (...given) => {
     const committed = commit(given);
     // A handler whose transaction failed has failed: there is no need to end the process as well.
     last = Promise.all([last, committed.catch(() => undefined)]);
     return committed;
   };
   return {
-    run: store.transaction === undefined ? undefined : run,
-    async ended() {
+    run,
+    ended() {
       isOver = true;
-      await last;
-      return end;
+      // Most handlers begin none.
+      return last === undefined ? end : last.then(() => end);
     },
   };
 }

@@ -264,9 +264,12 @@ export class Worker {
   #holdNew(claim: Claim): Held {
     const { event } = claim;
     const { clock, registry, leaseMs } = this.#needs;
-    const timeouts = registry.of(event.source, event.type).map(({ timeoutMs }) => timeoutMs);
+    let timeoutMs = 0;
+    for (const handler of registry.of(event.source, event.type)) {
+      timeoutMs = Math.max(timeoutMs, handler.timeoutMs);
+    }
     // Beyond the deadline by the length of a lease: long enough to settle what ended in the last moment.
-    const until = clock.now() + Math.max(0, ...timeouts) + leaseMs;
+    const until = clock.now() + timeoutMs + leaseMs;
     const taken = heldOf(claim, until);
     if (this.#state !== "working") taken.abort.abort(new Error("the inbox is closing"));
     this.#held.set(event.key, taken);
@@ -318,17 +321,13 @@ export class Worker {
 
   async #work(held: Held, source: ConfiguredSource): Promise<Attempted | undefined> {
     const { event } = held.claim;
-    const report = await attempt(held.claim, {
-      ...this.#needs,
+    const report = await attempt(held.claim, this.#needs, {
       source,
       handlers: this.#needs.registry.of(event.source, event.type),
-      signal: held.abort.signal,
+      abort: held.abort,
       // As it is when it is asked: a claim may have been renewed.
       hold: () => ({ key: event.key, fence: held.claim.fence }),
-      onEnd({ finished, gaveUp }) {
-        held.finished.push(...finished);
-        held.gaveUp.push(...gaveUp);
-      },
+      onEnd: (how, handler) => void held[how].push(handler),
     });
     // The next event need not wait for this one's commit.
     this.#leave(held);
