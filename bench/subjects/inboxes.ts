@@ -59,13 +59,14 @@ async function inboxOn<T>(
   let handled = 0;
   const inbox = createInbox({
     store,
-    sources: { audata: audata({ token: "token" }), github: github({ secret }) },
+    sources:
+      shape === "audata" ? { audata: audata({ token: "token" }) } : { github: github({ secret }) },
     logger: false,
     ...(handles ? {} : { work: false as const }),
   });
-  inbox.on(shape, "*", () => void (handled += 1));
+  (inbox as Inbox).on(shape, "*", () => void (handled += 1));
   return {
-    listener: await mount(inbox),
+    listener: await mount(inbox as Inbox),
     path: paths[shape],
     shape,
     async counts() {

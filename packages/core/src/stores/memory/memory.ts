@@ -72,6 +72,8 @@ class MemoryStore implements Store<NoTransaction> {
   } as const;
   readonly acceptsLoss: boolean;
   readonly #rows = new Map<string, Row>();
+  /** Rows that may be claimed now or later: whatever is kept, a claim looks at these alone. */
+  readonly #open = new Set<Row>();
   readonly #tallies = new Tallies();
   #clock: Clock = systemClock;
   #seq = 0;
@@ -114,6 +116,7 @@ class MemoryStore implements Store<NoTransaction> {
       conflicts: 0,
     };
     this.#rows.set(event.key, row);
+    this.#index(row);
     moves.touch(row.event.lane?.key);
     moves.add({ source, type, from: undefined, to: row.event.state });
     if (copies > 1) moves.add({ source, type, from: undefined, to: "duplicate" }, copies - 1);
@@ -158,7 +161,7 @@ class MemoryStore implements Store<NoTransaction> {
     const left: Row[] = [];
     let suspects = ask.suspectsMax;
     let bytes = 0;
-    const claimable = [...this.#rows.values()].filter((row) => claimableAt(row) !== undefined);
+    const claimable = [...this.#open].filter((row) => claimableAt(row) !== undefined);
     for (const row of claimable.sort(inOrder)) {
       const { source, type } = row.event;
       const { delivery } = row;
@@ -316,6 +319,7 @@ class MemoryStore implements Store<NoTransaction> {
     this.#moving((moves) => {
       for (const { event } of keys) {
         const { key, source, type, state } = event;
+        // Of states that are not open.
         this.#rows.delete(key);
         moves.add({ source, type, from: state, to: "pruned" });
       }
@@ -363,6 +367,13 @@ class MemoryStore implements Store<NoTransaction> {
     const { source, type, state: from } = row.event;
     moves.add({ source, type, from, to: event.state });
     row.event = event;
+    this.#index(row);
+  }
+
+  #index(row: Row): void {
+    const { state } = row.event;
+    if (state === "pending" || state === "running") this.#open.add(row);
+    else this.#open.delete(row);
   }
 
   #moving<T>(work: (moves: Moves) => T): T {
