@@ -1,6 +1,6 @@
 /**
  * Benchmarks, each a ratio within one run: `pnpm bench [ack|latency|drain|size] [--rounds 7] [--seconds 10]
- * [--only sqlite,postgres] [--kept 1000000] [--out DIR]`. Servers are those of `DATABASE_URL` and `REDIS_URL`, else private
+ * [--only sqlite [--only postgres]] [--kept 1000000] [--out DIR]`. Servers are those of `DATABASE_URL` and `REDIS_URL`, else private
  * ones with durable settings. `--out` gets what was found as JSON, as Markdown and as a chart.
  */
 
@@ -22,7 +22,7 @@ const { values, positionals } = parseArgs({
   options: {
     rounds: { type: "string", default: "7" },
     seconds: { type: "string", default: "10" },
-    only: { type: "string", default: "" },
+    only: { type: "string", multiple: true, default: [] },
     kept: { type: "string", default: "1000000" },
     out: { type: "string" },
   },
@@ -31,7 +31,7 @@ const options = {
   rounds: Number(values.rounds),
   seconds: Number(values.seconds),
   kept: Number(values.kept),
-  only: values.only.split(",").filter((name) => name !== ""),
+  only: values.only,
 };
 const benchmarks = { ack, latency, drain, size };
 const named = positionals.length === 0 ? Object.keys(benchmarks) : positionals;
