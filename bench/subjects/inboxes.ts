@@ -66,7 +66,7 @@ async function inboxOn<T>(
   });
   (inbox as Inbox).on(shape, "*", () => void (handled += 1));
   return {
-    listener: await mount(inbox as Inbox),
+    listener: await mount(inbox),
     path: paths[shape],
     shape,
     async counts() {

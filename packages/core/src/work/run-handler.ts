@@ -181,7 +181,7 @@ function withDeadline<T>(
       },
       (error: unknown) => {
         cancel();
-        reject(error as Error);
+        reject(error);
       },
     );
   });

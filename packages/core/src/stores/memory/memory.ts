@@ -319,7 +319,6 @@ class MemoryStore implements Store<NoTransaction> {
     this.#moving((moves) => {
       for (const { event } of keys) {
         const { key, source, type, state } = event;
-        // Of states that are not open.
         this.#rows.delete(key);
         moves.add({ source, type, from: state, to: "pruned" });
       }
