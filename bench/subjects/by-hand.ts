@@ -17,8 +17,6 @@ import {
   type MakeSubject,
 } from "./subject.ts";
 
-const path = paths.audata;
-
 export const byHand: Readonly<Record<string, MakeSubject>> = {
   "HMAC by hand": async () => {
     const app = express();
@@ -31,7 +29,7 @@ export const byHand: Readonly<Record<string, MakeSubject>> = {
         response.end("ok");
       });
     });
-    return { listener: app, path: paths.github, shape: "github", close: ignore };
+    return { listener: app, shape: "github", close: ignore };
   },
 
   "node:sqlite INSERT": async () => {
@@ -42,8 +40,7 @@ export const byHand: Readonly<Record<string, MakeSubject>> = {
     const insert = database.prepare("INSERT INTO events VALUES (?, ?) ON CONFLICT DO NOTHING");
     const count = database.prepare("SELECT count(*) AS count FROM events");
     return {
-      listener: application(path, (body) => insert.run(idOf(body), body)),
-      path,
+      listener: application((body) => insert.run(idOf(body), body)),
       shape: "audata",
       counts: async () => ({ kept: Number(count.get()?.["count"]), handled: undefined }),
       async close() {
@@ -63,8 +60,7 @@ export const byHand: Readonly<Record<string, MakeSubject>> = {
     const act = (body: Buffer): Promise<unknown> =>
       pool.query({ name: "insert", text, values: [idOf(body), body] });
     return {
-      listener: application(path, act),
-      path,
+      listener: application(act),
       shape: "audata",
       counts: async () => ({ kept: await countIn(pool, events), handled: undefined }),
       async close() {

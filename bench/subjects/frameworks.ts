@@ -9,14 +9,14 @@ const path = paths.audata;
 
 export const frameworks: Readonly<Record<string, MakeSubject>> = {
   express: async () => {
-    const listener = application(path, () => undefined);
-    return { listener, path, shape: "audata", close: ignore };
+    const listener = application(() => undefined);
+    return { listener, shape: "audata", close: ignore };
   },
 
   "express + express.json()": async () => {
     const app = express();
     app.post(path, express.json(), (_, response) => void response.end("ok"));
-    return { listener: app, path, shape: "audata", close: ignore };
+    return { listener: app, shape: "audata", close: ignore };
   },
 
   koa: async () => {
@@ -28,7 +28,6 @@ export const frameworks: Readonly<Record<string, MakeSubject>> = {
     const listener = app.callback();
     return {
       listener: (request, response) => void listener(request, response),
-      path,
       shape: "audata",
       close: ignore,
     };
@@ -43,7 +42,6 @@ export const frameworks: Readonly<Record<string, MakeSubject>> = {
     const close = (): Promise<void> => app.close();
     return {
       listener: (request, response) => app.routing(request, response),
-      path,
       shape: "audata",
       close,
     };

@@ -19,7 +19,6 @@ import { removeKeys } from "../cleanup.ts";
 import {
   directory,
   ignore,
-  paths,
   poolOn,
   schema,
   secret,
@@ -67,7 +66,6 @@ async function inboxOn<T>(
   (inbox as Inbox).on(shape, "*", () => void (handled += 1));
   return {
     listener: await mount(inbox),
-    path: paths[shape],
     shape,
     async counts() {
       if (handles) await inbox.idle();

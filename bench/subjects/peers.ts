@@ -19,7 +19,6 @@ import {
   type MakeSubject,
 } from "./subject.ts";
 
-const path = paths.audata;
 const dataOf = (body: Buffer): object => JSON.parse(String(body)) as object;
 
 export const peers: Readonly<Record<string, MakeSubject>> = {
@@ -28,7 +27,7 @@ export const peers: Readonly<Record<string, MakeSubject>> = {
     hooks.onAny(() => undefined);
     const app = express();
     app.use(createNodeMiddleware(hooks, { path: paths.github }));
-    return { listener: app, path: paths.github, shape: "github", close: ignore };
+    return { listener: app, shape: "github", close: ignore };
   },
 
   "pg-boss send": async ({ postgresUrl }) => {
@@ -39,8 +38,7 @@ export const peers: Readonly<Record<string, MakeSubject>> = {
     await boss.createQueue("events");
     const pool = poolOn({ postgresUrl, redisUrl: "" });
     return {
-      listener: application(path, (body) => boss.send("events", dataOf(body))),
-      path,
+      listener: application((body) => boss.send("events", dataOf(body))),
       shape: "audata",
       counts: async () => ({ kept: await countIn(pool, `${own}.job`), handled: undefined }),
       async close() {
@@ -57,8 +55,7 @@ export const peers: Readonly<Record<string, MakeSubject>> = {
     const utils = await makeWorkerUtils({ pgPool: pool, schema: own });
     await utils.migrate();
     return {
-      listener: application(path, (body) => utils.addJob("event", dataOf(body))),
-      path,
+      listener: application((body) => utils.addJob("event", dataOf(body))),
       shape: "audata",
       counts: async () => ({ kept: await countIn(pool, `${own}.jobs`), handled: undefined }),
       async close() {
@@ -73,10 +70,7 @@ export const peers: Readonly<Record<string, MakeSubject>> = {
     const client = new Redis(redisUrl, { maxRetriesPerRequest: null });
     const queue = new Queue("events", { connection: client, prefix: `{${schema}}` });
     return {
-      listener: application(path, (body) =>
-        queue.add("event", dataOf(body), { jobId: idOf(body) }),
-      ),
-      path,
+      listener: application((body) => queue.add("event", dataOf(body), { jobId: idOf(body) })),
       shape: "audata",
       counts: async () => ({ kept: await queue.getWaitingCount(), handled: undefined }),
       async close() {

@@ -19,7 +19,6 @@ export interface Counts {
 
 export interface Subject {
   readonly listener: RequestListener;
-  readonly path: string;
   readonly shape: Shape;
   /** Waits for all work, and counts. Undefined for a subject that keeps nothing. */
   readonly counts?: () => Promise<Counts>;
@@ -48,9 +47,9 @@ export function onBody(request: NodeJS.ReadableStream, done: (body: Buffer) => v
 }
 
 /** An Express application that does something with each body before it answers. */
-export function application(path: string, act: (body: Buffer) => unknown): RequestListener {
+export function application(act: (body: Buffer) => unknown): RequestListener {
   const app = express();
-  app.post(path, (request, response) => {
+  app.post(paths.audata, (request, response) => {
     onBody(request, (body) => {
       void Promise.resolve(act(body)).then(
         () => response.end("ok"),

@@ -249,8 +249,7 @@ export const restored: Trial = {
   },
 };
 
-/** Of each scheme, and of each way to write a content; the fuzz tests say how many. */
-const fuzzRounds: readonly [short: number, full: number] = [400, 20_000];
+const named = (failures: readonly string[]): string => failures.map((one) => `; ${one}`).join("");
 
 /** Sequences of sixty calls for each store. */
 const modelSequences: readonly [short: number, full: number] = [12, 10_000];
@@ -264,12 +263,15 @@ export const modelled: Trial = {
     const env = { MODEL_SEQUENCES: String(sequences) };
     const { passed, failed, failures, ...rest } = suiteRun(files, "model: ", undefined, env);
     return {
-      says: `${passed} sequences passed, ${failed} failed${failures.map((one) => `; ${one}`).join("")}`,
+      says: `${passed} sequences passed, ${failed} failed${named(failures)}`,
       isBroken: failed > 0 || passed < sequences * files.length,
       figures: { ...rest, passed, failed, failures, sequences },
     };
   },
 };
+
+/** Of each scheme, and of each way to write a content; the fuzz tests say how many. */
+const fuzzRounds: readonly [short: number, full: number] = [400, 20_000];
 
 export const fuzzed: Trial = {
   id: "X2",
@@ -280,7 +282,7 @@ export const fuzzed: Trial = {
     const report = suiteRun(files, "fuzz: ", undefined, { FUZZ_ROUNDS: String(rounds) });
     const { passed, failed, failures } = report;
     return {
-      says: `${passed} tests of ${rounds} deliveries each passed, ${failed} failed${failures.map((one) => `; ${one}`).join("")}`,
+      says: `${passed} tests of ${rounds} deliveries each passed, ${failed} failed${named(failures)}`,
       isBroken: failed > 0 || passed === 0,
       figures: { ...report, rounds },
     };
@@ -299,7 +301,7 @@ export const tested = (
     const report = suiteRun(files, name);
     const { passed, failed, failures } = report;
     return {
-      says: `${passed} tests passed, ${failed} failed${failures.map((one) => `; ${one}`).join("")}`,
+      says: `${passed} tests passed, ${failed} failed${named(failures)}`,
       isBroken: failed > 0 || passed === 0,
       figures: report,
     };

@@ -1,7 +1,7 @@
 /** The two functions of a provider, from where in its bodies the events, their types and their ids stand. */
 
 import type { Identification, Identity, Provider } from "../contracts/provider.ts";
-import { sha256 } from "../hash.ts";
+import { sha256Hex } from "../hash.ts";
 import type { Delivery } from "../model/delivery.ts";
 import { exactJson, freshJson, isRecord, readJson, type Content } from "./content.ts";
 
@@ -127,7 +127,7 @@ function valueOf(content: Content): unknown {
 
 /** The id of a record that has none: whoever sends it again, with whatever beside it, sends the same event. */
 export function contentId(item: unknown): string {
-  return `sha256:${sha256(JSON.stringify(item)).toString("hex")}`;
+  return `sha256:${sha256Hex(JSON.stringify(item))}`;
 }
 
 /** A Unix time in seconds as an instant; undefined for anything else. */

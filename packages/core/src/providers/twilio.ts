@@ -6,7 +6,7 @@
 
 import * as z from "zod";
 import type { SignedParts } from "../contracts/signature.ts";
-import { sha256 } from "../hash.ts";
+import { sha256Hex } from "../hash.ts";
 import { anyOf } from "../verify/combine.ts";
 import { hmac } from "../verify/hmac.ts";
 import { readFormOrJson } from "./content.ts";
@@ -125,7 +125,7 @@ function contentOf(url: string | undefined, parts: SignedParts): readonly string
   if (url === undefined) return undefined;
   const [, bodyHash] = pairsOf(parts.query).find(([name]) => name === "bodySHA256") ?? [];
   if (bodyHash !== undefined) {
-    return sha256(parts.body).toString("hex") === bodyHash ? [url] : undefined;
+    return sha256Hex(parts.body) === bodyHash ? [url] : undefined;
   }
   return [url, ...fieldsOf(parts)];
 }

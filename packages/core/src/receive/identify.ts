@@ -2,7 +2,7 @@
 
 import type { Identification, Identity } from "../contracts/provider.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
-import { sha256 } from "../hash.ts";
+import { sha256Hex } from "../hash.ts";
 import type { Delivery } from "../model/delivery.ts";
 import { eventKey } from "../event-key.ts";
 import type { Lane, NewEvent, Note, QuarantineReason } from "../model/event.ts";
@@ -85,8 +85,8 @@ export function unidentified(
   if (quarantine !== undefined) return unread;
   // It is yet to be read, and what tells it from another may stand beside its body.
   const lines = delivery.headers.filter((_, index) => !isOfConnection(delivery.headers, index));
-  const beside = sha256([event.key, delivery.target, ...lines].join("\n"));
-  const key = eventKey(source.name, beside.toString("hex"));
+  const beside = sha256Hex([event.key, delivery.target, ...lines].join("\n"));
+  const key = eventKey(source.name, beside);
   return { ...unread, key, conflictKey: undefined };
 }
 
