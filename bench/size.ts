@@ -18,7 +18,7 @@ import type { Places } from "./subjects/subject.ts";
 
 const dayMs = 86_400_000;
 const batch = 64;
-// Enough for the keys of SQLite to be moved from the small table to the large one.
+// Enough for the keys of SQLite to go from memory into their tree.
 const batches = 1000;
 
 interface Place {
@@ -50,7 +50,8 @@ const stores: Readonly<Record<string, (places: Places) => Promise<Place>>> = {
           )
           .run(count, Date.now() - 80 * dayMs, Math.floor((80 * dayMs) / count));
         database.exec(
-          "INSERT INTO webhook_inbox_keys_cold SELECT key, seq FROM webhook_inbox_events ORDER BY key",
+          `INSERT INTO webhook_inbox_keys SELECT key, seq FROM webhook_inbox_events ORDER BY key;
+           INSERT INTO webhook_inbox_meta SELECT 'keyed_to', max(seq) FROM webhook_inbox_events`,
         );
         database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
         database.close();

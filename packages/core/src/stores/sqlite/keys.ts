@@ -1,58 +1,121 @@
 /**
- * Which event has a key. Keys are random, so that in one large tree every insertion would change another page of the
- * disk. New ones go to a small table; once it is full they are moved to the large one in the order of the keys, many of
- * them to each page, a few with each take.
+ * Which event has a key. Keys are random, so that in a tree on the disk every insertion would change another page. Those of
+ * new events are therefore kept in memory, by each process for itself, which reads them from the events when it begins.
+ * Once there are many they go into the tree in the order of their first letters, many of them to each page, a few with
+ * each transaction. Nothing is written for a key until then, and every event from `keyed_to` on is known without the tree.
  */
 
+import { encodeKey } from "../../event-key.ts";
 import type { Prepare } from "./connection.ts";
+import { keyBytes } from "./rows.ts";
 
-const hot = "webhook_inbox_keys_hot";
-const cold = "webhook_inbox_keys_cold";
-
-/** SQL for the row of the event whose key is a parameter; the small table is asked first. */
-export const seqOf = (parameter: string): string =>
-  `(SELECT seq FROM ${hot} WHERE key = ${parameter} UNION ALL SELECT seq FROM ${cold} WHERE key = ${parameter})`;
-
-export function insertKey(prepare: Prepare, key: Uint8Array, seq: number | bigint): void {
-  prepare(`INSERT INTO ${hot} (key, seq) VALUES (?, ?)`).run(key, seq);
-}
-
-export function deleteKey(prepare: Prepare, key: Uint8Array): void {
-  for (const table of [hot, cold]) prepare(`DELETE FROM ${table} WHERE key = ?`).run(key);
-}
-
-/** Keys in the small table before they are moved: its tree stays in memory. */
-const hotMax = 50_000;
-/** Keys moved for each one that is inserted while there are some to move. */
+/** Keys in memory before they go into the tree: some 4 MB. */
+const recentMax = 30_000;
+/** Keys that go into the tree for each new one, while there are some to go. */
 const movedPerKey = 4;
+const mark = "keyed_to";
 
-/** Moves keys as new ones come. Several processes may do so at once: each moves what is there. */
-export class KeyMerge {
-  #count: number | undefined;
-  /** The last key that was moved; undefined while there is nothing to move. */
-  #after: Uint8Array | undefined;
-
-  /** Called in the transaction that has inserted so many keys. */
-  step(prepare: Prepare, inserted: number): void {
-    if (inserted === 0) return;
-    this.#count ??= countOf(prepare);
-    this.#count += inserted;
-    if (this.#count >= hotMax) this.#after ??= new Uint8Array();
-    if (this.#after === undefined) return;
-    const few = inserted * movedPerKey;
-    const chunk = `SELECT key, seq FROM ${hot} WHERE key > ?1 ORDER BY key LIMIT ?2`;
-    const last = prepare(`SELECT max(key) AS key FROM (${chunk})`).get(this.#after, few)?.["key"];
-    if (!(last instanceof Uint8Array)) {
-      this.#after = undefined;
-      this.#count = undefined;
-      return;
-    }
-    prepare(`INSERT INTO ${cold} (key, seq) ${chunk}`).run(this.#after, few);
-    prepare(`DELETE FROM ${hot} WHERE key > ? AND key <= ?`).run(this.#after, last);
-    this.#after = last;
-  }
+/** On its way into the tree: all events up to `upTo`. */
+interface Move {
+  readonly upTo: number;
+  /** What is left of it, those with the same first letters together. */
+  readonly bins: [key: string, seq: number][][];
 }
 
-function countOf(prepare: Prepare): number {
-  return Number(prepare(`SELECT count(*) AS count FROM ${hot}`).get()?.["count"]);
+export class Keys {
+  readonly #prepare: Prepare;
+  /** Rows of the events that may not be in the tree. */
+  readonly #recent = new Map<string, number>();
+  /** The last row whose key is known; undefined before anything was read. */
+  #last: number | undefined;
+  #added = 0;
+  #move: Move | undefined;
+
+  constructor(prepare: Prepare) {
+    this.#prepare = prepare;
+  }
+
+  /** Reads what others have added. To be called before the first `find` of each turn of the event loop. */
+  catchUp(): void {
+    // Who only reads learns now and then that others have moved them.
+    if (this.#recent.size > 2 * recentMax) this.#dropMoved();
+    const rows = this.#prepare(
+      "SELECT seq, key FROM webhook_inbox_events WHERE seq > ? ORDER BY seq",
+    ).all((this.#last ??= this.#moved()));
+    for (const { seq, key } of rows) {
+      this.#last = seq as number;
+      this.#recent.set(encodeKey(key as Uint8Array), seq as number);
+    }
+  }
+
+  /** The row that has a key. It may have been removed by another process; no other event ever has it. */
+  find(key: string): number | undefined {
+    const recent = this.#recent.get(key);
+    if (recent !== undefined) return recent;
+    const row = this.#prepare("SELECT seq FROM webhook_inbox_keys WHERE key = ?").get(
+      keyBytes(key),
+    );
+    return row?.["seq"] as number | undefined;
+  }
+
+  add(key: string, seq: number): void {
+    this.#last = seq;
+    this.#added += 1;
+    this.#recent.set(key, seq);
+  }
+
+  remove(key: Uint8Array): void {
+    this.#recent.delete(encodeKey(key));
+    this.#prepare("DELETE FROM webhook_inbox_keys WHERE key = ?").run(key);
+  }
+
+  /** Called at the end of a transaction: moves a few for each one that it has added. */
+  step(): void {
+    let few = this.#added * movedPerKey;
+    this.#added = 0;
+    if (few === 0) return;
+    if (this.#recent.size >= recentMax) this.#move ??= this.#begun();
+    while (this.#move !== undefined && few > 0) {
+      const bin = this.#move.bins.pop();
+      if (bin === undefined) return this.#end(this.#move);
+      for (const [key, seq] of bin) this.#put(key, seq);
+      few -= bin.length;
+    }
+  }
+
+  #begun(): Move | undefined {
+    this.#dropMoved();
+    if (this.#recent.size < recentMax) return undefined;
+    const bins = Map.groupBy(this.#recent, ([key]) => key.slice(0, 2));
+    const sorted = [...bins].sort(([a], [b]) => (a < b ? 1 : -1)).map(([, bin]) => bin);
+    return { upTo: this.#last ?? 0, bins: sorted };
+  }
+
+  #put(key: string, seq: number): void {
+    // Another process may have put it there too, or have removed the event.
+    this.#prepare(`
+      INSERT OR IGNORE INTO webhook_inbox_keys (key, seq) SELECT key, seq FROM webhook_inbox_events WHERE seq = ?`).run(
+      seq,
+    );
+    if (this.#recent.get(key) === seq) this.#recent.delete(key);
+  }
+
+  #end({ upTo }: Move): void {
+    this.#move = undefined;
+    this.#prepare(`
+      INSERT INTO webhook_inbox_meta (name, value) VALUES (?, ?)
+      ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)`).run(mark, upTo);
+  }
+
+  /** The row up to which all are in the tree. */
+  #moved(): number {
+    const row = this.#prepare("SELECT value FROM webhook_inbox_meta WHERE name = ?").get(mark);
+    return Number(row?.["value"] ?? 0);
+  }
+
+  /** Forgets what another process has moved. */
+  #dropMoved(): void {
+    const moved = this.#moved();
+    for (const [key, seq] of this.#recent) if (seq <= moved) this.#recent.delete(key);
+  }
 }

@@ -5,12 +5,11 @@
 
 import type { PruneAnswer, PruneAsk } from "../../contracts/store.ts";
 import { prunable } from "../../model/transitions.ts";
-import type { Moves } from "../records.ts";
 import type { Prepare } from "./connection.ts";
-import { deleteKey } from "./keys.ts";
 import { sourcesOf } from "./page.ts";
 import type { Row } from "./rows.ts";
 import { foldTallies } from "./tallies.ts";
+import type { Writing } from "./writing.ts";
 
 const isOver = `state IN (${prunable.map((state) => `'${state}'`).join(", ")})`;
 
@@ -27,7 +26,8 @@ function giveBack(prepare: Prepare, limit: number): boolean {
 }
 
 /** Deliveries, then keys, then what was refused too often, then tallies, then space; the cursor says which of them, and after which row. */
-export function pruneNow(prepare: Prepare, ask: PruneAsk, now: number, moves: Moves): PruneAnswer {
+export function pruneNow(on: Writing, ask: PruneAsk): PruneAnswer {
+  const { prepare, now } = on;
   const [part = "payloads", after = "0"] = ask.cursor?.split(" ") ?? [];
   if (part === "payloads") {
     const { removed, last } = prunePayloads(prepare, Number(after), ask, now);
@@ -35,11 +35,11 @@ export function pruneNow(prepare: Prepare, ask: PruneAsk, now: number, moves: Mo
     return { payloads: removed, keys: 0, cursor };
   }
   if (part === "keys") {
-    const { removed, last } = pruneKeys(prepare, Number(after), ask, now, moves);
+    const { removed, last } = pruneKeys(on, Number(after), ask);
     return { payloads: 0, keys: removed, cursor: last === undefined ? "refused" : `keys ${last}` };
   }
   if (part === "refused") {
-    const removed = pruneRefused(prepare, ask, moves);
+    const removed = pruneRefused(on, ask);
     const cursor = removed === ask.limit ? "refused" : "tallies";
     return { payloads: removed, keys: removed, cursor };
   }
@@ -66,13 +66,8 @@ function prunePayloads(prepare: Prepare, after: number, ask: PruneAsk, now: numb
   return { removed, last };
 }
 
-function pruneKeys(
-  prepare: Prepare,
-  after: number,
-  ask: PruneAsk,
-  now: number,
-  moves: Moves,
-): Part {
+function pruneKeys(on: Writing, after: number, ask: PruneAsk): Part {
+  const { prepare, now } = on;
   const { old, last } = oldest(prepare, "events", after, ask.limit, ask.keyMs, now);
   const remove = prepare(`
     DELETE FROM webhook_inbox_events
@@ -83,20 +78,21 @@ function pruneKeys(
   for (const seq of old) {
     const row = remove.get(seq);
     if (row === undefined) continue;
-    forget(prepare, row, moves);
+    forget(on, row);
     removed += 1;
   }
   return { removed, last };
 }
 
-function forget(prepare: Prepare, row: Row, moves: Moves): void {
+function forget({ keys, moves }: Writing, row: Row): void {
   const { source, type, state } = row as { source: string; type: string; state: "done" };
-  deleteKey(prepare, row["key"] as Uint8Array);
+  keys.remove(row["key"] as Uint8Array);
   moves.add({ source, type, from: state, to: "pruned" });
 }
 
 /** Of each source all refused ones but the newest. A delivery that was refused is that of one event. */
-function pruneRefused(prepare: Prepare, { refusedMax, limit }: PruneAsk, moves: Moves): number {
+function pruneRefused(on: Writing, { refusedMax, limit }: PruneAsk): number {
+  const { prepare } = on;
   let removed = 0;
   for (const source of sourcesOf(prepare)) {
     const rows = prepare(`
@@ -106,7 +102,7 @@ function pruneRefused(prepare: Prepare, { refusedMax, limit }: PruneAsk, moves: 
       RETURNING key, source, type, state, delivery`).all(source, limit - removed, refusedMax);
     for (const row of rows) {
       prepare("DELETE FROM webhook_inbox_deliveries WHERE seq = ?").run(row["delivery"] as number);
-      forget(prepare, row, moves);
+      forget(on, row);
     }
     removed += rows.length;
   }

@@ -22,7 +22,7 @@ export const steps: readonly string[] = [
 
   -- One row for each event: narrow, so that keys outlive the bytes they were made from.
   CREATE TABLE webhook_inbox_events (
-    seq INTEGER PRIMARY KEY,           -- order of commit
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, -- order of commit; never given again: others may remember it
     key BLOB NOT NULL,                 -- 16 bytes of SHA-256 over source and id
     source TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -32,7 +32,7 @@ export const steps: readonly string[] = [
     reason TEXT,
     delivery INTEGER NOT NULL,         -- webhook_inbox_deliveries.seq
     content_hash TEXT NOT NULL,        -- of the delivery, which may be gone
-    variant_of BLOB,                   -- key of the event whose id came with these other bytes
+    variant_of INTEGER,                -- seq of the event whose id came with these other bytes
     occurred_at INTEGER,
     received_at INTEGER NOT NULL,
     due_at INTEGER NOT NULL,
@@ -69,9 +69,8 @@ export const steps: readonly string[] = [
   CREATE INDEX webhook_inbox_heads ON webhook_inbox_events (lane) WHERE lane IS NOT NULL AND lane_head = 1;
   CREATE INDEX webhook_inbox_variants ON webhook_inbox_events (variant_of) WHERE variant_of IS NOT NULL;
 
-  -- Which event has a key: that of a new one in the small table, of others in the large one.
-  CREATE TABLE webhook_inbox_keys_hot (key BLOB PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE webhook_inbox_keys_cold (key BLOB PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  -- Which event has a key: of all up to the one that webhook_inbox_meta calls keyed_to, and of some beyond it.
+  CREATE TABLE webhook_inbox_keys (key BLOB PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 
   -- How many events went which way between states: what is counted without counting rows.
   CREATE TABLE webhook_inbox_tallies (

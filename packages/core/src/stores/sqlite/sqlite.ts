@@ -33,17 +33,18 @@ import { connect, transaction, type Durability, type Prepare } from "./connectio
 import { DiskRoom } from "./disk-room.ts";
 import { identityOf } from "./file.ts";
 import { interveneNow } from "./intervene.ts";
-import { KeyMerge, seqOf } from "./keys.ts";
+import { Keys } from "./keys.ts";
 import { advance } from "./lanes.ts";
 import { migrate, releaseAll } from "./migrate.ts";
 import { pageOf } from "./page.ts";
 import { pruneNow } from "./prune.ts";
-import { deliveryColumns, eventColumns, keptOf, keyBytes, type Row } from "./rows.ts";
+import { deliveryColumns, eventColumns, keptOf, type Row } from "./rows.ts";
 import { extendAll, settleAll } from "./settle.ts";
 import { takeAll } from "./take.ts";
 import { auditOf, tallies, writeTallies } from "./tallies.ts";
 import { finishWith, type SqliteClient, type SqliteTransaction } from "./transaction.ts";
 import { unavailable } from "./unavailable.ts";
+import type { Writing } from "./writing.ts";
 
 export { backup } from "./backup.ts";
 export type { SqliteClient, SqliteStatement, SqliteTransaction } from "./transaction.ts";
@@ -83,7 +84,7 @@ class SqliteStore implements Store<SqliteTransaction> {
   readonly #statements = new Map<string, StatementSync>();
   /** Where the look for waiting types goes on, by source. */
   readonly #walks = new Map<string, string>();
-  #merge = new KeyMerge();
+  #keys: Keys;
   #database: DatabaseSync | undefined;
   /** Which file the open database is; undefined until it was opened, and after it was closed. */
   #identity: string | undefined;
@@ -92,6 +93,7 @@ class SqliteStore implements Store<SqliteTransaction> {
 
   constructor(filename: string) {
     this.file = filename;
+    this.#keys = new Keys(this.#prepare);
     this.#room = new DiskRoom(filename);
     this.threadAccess = { module: heartbeatModule, options: { filename } };
   }
@@ -115,7 +117,7 @@ class SqliteStore implements Store<SqliteTransaction> {
 
   #disconnect(): void {
     this.#statements.clear();
-    this.#merge = new KeyMerge();
+    this.#keys = new Keys(this.#prepare);
     this.#database?.close();
     this.#database = undefined;
   }
@@ -142,11 +144,7 @@ class SqliteStore implements Store<SqliteTransaction> {
   }
 
   take(events: readonly NewEvent[], ask: TakeAsk): Promise<readonly Taken[]> {
-    return this.#move((prepare, now, moves) => {
-      const taken = takeAll({ prepare, ask, now, moves, deliveries: new Map() }, events);
-      this.#merge.step(prepare, taken.filter(({ kind }) => kind === "taken").length);
-      return taken;
-    });
+    return this.#move((on) => takeAll({ ...on, ask, deliveries: new Map() }, events));
   }
 
   claim(ask: ClaimAsk): Promise<ClaimAnswer> {
@@ -168,17 +166,18 @@ class SqliteStore implements Store<SqliteTransaction> {
 
   settle(settlements: readonly Settlement[], ask?: SettleAsk): Promise<readonly boolean[]> {
     return this.#move(
-      (prepare, now, moves) => settleAll(prepare, settlements, now, moves),
+      (on) => settleAll(on, settlements),
       ask?.mayBeUndone === true ? "unsynced" : "synced",
     );
   }
 
   get(key: string): Promise<Kept | undefined> {
     return this.#read((prepare) => {
+      this.#keys.catchUp();
       const row = prepare(`
         SELECT ${eventColumns}, ${deliveryColumns}
         FROM webhook_inbox_events e LEFT JOIN webhook_inbox_deliveries d ON d.seq = e.delivery
-        WHERE e.seq = ${seqOf("?1")}`).get(keyBytes(key)) as Row | undefined;
+        WHERE e.seq = ?`).get(this.#keys.find(key) ?? null) as Row | undefined;
       return row === undefined ? undefined : keptOf(row);
     });
   }
@@ -189,9 +188,7 @@ class SqliteStore implements Store<SqliteTransaction> {
   }
 
   async intervene(selection: Selection, ask: InterveneAsk): Promise<InterveneAnswer> {
-    const answer = await this.#move((prepare, now, moves) =>
-      interveneNow(prepare, selection, ask, now, moves),
-    );
+    const answer = await this.#move((on) => interveneNow(on, selection, ask));
     if (ask.act === "erase" && !ask.dryRun) this.#emptyJournal();
     return answer;
   }
@@ -206,7 +203,7 @@ class SqliteStore implements Store<SqliteTransaction> {
   }
 
   async prune(ask: PruneAsk): Promise<PruneAnswer> {
-    const answer = await this.#move((prepare, now, moves) => pruneNow(prepare, ask, now, moves));
+    const answer = await this.#move((on) => pruneNow(on, ask));
     if (answer.cursor === undefined) this.#emptyJournal();
     return answer;
   }
@@ -226,7 +223,10 @@ class SqliteStore implements Store<SqliteTransaction> {
     // The type of what was returned is not looked at here: `finishWith` refuses a promise.
     const run = async <T>(work: (database: SqliteClient) => T): Promise<T> => {
       try {
-        return await this.#write(() => finishWith(this.#opened(), hold, handler, work));
+        return await this.#write(() => {
+          this.#keys.catchUp();
+          return finishWith(this.#opened(), this.#keys.find(hold.key), hold, handler, work);
+        });
       } catch (error) {
         throw error instanceof Undone ? error.error : error;
       }
@@ -235,18 +235,23 @@ class SqliteStore implements Store<SqliteTransaction> {
   }
 
   /** A write that moves events between states: tallied in the same transaction. */
-  #move<T>(
-    work: (prepare: Prepare, now: number, moves: Moves) => T,
-    durability?: Durability,
-  ): Promise<T> {
-    return this.#write((prepare) => {
-      const now = this.#clock.now();
-      const moves = new Moves();
-      const result = work(prepare, now, moves);
+  async #move<T>(work: (on: Writing) => T, durability?: Durability): Promise<T> {
+    const move = (prepare: Prepare): T => {
+      const [now, moves, keys] = [this.#clock.now(), new Moves(), this.#keys];
+      keys.catchUp();
+      const result = work({ prepare, keys, now, moves });
       for (const lane of moves.lanes) advance(prepare, lane, now);
       writeTallies(prepare, moves, now);
+      keys.step();
       return result;
-    }, durability);
+    };
+    try {
+      return await this.#write(move, durability);
+    } catch (error) {
+      // What was added is undone.
+      this.#keys = new Keys(this.#prepare);
+      throw error;
+    }
   }
 
   async #read<T>(look: (prepare: Prepare) => T | Promise<T>): Promise<T> {

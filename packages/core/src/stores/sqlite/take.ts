@@ -3,26 +3,15 @@
 import { conflictsMax, type TakeAsk, type Taken } from "../../contracts/store.ts";
 import type { Delivery } from "../../model/delivery.ts";
 import type { NewEvent } from "../../model/event.ts";
-import {
-  bornRecord,
-  isBornClaimed,
-  isSameContent,
-  Room,
-  variantOf,
-  type Moves,
-  listText,
-} from "../records.ts";
+import { bornRecord, isBornClaimed, isSameContent, Room, variantOf, listText } from "../records.ts";
 import type { Prepare } from "./connection.ts";
-import { insertKey, seqOf } from "./keys.ts";
 import { widthOf } from "./lanes.ts";
 import { eventColumns, eventOf, keyBytes, type Row } from "./rows.ts";
+import type { Writing } from "./writing.ts";
 
 /** What one call of `take` works with. */
-export interface Taking {
-  readonly prepare: Prepare;
+export interface Taking extends Writing {
   readonly ask: TakeAsk;
-  readonly now: number;
-  readonly moves: Moves;
   /** Rows of the deliveries that are there already. */
   readonly deliveries: Map<Delivery, number | bigint>;
 }
@@ -30,16 +19,17 @@ export interface Taking {
 /** Answers in the order asked. */
 export function takeAll(on: Taking, events: readonly NewEvent[]): readonly Taken[] {
   const room = new Room(on.ask);
-  return events.map((event): Taken =>
-    find(on.prepare, event.key) === undefined
+  return events.map((event): Taken => {
+    const held = heldUnder(on, event.key);
+    return held === undefined
       ? insert(on, event, isBornClaimed(event, room))
-      : takeAgain(on, event),
-  );
+      : takeAgain(on, event, held);
+  });
 }
 
 /** Inserts an event and, before its first one, its delivery. */
-function insert(on: Taking, event: NewEvent, isClaimed: boolean, variantOfKey?: string): Taken {
-  const { prepare, ask, now, moves, deliveries } = on;
+function insert(on: Taking, event: NewEvent, isClaimed: boolean, variantOf?: number): Taken {
+  const { prepare, keys, ask, now, moves, deliveries } = on;
   let delivery = deliveries.get(event.delivery);
   if (delivery === undefined) {
     delivery = insertDelivery(prepare, event.delivery);
@@ -47,13 +37,12 @@ function insert(on: Taking, event: NewEvent, isClaimed: boolean, variantOfKey?: 
   }
   const record = bornRecord(event, now, isClaimed);
   const { source, type, state } = record;
-  const key = keyBytes(record.key);
-  const { lastInsertRowid: seq } = prepare(`
+  const { lastInsertRowid } = prepare(`
     INSERT INTO webhook_inbox_events (key, source, id, type, identified, state, reason, delivery, content_hash, variant_of,
       occurred_at, received_at, due_at, replayed, generation, fence, lease_ends_at, attempts, crashes, duplicates,
       conflicts, finished, gave_up, history, interventions, notes, lane, lane_max)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, 0, ?, 0, '[]', '[]', '[]', '[]', ?, ?, ?)`).run(
-    key,
+    keyBytes(record.key),
     source,
     record.id,
     type,
@@ -62,7 +51,7 @@ function insert(on: Taking, event: NewEvent, isClaimed: boolean, variantOfKey?: 
     record.reason ?? null,
     delivery,
     event.delivery.contentHash,
-    variantOfKey === undefined ? null : keyBytes(variantOfKey),
+    variantOf ?? null,
     record.occurredAt ?? null,
     record.receivedAt,
     record.dueAt,
@@ -74,7 +63,8 @@ function insert(on: Taking, event: NewEvent, isClaimed: boolean, variantOfKey?: 
     record.lane?.key ?? null,
     widthOf(record),
   );
-  insertKey(prepare, key, seq);
+  const seq = Number(lastInsertRowid);
+  keys.add(record.key, seq);
   if (record.lane !== undefined) {
     prepare("UPDATE webhook_inbox_events SET lane_place = 2 * seq WHERE seq = ?").run(seq);
     moves.touch(record.lane.key);
@@ -106,12 +96,8 @@ function insertDelivery(prepare: Prepare, delivery: Delivery): number | bigint {
 }
 
 /** The key is held: by this very call made before, by the same content, or by other bytes. */
-function takeAgain(on: Taking, event: NewEvent): Taken {
+function takeAgain(on: Taking, event: NewEvent, { seq, row }: HeldRow): Taken {
   const { prepare, ask } = on;
-  const row = prepare(`
-    SELECT ${eventColumns}, e.fence, e.conflicts FROM webhook_inbox_events e WHERE e.seq = ${seqOf("?1")}`).get(
-    keyBytes(event.key),
-  ) as Row;
   if (row["fence"] === ask.fence) {
     const claim = { event: eventOf(row), delivery: event.delivery, fence: ask.fence };
     return { kind: "taken", claim };
@@ -120,24 +106,25 @@ function takeAgain(on: Taking, event: NewEvent): Taken {
     row["state"] === "erased" ||
     isSameContent(String(row["content_hash"]), event.delivery.contentHash);
   if (isSame || event.conflictKey === undefined) {
-    countDuplicates(on, event.key, event);
+    countDuplicates(on, seq, event);
     return { kind: "duplicate" };
   }
-  if (find(prepare, event.conflictKey) !== undefined) {
-    countDuplicates(on, event.conflictKey, event);
+  const variant = heldUnder(on, event.conflictKey);
+  if (variant !== undefined) {
+    countDuplicates(on, variant.seq, event);
     return { kind: "conflict", kept: true };
   }
-  addTo(prepare, "conflicts", event.key, 1);
+  addTo(prepare, "conflicts", seq, 1);
   if (Number(row["conflicts"]) >= conflictsMax) {
     countMore(on, event, "conflict", event.copies);
     return { kind: "conflict", kept: false };
   }
-  insert(on, variantOf(event, event.conflictKey), false, event.key);
+  insert(on, variantOf(event, event.conflictKey), false, seq);
   return { kind: "conflict", kept: true };
 }
 
-function countDuplicates(on: Taking, key: string, event: NewEvent): void {
-  addTo(on.prepare, "duplicates", key, event.copies);
+function countDuplicates(on: Taking, seq: number, event: NewEvent): void {
+  addTo(on.prepare, "duplicates", seq, event.copies);
   countMore(on, event, "duplicate", event.copies);
 }
 
@@ -150,17 +137,28 @@ function countMore(
   moves.add({ source, type, from: undefined, to }, count);
 }
 
-function find(prepare: Prepare, key: string): unknown {
-  return prepare(`SELECT ${seqOf("?1")} AS seq`).get(keyBytes(key))?.["seq"] ?? undefined;
+interface HeldRow {
+  readonly seq: number;
+  readonly row: Row;
 }
+
+function heldUnder({ prepare, keys }: Taking, key: string): HeldRow | undefined {
+  const seq = keys.find(key);
+  if (seq === undefined) return undefined;
+  const row = prepare(selectHeld).get(seq) as Row | undefined;
+  return row && { seq, row };
+}
+
+const selectHeld = `SELECT ${eventColumns}, e.fence, e.conflicts FROM webhook_inbox_events e WHERE e.seq = ?`;
 
 function addTo(
   prepare: Prepare,
   column: "duplicates" | "conflicts",
-  key: string,
+  seq: number,
   count: number,
 ): void {
-  prepare(
-    `UPDATE webhook_inbox_events SET ${column} = ${column} + ? WHERE seq = ${seqOf("?2")}`,
-  ).run(count, keyBytes(key));
+  prepare(`UPDATE webhook_inbox_events SET ${column} = ${column} + ? WHERE seq = ?`).run(
+    count,
+    seq,
+  );
 }

@@ -4,8 +4,6 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Hold } from "../../contracts/store.ts";
 import { WebhookInboxError } from "../../errors.ts";
 import { claimLost, Undone } from "../records.ts";
-import { seqOf } from "./keys.ts";
-import { keyBytes } from "./rows.ts";
 
 /** What a handler may use of the inbox's own connection while its function runs. */
 export interface SqliteClient {
@@ -30,16 +28,17 @@ export type SqliteTransaction = <T>(
       : []
 ) => Promise<T>;
 
-/** Runs inside a transaction of `database`; throws `Undone` for what is to be rolled back because of the user's function. */
+/** `seq` is the row of the event. Runs inside a transaction of `database`; throws `Undone` for what is to be rolled back because of the user's function. */
 export function finishWith<T>(
   database: DatabaseSync,
+  seq: number | undefined,
   { key, fence }: Hold,
   handler: string,
   work: (database: SqliteClient) => T,
 ): T {
-  const held = `WHERE seq = ${seqOf("?1")} AND fence = ?2 AND state = 'running'`;
+  const held = "WHERE seq = ?1 AND fence = ?2 AND state = 'running'";
   const claim = database.prepare(`SELECT 1 FROM webhook_inbox_events ${held}`);
-  if (claim.get(keyBytes(key), fence) === undefined) throw new Undone(claimLost(key));
+  if (claim.get(seq ?? null, fence) === undefined) throw new Undone(claimLost(key));
   database.exec(`SAVEPOINT ${savepoint}`);
   const result = runWith(database, work);
   try {
@@ -50,7 +49,7 @@ export function finishWith<T>(
   }
   database
     .prepare(`UPDATE webhook_inbox_events SET finished = json_insert(finished, '$[#]', ?3) ${held}`)
-    .run(keyBytes(key), fence, handler);
+    .run(seq ?? null, fence, handler);
   return result;
 }
 
