@@ -5,7 +5,7 @@ import { readEffects, type Effect } from "./effects.ts";
 import { exactEffectsAt } from "./exact.ts";
 import { readLedger, type LedgerLine } from "./ledger.ts";
 import { quantile } from "./rate.ts";
-import { eventsAt, leftIn, type StoredEvent } from "./stores.ts";
+import { eventsAt, leftIn, waitingIn, type StoredEvent } from "./stores.ts";
 
 export interface Report {
   /** Deliveries that were answered 200, and the different events among them. */
@@ -131,7 +131,9 @@ export async function quiet(
     const undone = (await eventsAt(store)).filter(
       ({ state }) => state !== "done" && state !== "dead",
     );
-    return undone.length + spills.reduce((sum, spill) => sum + leftIn(spill), 0);
+    // Deliveries leave a spill one by one, and are destroyed many at a time.
+    const inSpills = spills.map((spill) => waitingIn(spill) + leftIn(spill));
+    return inSpills.reduce((sum, count) => sum + count, undone.length);
   };
   let fewest = Infinity;
   let wentOnAt = performance.now();

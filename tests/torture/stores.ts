@@ -48,8 +48,12 @@ export async function eventsAt(url: string): Promise<readonly StoredEvent[]> {
   }
 }
 
-/** How many deliveries are left in a spill. */
+/** How many deliveries are left in a spill, those among them that are in the store and only yet to be destroyed. */
 export const leftIn = (spill: string): number => eventsInFile(spill).length;
+
+/** How many deliveries wait in a spill for the store. */
+export const waitingIn = (spill: string): number =>
+  eventsInFile(spill).filter(({ state }) => state !== "done").length;
 
 function eventsInFile(path: string): readonly StoredEvent[] {
   const database = new DatabaseSync(path, { readOnly: true, timeout: 5000 });

@@ -4,6 +4,11 @@
  */
 
 const aimMs = 4;
+/** Of a store that is far away: how many times as long as the least may take. */
+const dearest = 2;
+const cheapest = 1.25;
+/** Weight of a measurement in what the least takes. */
+const weight = 0.2;
 const restMsMin = 10;
 const sizeMin = 8;
 
@@ -11,6 +16,8 @@ const sizeMin = 8;
 export class Pace {
   readonly #max: number;
   #size: number;
+  /** What as little as may be takes: mostly the way to the store and back. */
+  #leastMs: number | undefined;
 
   constructor(max: number) {
     this.#max = max;
@@ -24,8 +31,13 @@ export class Pace {
 
   /** Told how long as much as `size` has taken. */
   took(ms: number): void {
-    if (ms > aimMs) this.#size = Math.max(Math.min(this.#max, sizeMin), this.#size >> 1);
-    else if (ms < aimMs / 2) this.#size = Math.min(this.#max, this.#size * 2);
+    const least = Math.min(this.#max, sizeMin);
+    if (this.#size <= least) this.#leastMs = ms * weight + (this.#leastMs ?? ms) * (1 - weight);
+    const leastMs = this.#leastMs ?? ms;
+    if (ms > Math.max(aimMs, leastMs * dearest)) this.#size = Math.max(least, this.#size >> 1);
+    else if (ms < Math.max(aimMs / 2, leastMs * cheapest)) {
+      this.#size = Math.min(this.#max, this.#size * 2);
+    }
   }
 }
 

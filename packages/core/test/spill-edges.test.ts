@@ -207,6 +207,34 @@ test("a store that is always slow is waited for, once that is known", async () =
   slowMs = 0;
 });
 
+test("a long spill drains in large steps while nobody comes in, however far away the store is", async () => {
+  const inner = sqlite(temporaryFile());
+  let isAway = true;
+  const sizes: number[] = [];
+  const take: Store["take"] = async (events, terms) => {
+    if (isAway) throw new WebhookInboxError("STORE_UNAVAILABLE", "away.");
+    sizes.push(events.length);
+    await new Promise((resolve) => setTimeout(resolve, 15));
+    return await inner.take(events, terms);
+  };
+  const inbox = createInbox({
+    store: wrapped(inner, { take }),
+    spill: sqlite(temporaryFile("spill.sqlite")),
+    sources,
+    logger: false,
+  });
+  const served = await serve(inbox);
+  const count = 1500;
+  for (let from = 0; from < count; from += 50) {
+    await Promise.all(Array.from({ length: 50 }, (_, n) => ask(served, jobs, job(from + n))));
+  }
+  isAway = false;
+  await inbox.idle();
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(count);
+  // One at a time until the store is known to be back, a few while it is not known that nobody comes.
+  expect(sizes.length).toBeLessThan(40);
+});
+
 describe("what is erased", () => {
   const canary = "canary-of-a-person";
   const withCanary = job(1, `,"message":"${canary}"`);

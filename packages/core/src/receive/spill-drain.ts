@@ -1,6 +1,6 @@
 /**
  * What is in the spill goes into the store, oldest first, as if it had just come in: read by its provider, under the same
- * keys, with the time of its receipt. Live traffic has the store for itself at least half of the time.
+ * keys, with the time of its receipt. While deliveries come in they have the store for themselves at least half of the time.
  */
 
 import type { Clock } from "../contracts/clock.ts";
@@ -22,6 +22,8 @@ export interface SpillDrainNeeds extends Pick<CustodyNeeds, "terms" | "begin"> {
   readonly store: Store;
   /** Of live traffic, which goes first. */
   readonly live: Pick<Custody, "flushed">;
+  /** How many deliveries have come in so far. */
+  readonly arrivals: () => number;
   readonly spill: Spill;
   readonly breaker: Breaker;
   readonly sources: ReadonlyMap<string, ConfiguredSource>;
@@ -46,6 +48,9 @@ export class SpillDrain {
   readonly #needs: SpillDrainNeeds;
   readonly #custody: Custody;
   readonly #pace = new Pace(rowsMax);
+  /** How many deliveries had come in at the last rest, and whether none had since the one before. */
+  #arrivals = 0;
+  #isAlone = false;
   #hasEnded = false;
   /** Whether there may be something that nobody has looked at. */
   #more = true;
@@ -162,8 +167,8 @@ export class SpillDrain {
         awayMs = awayMsFirst;
         this.#more = true;
         const tookMs = performance.now() - began;
-        this.#pace.took(tookMs);
-        await this.#wait(restAfter(tookMs));
+        if (!this.#isAlone) this.#pace.took(tookMs);
+        await this.#rest(tookMs);
       } else if (breaker.isAway) {
         // The store answers, and a call of it hangs all the same.
         await this.#wait(awayMsFirst);
@@ -180,7 +185,7 @@ export class SpillDrain {
     const { ready, breaker, store, spill } = this.#needs;
     try {
       await ready();
-      const size = breaker.isAway ? 1 : this.#pace.size;
+      const size = breaker.isAway ? 1 : this.#isAlone ? rowsMax : this.#pace.size;
       const added = this.#added;
       const { claims, nextDueInMs } = await this.#part(() => spill.claim(size));
       this.#isEmpty = claims.length === 0 && added === this.#added;
@@ -229,8 +234,15 @@ export class SpillDrain {
     this.#unpruned = 0;
     this.#hasPruned = true;
     // What is over and could not be destroyed stays until the next time.
-    const rest = (tookMs: number): Promise<void> => this.#wait(restAfter(tookMs));
-    await this.#needs.spill.prune(rest).catch(() => undefined);
+    await this.#needs.spill.prune((tookMs) => this.#rest(tookMs)).catch(() => undefined);
+  }
+
+  /** Leaves the store and the event loop to those who come in; where nobody does, there is nobody to wait for. */
+  async #rest(tookMs: number): Promise<void> {
+    const arrivals = this.#needs.arrivals();
+    this.#isAlone = arrivals === this.#arrivals;
+    this.#arrivals = arrivals;
+    await (this.#isAlone ? nextTurn() : this.#wait(restAfter(tookMs)));
   }
 
   /** For what was refused, or is in the hand of another process. */

@@ -39,6 +39,7 @@ export class Spilling {
   #isReady = false;
   #hasClosed = false;
   #failedAt: number | undefined;
+  #arrivals = 0;
 
   constructor(needs: SpillingNeeds) {
     this.#needs = needs;
@@ -61,7 +62,8 @@ export class Spilling {
     this.#main = createCustody({ ...needs, store: { take } });
     this.#spill = new Spill({ ...needs, spill });
     const [breaker, live] = [this.#breaker, this.#main];
-    this.#drain = new SpillDrain({ ...needs, live, spill: this.#spill, breaker });
+    const arrivals = (): number => this.#arrivals;
+    this.#drain = new SpillDrain({ ...needs, live, spill: this.#spill, breaker, arrivals });
   }
 
   /** Opens the spill and begins to drain it. May be called again. Rejects while it cannot be opened. */
@@ -95,6 +97,7 @@ export class Spilling {
     events: readonly NewEvent[],
     holdMs: number,
   ): Promise<readonly (Taken | Spilled)[]> {
+    this.#arrivals += 1;
     const taken =
       this.#spill === undefined
         ? await this.#toStore(events)
