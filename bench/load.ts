@@ -16,6 +16,8 @@ export interface LoadAsk {
   readonly countedMs: number;
   /** At a fixed rate; undefined: as fast as answers come. */
   readonly perSecond?: number | undefined;
+  /** Of how many deliveries one is a copy of the one before; undefined: none. */
+  readonly copyEvery?: number | undefined;
 }
 
 export interface LoadResult {
@@ -24,6 +26,8 @@ export interface LoadResult {
   readonly refused: number;
   /** Answers 200 in all. */
   readonly taken: number;
+  /** Those of them that were no copies. */
+  readonly events: number;
   readonly seconds: number;
   /** From when it was to be sent. */
   readonly p50Ms: number;
@@ -77,19 +81,17 @@ function requestOf(shape: Shape): string {
 /** Sends one delivery at a time over a connection. */
 class Sender {
   readonly #socket: Socket;
-  readonly #shape: Shape;
   #held = "";
   #done: (isOk: boolean) => void = () => undefined;
 
-  constructor(port: number, shape: Shape) {
-    this.#shape = shape;
+  constructor(port: number) {
     this.#socket = connect(port, "127.0.0.1").setNoDelay().setEncoding("latin1");
     this.#socket.on("data", (text) => this.#read(String(text)));
   }
 
-  send(done: (isOk: boolean) => void): void {
+  send(request: string, done: (isOk: boolean) => void): void {
     this.#done = done;
-    this.#socket.write(requestOf(this.#shape));
+    this.#socket.write(request);
   }
 
   end(): Promise<void> {
@@ -119,17 +121,22 @@ function lengthOf(text: string): number | undefined {
 }
 
 export async function load(ask: LoadAsk): Promise<LoadResult> {
-  const { port, shape, connections, warmUpMs, countedMs, perSecond } = ask;
+  const { port, shape, connections, warmUpMs, countedMs, perSecond, copyEvery = Infinity } = ask;
   const begin = performance.now() + warmUpMs;
   const end = begin + countedMs;
   const latencies: number[] = [];
-  let [refused, taken] = [0, 0];
-  const senders = Array.from({ length: connections }, () => new Sender(port, shape));
+  let [refused, taken, events, sent] = [0, 0, 0, 0];
+  let last = "";
+  const senders = Array.from({ length: connections }, () => new Sender(port));
   const sendOne = (sender: Sender, dueAt: number): Promise<void> =>
     new Promise((resolve) => {
-      sender.send((isOk) => {
+      sent += 1;
+      const isCopy = sent % copyEvery === 0;
+      if (!isCopy) last = requestOf(shape);
+      sender.send(last, (isOk) => {
         const now = performance.now();
         if (isOk) taken += 1;
+        if (isOk && !isCopy) events += 1;
         if (now >= begin && now < end) {
           latencies.push(now - dueAt);
           if (!isOk) refused += 1;
@@ -146,6 +153,7 @@ export async function load(ask: LoadAsk): Promise<LoadResult> {
     answered: sorted.length,
     refused,
     taken,
+    events,
     seconds: countedMs / 1000,
     p50Ms: at(0.5),
     p99Ms: at(0.99),

@@ -1,5 +1,5 @@
 /**
- * Benchmarks, each a ratio within one run: `pnpm bench [ack|latency|drain|size] [--rounds 7] [--seconds 10]
+ * Benchmarks, each a ratio within one run: `pnpm bench [ack|latency|disturbed|drain|size|wake-ups|footprint] [--rounds 7] [--seconds 10]
  * [--only sqlite [--only postgres]] [--kept 1000000] [--out DIR]`. Servers are those of `DATABASE_URL` and `REDIS_URL`, else private
  * ones with durable settings. `--out` gets what was found as JSON, as Markdown and as a chart.
  */
@@ -11,11 +11,14 @@ import { parseArgs } from "node:util";
 import { startServices } from "../tests/services/urls.ts";
 import { keepCompiled } from "../tests/support/compile-cache.ts";
 import { ack } from "./ack.ts";
+import { disturbed } from "./disturbed.ts";
 import { drain } from "./drain.ts";
 import { flushMs } from "./flush.ts";
+import { footprint } from "./footprint.ts";
 import { latency } from "./latency.ts";
 import { chartOf, markdownOf, type Report } from "./report.ts";
 import { size } from "./size.ts";
+import { wakeUps } from "./wake-ups.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -33,7 +36,7 @@ const options = {
   kept: Number(values.kept),
   only: values.only,
 };
-const benchmarks = { ack, latency, drain, size };
+const benchmarks = { ack, latency, disturbed, drain, size, "wake-ups": wakeUps, footprint };
 const named = positionals.length === 0 ? Object.keys(benchmarks) : positionals;
 const isKnown = (name: string): name is keyof typeof benchmarks => name in benchmarks;
 const unknown = named.find((name) => !isKnown(name));

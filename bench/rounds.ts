@@ -27,6 +27,8 @@ export interface RoundsAsk {
   readonly countedMs: number;
   /** At a fixed rate; undefined: as fast as answers come. */
   readonly perSecond?: number;
+  /** Of how many deliveries to a subject one is a copy; undefined: none. */
+  readonly copyEvery?: (name: string) => number | undefined;
   readonly places: Places;
 }
 
@@ -92,7 +94,8 @@ async function measured(name: string, loader: ChildProcess, ask: RoundsAsk): Pro
   const { port, shape } = await told<Kind<"ready">>(subject);
   const before = await asked(subject, "cpu");
   const loading = told<LoadResult>(loader);
-  const how: LoadAsk = { port, shape, connections, warmUpMs, countedMs, perSecond };
+  const copyEvery = ask.copyEvery?.(name);
+  const how: LoadAsk = { port, shape, connections, warmUpMs, countedMs, perSecond, copyEvery };
   loader.send(how);
   const result = await loading;
   const after = await asked(subject, "cpu");
@@ -100,10 +103,10 @@ async function measured(name: string, loader: ChildProcess, ask: RoundsAsk): Pro
   const ended = once(subject, "exit");
   subject.send("end");
   await ended;
-  const { taken, answered } = result;
-  if (counts !== undefined && (counts.kept !== taken || (counts.handled ?? taken) !== taken)) {
+  const { taken, events, answered } = result;
+  if (counts !== undefined && (counts.kept !== events || (counts.handled ?? events) !== events)) {
     throw new Error(
-      `${name}: ${taken} were answered 200, ${counts.kept} are kept, ${counts.handled ?? "none"} were handled`,
+      `${name}: ${events} events were answered 200, ${counts.kept} are kept, ${counts.handled ?? "none"} were handled`,
     );
   }
   return {

@@ -1,90 +1,18 @@
 /** `pnpm bench size`: what a take, a claim and a page cost when a store holds many events, and when it is empty (P8). */
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { createInbox, systemClock, type ListQuery, type Store } from "@webhook-inbox/core";
 import { audata } from "@webhook-inbox/core/providers/audata";
-import { sqlite } from "@webhook-inbox/core/sqlite";
-import { postgres } from "@webhook-inbox/postgres";
 import { dashboard } from "@webhook-inbox/dashboard";
-import { Pool } from "pg";
 import { wrapped } from "../tests/support/wrapped.ts";
 import { eventNumber } from "./events.ts";
+import { dayMs, filled, isOver } from "./filled.ts";
 import type { Reached, Report } from "./report.ts";
 import { median } from "./rounds.ts";
 import type { Places } from "./subjects/subject.ts";
 
-const dayMs = 86_400_000;
 const batch = 64;
 // Enough for the keys of SQLite to go from memory into their tree.
 const batches = 1000;
-
-interface Place {
-  readonly store: Store;
-  /** Puts in events that were handled long ago, some of them dead; their payloads have been forgotten. */
-  readonly fill: (count: number) => Promise<void>;
-  readonly end: () => Promise<void>;
-}
-
-const states = "CASE WHEN n % 50 = 0 THEN 'dead' ELSE 'done' END";
-
-const stores: Readonly<Record<string, (places: Places) => Promise<Place>>> = {
-  sqlite: async () => {
-    const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-bench-"));
-    const file = join(directory, "inbox.sqlite");
-    return {
-      store: sqlite(file),
-      async fill(count) {
-        const database = new DatabaseSync(file);
-        database.exec("PRAGMA synchronous = OFF; PRAGMA cache_size = -500000");
-        database
-          .prepare(
-            `WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?1)
-             INSERT INTO webhook_inbox_events (key, source, id, type, identified, state, delivery, content_hash, received_at,
-               due_at, replayed, generation, attempts, crashes, duplicates, conflicts, finished, gave_up, history,
-               interventions, notes)
-             SELECT randomblob(16), 'audata', 'old-' || n, 'Listener.updated', 1, ${states}, n, hex(randomblob(32)), ?2 + n * ?3,
-               ?2, 0, 0, 1, 0, 0, 0, '["audata/*"]', '[]', '[]', '[]', '[]' FROM numbers`,
-          )
-          .run(count, Date.now() - 80 * dayMs, Math.floor((80 * dayMs) / count));
-        database.exec(
-          `INSERT INTO webhook_inbox_keys SELECT key, seq FROM webhook_inbox_events ORDER BY key;
-           INSERT INTO webhook_inbox_meta SELECT 'keyed_to', max(seq) FROM webhook_inbox_events`,
-        );
-        database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-        database.close();
-      },
-      end: async () => rmSync(directory, { recursive: true, force: true }),
-    };
-  },
-
-  postgres: async ({ postgresUrl }) => {
-    const schema = `bench_${process.pid}`;
-    const pool = new Pool({ connectionString: postgresUrl, max: 20 });
-    return {
-      store: postgres(pool, { schema }),
-      async fill(count) {
-        await pool.query(
-          `INSERT INTO ${schema}.events (key, seq, received_at, due_at, delivery, size, generation, attempts, crashes, duplicates,
-             conflicts, identified, replayed, source, id, type, state, content_hash, finished, gave_up, history, interventions,
-             notes)
-           SELECT gen_random_uuid(), -n, $2::bigint + n * $3::bigint, $2, -n, 700, 0, 1, 0, 0, 0, true, false, 'audata', 'old-' || n,
-             'Listener.updated', ${states}, md5(n::text) || md5((-n)::text), '["audata/*"]', '[]', '[]', '[]', '[]'
-           FROM generate_series(1, $1::integer) AS n`,
-          [count, Date.now() - 80 * dayMs, Math.floor((80 * dayMs) / count)],
-        );
-        await pool.query(`VACUUM ANALYZE ${schema}.events`);
-        await pool.query("CHECKPOINT");
-      },
-      async end() {
-        await pool.query(`DROP SCHEMA ${schema} CASCADE`);
-        await pool.end();
-      },
-    };
-  },
-};
 
 /** Medians, in microseconds. */
 type Costs = Readonly<Record<string, number>>;
@@ -183,19 +111,19 @@ export async function size(places: Places, { kept, rounds, only }: SizeOptions):
   const figures: Record<string, object> = {};
   // Pages are held against a small store, since an empty one has none to show.
   const few = 10_000;
-  for (const [name, make] of Object.entries(stores)) {
+  for (const [name, make] of Object.entries(filled)) {
     if (only.length > 0 && !only.includes(name)) continue;
-    const small = await make(places);
+    const small = make(places);
     await small.store.open({ clock: systemClock });
-    await small.fill(few);
+    await small.fill(few, isOver);
     const before: Costs[] = [];
     for (let round = 0; round < rounds; round++) before.push(await costsOf(small.store));
     await small.store.close();
     await small.end();
-    const large = await make(places);
+    const large = make(places);
     await large.store.open({ clock: systemClock });
     process.stderr.write(`${name}: putting in ${kept.toLocaleString("en")} events\n`);
-    await large.fill(kept);
+    await large.fill(kept, isOver);
     const after: Costs[] = [];
     for (let round = 0; round < rounds; round++) after.push(await costsOf(large.store));
     await large.store.close();

@@ -1,6 +1,7 @@
 /** All subjects, by their names. */
 
 import { byHand } from "./by-hand.ts";
+import { disturbed } from "./disturbed.ts";
 import { frameworks } from "./frameworks.ts";
 import { inboxes } from "./inboxes.ts";
 import { peers } from "./peers.ts";
@@ -11,4 +12,5 @@ export const subjects: Readonly<Record<string, MakeSubject>> = {
   ...byHand,
   ...inboxes,
   ...peers,
+  ...disturbed,
 };
