@@ -63,12 +63,15 @@ function inboxHere(file: string, work: boolean | { readonly leaseMs: number } = 
   return inbox;
 }
 
-/** A file in which one event waits. */
-async function fileWithEvent(): Promise<string> {
+/** A file in which events wait: one, unless more are wanted. */
+async function fileWithEvent(count = 1): Promise<string> {
   const file = temporaryFile();
   const inbox = inboxHere(file, false);
-  const body = JSON.stringify({ event: "job_finished", data: { job_id: 1, status: "error" } });
-  await ask(await serve(inbox), "/webhooks/socialdata/t", { body });
+  const served = await serve(inbox);
+  for (let id = 1; id <= count; id++) {
+    const body = JSON.stringify({ event: "job_finished", data: { job_id: id, status: "error" } });
+    await ask(served, "/webhooks/socialdata/t", { body });
+  }
   return file;
 }
 
@@ -134,6 +137,35 @@ test("an event that hangs three workers is dead, and the fourth goes on with its
   void last.idle();
   await vi.waitUntil(async () => (await eventOf(last))?.state === "dead", patience);
   expect(await eventOf(last)).toMatchObject({ reason: "poison", attempts: 4, crashes: 3 });
+});
+
+test("what many were in hand at one death runs together afterwards, and what was there twice one by one", async () => {
+  const count = 6;
+  const file = await fileWithEvent(count);
+  const hang = "console.log(`begins ${event.id}`); await new Promise(() => undefined);";
+  for (let deaths = 1; deaths <= 2; deaths++) {
+    const dying = workerProcess(file, 60_000, hang);
+    // All at once: none of them ends.
+    for (let id = 1; id <= count; id++) await dying.says(`begins job:${id}:error`);
+    dying.child.kill("SIGKILL");
+    await once(dying.child, "exit");
+  }
+  const last = inboxHere(file);
+  let running = 0;
+  let most = 0;
+  last.on("socialdata", "job_finished", async () => {
+    most = Math.max(most, ++running);
+    await new Promise((resolve) => setImmediate(resolve));
+    running -= 1;
+  });
+  void last.idle();
+  const all = async () => (await last.list()).events;
+  await vi.waitUntil(async () => (await all()).every(({ state }) => state === "done"), patience);
+  expect(most).toBe(1);
+  const events = await all();
+  expect(events.map(({ state, crashes }) => [state, crashes])).toEqual(
+    Array(count).fill(["done", 2]),
+  );
 });
 
 describe("a zombie, which sleeps through its lease and goes on", () => {

@@ -67,9 +67,9 @@ export const unclaimed = (): TakeAsk => ({ fence: crypto.randomUUID(), leaseMs: 
 
 export interface ClaimAsk extends ClaimTerms {
   /**
-   * How many suspects may be among them: events with a crash. One at a time, so that an event that kills workers takes
-   * no innocents with it; and those with the most crashes first, so that one that was twice in the way of somebody else's
-   * end is not kept waiting for a third.
+   * How many suspects may be among them: events with a crash. Those with more than one come one at a time, so that an event
+   * that kills workers takes no innocents with it; and those with the most crashes first, so that one that was twice in the
+   * way of somebody else's end is not kept waiting for a third.
    */
   readonly suspectsMax: number;
   /**

@@ -3,6 +3,7 @@
  * states, those of people included, are listed in `model/transitions.ts`.
  */
 
+import type { ClaimAsk } from "../contracts/store.ts";
 import type { EventRecord, NewEvent, QuarantineReason } from "../model/event.ts";
 import type { Outcome } from "../model/settlement.ts";
 import { delayAfter } from "./backoff.ts";
@@ -42,6 +43,20 @@ export interface Policy {
 
 /** Workers that an event may kill before it is given up. */
 export const crashesMax = 3;
+
+/**
+ * Which suspects may be claimed beside those whose crashes are given. What was in hand at one death is innocent for the
+ * most part, and runs together. What was there twice runs with no other suspect: should it kill the worker, it takes none
+ * with it; and its last attempt is for a worker that is stable.
+ */
+export function suspectTerms(
+  inHand: readonly number[],
+  isStable: boolean,
+): Pick<ClaimAsk, "suspectsMax" | "crashesMax"> {
+  const most = Math.max(0, ...inHand);
+  if (most === 1) return { suspectsMax: Number.MAX_SAFE_INTEGER, crashesMax: 1 };
+  return { suspectsMax: most === 0 ? 1 : 0, crashesMax: isStable ? Infinity : crashesMax - 2 };
+}
 
 /**
  * - every handler succeeded → `done`; all ended, but one gave up → `dead(fatal)`

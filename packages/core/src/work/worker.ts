@@ -28,7 +28,7 @@ import {
   type Held,
 } from "./held.ts";
 import { Leases } from "./leases.ts";
-import { crashesMax, decide, type Finding, type Policy } from "./lifecycle.ts";
+import { decide, suspectTerms, type Finding, type Policy } from "./lifecycle.ts";
 import { within } from "./patience.ts";
 import { Search } from "./search.ts";
 import { Settlements } from "./settlements.ts";
@@ -240,8 +240,10 @@ export class Worker {
       terms: () => ({
         fence: this.#fence(),
         leaseMs: this.#leases.leaseMs,
-        suspectsMax: this.#suspectsFree(),
-        crashesMax: clock.now() < this.#stableAt ? crashesMax - 2 : Infinity,
+        ...suspectTerms(
+          [...this.#held.values()].map(({ claim }) => claim.event.crashes),
+          clock.now() >= this.#stableAt,
+        ),
       }),
       take: (claims) => this.#found(claims),
       onEnd: () => this.#change.ring(),
@@ -275,11 +277,6 @@ export class Worker {
     this.#held.set(event.key, taken);
     this.#slots.use(event);
     return taken;
-  }
-
-  /** One suspect at a time: should it kill this process, it takes no other suspect with it. */
-  #suspectsFree(): number {
-    return [...this.#held.values()].some(({ claim }) => claim.event.crashes > 0) ? 0 : 1;
   }
 
   /** Runs one claim to its settlement. Nothing in it rejects. */
@@ -317,6 +314,8 @@ export class Worker {
   /** Takes claims in hand and runs them, those aside that are in hand already. */
   #take(claims: readonly Claim[]): void {
     for (const held of this.#hold(claims)) this.#run(held);
+    // More of them may run beside it.
+    if (claims.some(({ event }) => event.crashes === 1)) this.look();
   }
 
   async #work(held: Held, source: ConfiguredSource): Promise<Attempted | undefined> {
