@@ -4,7 +4,8 @@
  */
 
 import { parentPort, workerData } from "node:worker_threads";
-import type { ConnectHeartbeat, Hold } from "../contracts/store.ts";
+import type { ConnectHeartbeat } from "../contracts/store.ts";
+import { holdsIn } from "./hold-table.ts";
 
 export interface HeartbeatSetup {
   readonly module: string;
@@ -12,22 +13,16 @@ export interface HeartbeatSetup {
   readonly leaseMs: number;
 }
 
-/** A claim in hand. */
-export interface ThreadHold extends Hold {
-  /** When its lease is no longer to be extended, in milliseconds since 1970. */
-  readonly until: number;
-}
-
 export interface HeartbeatMessage {
-  readonly holds?: readonly ThreadHold[];
-  readonly drops?: readonly Hold[];
+  /** A further part of the table of what is in hand. */
+  readonly part?: SharedArrayBuffer;
   /** The main thread has extended everything itself. */
   readonly isAlive?: boolean;
   /** Nothing more is to be done. */
   readonly isOver?: boolean;
 }
 
-const held = new Map<string, ThreadHold>();
+const parts: SharedArrayBuffer[] = [];
 let aliveAt = Date.now();
 
 const { module, options, leaseMs } = workerData as HeartbeatSetup;
@@ -43,20 +38,20 @@ function connected(): ReturnType<ConnectHeartbeat> {
 
 // Messages that came meanwhile have waited.
 parentPort?.on("message", (message: HeartbeatMessage) => {
-  const { holds = [], drops = [], isAlive = false, isOver = false } = message;
+  const { part, isAlive = false, isOver = false } = message;
   if (isOver) return void end();
-  for (const hold of holds) held.set(hold.key, hold);
-  // It may have been claimed again meanwhile, under another fence.
-  for (const { key, fence } of drops) if (held.get(key)?.fence === fence) held.delete(key);
   if (isAlive) aliveAt = Date.now();
-  if (holds.length > 0) void connected().catch(() => undefined);
+  if (part === undefined) return;
+  parts.push(part);
+  void connected().catch(() => undefined);
 });
 
 /** A store that is away is asked again at the next beat: by then the main thread may be back as well. */
 async function beat(): Promise<void> {
   const now = Date.now();
-  const holds = [...held.values()].filter(({ until }) => until > now);
-  if (now - aliveAt < leaseMs / 2 || holds.length === 0) return;
+  if (now - aliveAt < leaseMs / 2) return;
+  const holds = parts.flatMap(holdsIn).filter(({ until }) => until > now);
+  if (holds.length === 0) return;
   try {
     await (await connected()).extend(holds, leaseMs);
   } catch {

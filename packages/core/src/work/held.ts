@@ -5,7 +5,7 @@ import type { EventRecord } from "../model/event.ts";
 import type { Outcome, Settlement } from "../model/settlement.ts";
 import type { EventName, NamedOutcome } from "../observe/signals.ts";
 import type { AttemptedOf } from "../observe/telemetry.ts";
-import type { ThreadHold } from "./heartbeat-thread.ts";
+import type { ThreadHold } from "./hold-table.ts";
 import { LazyAbort } from "./lazy-abort.ts";
 
 export interface Held {

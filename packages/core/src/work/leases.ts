@@ -10,7 +10,8 @@ import type { Hold, Store } from "../contracts/store.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit, EventName } from "../observe/signals.ts";
 import { within } from "./patience.ts";
-import type { HeartbeatMessage, HeartbeatSetup, ThreadHold } from "./heartbeat-thread.ts";
+import type { HeartbeatMessage, HeartbeatSetup } from "./heartbeat-thread.ts";
+import { HoldTable, type ThreadHold } from "./hold-table.ts";
 
 export interface LeasesNeeds {
   readonly store: Store;
@@ -45,7 +46,7 @@ export class Leases {
   #beatAt = 0;
   #cancelBeat: () => void = () => undefined;
   #hasStopped = false;
-  #drops: Hold[] = [];
+  readonly #table = new HoldTable((part) => this.#tell({ part }));
 
   constructor(needs: LeasesNeeds) {
     this.#needs = needs;
@@ -88,21 +89,15 @@ export class Leases {
     if (!(await within(systemClock, endMsMax, ended))) await thread.terminate();
   }
 
-  /** Tells the thread what has come into hand, before anything of it runs. */
+  /** What has come into hand, before anything of it runs. */
   hold(holds: readonly ThreadHold[]): void {
-    this.#tell({ holds });
+    if (this.#thread === undefined) return;
+    for (const hold of holds) this.#table.put(hold);
   }
 
-  /** Tells the thread what is not in hand any more; not in a hurry, since a fence that is gone cannot be extended. */
+  /** What is not in hand any more. */
   drop(hold: Hold): void {
-    if (this.#thread === undefined) return;
-    if (this.#drops.length === 0) {
-      setImmediate(() => {
-        this.#tell({ drops: this.#drops });
-        this.#drops = [];
-      });
-    }
-    this.#drops.push(hold);
+    this.#table.drop(hold);
   }
 
   /** Extends what is in hand if the last beat is long ago, as after a blocked event loop or a sleeping machine. */
