@@ -16,6 +16,12 @@ function plain(_: string, value: unknown): unknown {
   return Number.isNaN(value) ? undefined : Math.sign(value) * 9e15;
 }
 
+/** The text of what holds no endless number: several times faster, where there is no half of a character in it either. */
+export function jsonOf(input: unknown): string {
+  const text = JSON.stringify(input);
+  return text.includes("\\ud") ? JSON.stringify(input, plain) : text;
+}
+
 export class Connection {
   readonly #send: Send;
   readonly #prefix: string;

@@ -29,9 +29,17 @@ import {
   type Tally,
   type TallyQuery,
 } from "@webhook-inbox/core";
-import { badCursor, limitOf, refuseUnknown, tallyBounds } from "@webhook-inbox/core/records";
+import {
+  badCursor,
+  bornRecord,
+  forever,
+  limitOf,
+  listText,
+  refuseUnknown,
+  tallyBounds,
+} from "@webhook-inbox/core/records";
 import { listen, mayListen, type RedisClient } from "./client.ts";
-import { Connection } from "./connection.ts";
+import { Connection, jsonOf } from "./connection.ts";
 import { deliveryOf, eventOf, fieldsOf, keptOf, takeInput } from "./rows.ts";
 import { claim } from "./scripts/claim.ts";
 import { intervene } from "./scripts/intervene.ts";
@@ -120,12 +128,13 @@ class RedisStore implements Store<NoTransaction> {
 
   async take(events: readonly NewEvent[], ask: TakeAsk): Promise<readonly Taken[]> {
     const { ask: input, bodies } = takeInput(events, ask, this.#channel);
-    const answers = (await this.#connection.run(
-      take,
-      input,
-      bodies,
-    )) as readonly (readonly unknown[])[];
-    return answers.map((answer, index) => takenAs(answer, events[index] as NewEvent, ask.fence));
+    const [now, answers] = (await this.#connection.run(take, jsonOf(input), bodies)) as [
+      Buffer,
+      readonly (readonly unknown[])[],
+    ];
+    return answers.map((answer, index) =>
+      takenAs(answer, events[index] as NewEvent, Number(now), ask.fence),
+    );
   }
 
   async claim({ slots, typesMax = {}, ...ask }: ClaimAsk): Promise<ClaimAnswer> {
@@ -160,17 +169,19 @@ class RedisStore implements Store<NoTransaction> {
         fence,
         state: outcome.state,
         ...("reason" in outcome ? { reason: outcome.reason } : {}),
-        ...(outcome.state === "pending" ? { afterMs: Math.round(outcome.afterMs) } : {}),
+        ...(outcome.state === "pending"
+          ? { afterMs: Math.min(Math.round(outcome.afterMs), forever) }
+          : {}),
         isBack: outcome.state === "pending" && outcome.handedBack,
-        finished: JSON.stringify(finished),
-        gaveUp: JSON.stringify(gaveUp),
-        history: JSON.stringify(history),
+        finished: listText(finished),
+        gaveUp: listText(gaveUp),
+        history: listText(history),
         ...(outcome.state === "done" && outcome.became !== undefined
           ? { became: takeInput(outcome.became, ask, this.#channel).ask }
           : {}),
       }),
     );
-    return truths(await this.#connection.run(settle, input));
+    return truths(await this.#connection.run(settle, jsonOf(input)));
   }
 
   async get(key: string): Promise<Kept | undefined> {
@@ -257,10 +268,16 @@ const truths = (reply: unknown): readonly boolean[] =>
 const setOf = (names: readonly string[]): object =>
   Object.fromEntries(names.map((name) => [name, true]));
 
-function takenAs([word, event]: readonly unknown[], { delivery }: NewEvent, fence: string): Taken {
+function takenAs(
+  [word, held]: readonly unknown[],
+  event: NewEvent,
+  now: number,
+  fence: string,
+): Taken {
   const kind = String(word);
-  if (kind === "claimed") {
-    return { kind: "taken", claim: { event: eventOf(fieldsOf(event)), delivery, fence } };
+  if (kind === "claimed" || kind === "again") {
+    const record = kind === "claimed" ? bornRecord(event, now, true) : eventOf(fieldsOf(held));
+    return { kind: "taken", claim: { event: record, delivery: event.delivery, fence } };
   }
   if (kind === "taken" || kind === "duplicate") return { kind };
   return { kind: "conflict", kept: kind === "kept" };

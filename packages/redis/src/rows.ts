@@ -11,7 +11,7 @@ import type {
   Note,
   TakeAsk,
 } from "@webhook-inbox/core";
-import { rareIn } from "@webhook-inbox/core/records";
+import { listText, rareIn } from "@webhook-inbox/core/records";
 
 /** Fields of a hash. */
 export type Fields = ReadonlyMap<string, Buffer>;
@@ -113,7 +113,7 @@ export function takeInput(
     channel,
     events: events.map(({ delivery, notes, ...event }) => ({
       ...event,
-      notes: JSON.stringify(notes),
+      notes: listText(notes),
       delivery: places.get(delivery),
     })),
     deliveries: deliveries.map((delivery) => ({

@@ -36,39 +36,60 @@ local function keyOf(found) return string.sub(found, -26) end
 -- Of an event only what the indexes are made of; nil if there is none.
 local function read(key)
   local f = redis.call('HMGET', P .. 'event:' .. key, 'place', 'source', 'type', 'state', 'replayed', 'crashes', 'due_at',
-    'lease_ends_at', 'fence', 'delivery', 'lane', 'lane_max', 'lane_place', 'lane_head')
+    'lease_ends_at', 'fence', 'delivery', 'lane', 'lane_max', 'lane_place', 'lane_head', 'finished')
   if not f[1] then return nil end
   return { key = key, place = f[1], source = f[2], type = f[3], state = f[4], replayed = f[5], crashes = tonumber(f[6]),
     due_at = tonumber(f[7]), lease_ends_at = tonumber(f[8] or '0'), fence = f[9], delivery = f[10],
-    lane = f[11], lane_max = f[12], lane_place = f[13], lane_head = f[14] }
+    lane = f[11], lane_max = f[12], lane_place = f[13], lane_head = f[14], finished = f[15] }
 end
 
 local forever = ${forever}
 local function waitsInLane(e) return e.lane and e.state == 'pending' and e.due_at >= forever end
 
+-- What is to be taken out of sorted sets, and then put into them: where many events are moved, each set is changed once.
+-- Nil where a script looks at what it has changed, and each change is made at once.
+local out, into = nil, nil
+local function batch() out, into = {}, {} end
+local function queue(sets, name, ...)
+  local list = sets[name]
+  if not list then list = {}; sets[name] = list end
+  for _, value in ipairs({ ... }) do list[#list + 1] = value end
+end
+local function zadd(name, score, m)
+  if into then queue(into, name, score, m) else redis.call('ZADD', name, score, m) end
+end
+local function zrem(name, m)
+  if out then queue(out, name, m) else redis.call('ZREM', name, m) end
+end
+local function flush(command, sets)
+  for name, list in pairs(sets or {}) do
+    for first = 1, #list, 1000 do redis.call(command, name, unpack(list, first, math.min(first + 999, #list))) end
+  end
+end
+
 -- Enters an event in the indexes of its state.
 local function enter(e)
   local m = member(e)
-  redis.call('ZADD', P .. 'listed:' .. e.state .. ':' .. e.source, 0, m)
+  zadd(P .. 'listed:' .. e.state .. ':' .. e.source, 0, m)
   if e.state == 'running' then
-    redis.call('ZADD', P .. 'leases:' .. e.source, int(e.lease_ends_at), m)
+    zadd(P .. 'leases:' .. e.source, int(e.lease_ends_at), m)
   elseif waitsInLane(e) then
-    redis.call('ZADD', P .. 'lane:' .. e.lane, e.lane_place, e.key)
+    zadd(P .. 'lane:' .. e.lane, e.lane_place, e.key)
   elseif e.state == 'pending' and e.crashes > 0 then
-    redis.call('ZADD', P .. 'suspects:' .. e.source, int(e.due_at), m)
+    zadd(P .. 'suspects:' .. e.source, int(e.due_at), m)
   elseif e.state == 'pending' then
-    redis.call('ZADD', P .. 'due:' .. e.replayed .. ':' .. e.source, int(e.due_at), m)
-    redis.call('ZADD', P .. 'waits:' .. e.replayed .. ':' .. e.source .. ':' .. e.type, int(e.due_at), m)
-    redis.call('ZADD', P .. 'types:' .. e.source, 0, e.type)
+    zadd(P .. 'due:' .. e.replayed .. ':' .. e.source, int(e.due_at), m)
+    zadd(P .. 'waits:' .. e.replayed .. ':' .. e.source .. ':' .. e.type, int(e.due_at), m)
+    zadd(P .. 'types:' .. e.source, 0, e.type)
   end
 end
 
 -- Takes an event out of the indexes of its state, before anything of it changes.
 local function leave(e)
   local m = member(e)
-  redis.call('ZREM', P .. 'listed:' .. e.state .. ':' .. e.source, m)
+  zrem(P .. 'listed:' .. e.state .. ':' .. e.source, m)
   if e.state == 'running' then
-    redis.call('ZREM', P .. 'leases:' .. e.source, m)
+    zrem(P .. 'leases:' .. e.source, m)
   elseif waitsInLane(e) then
     redis.call('ZREM', P .. 'lane:' .. e.lane, e.key)
   elseif e.state == 'pending' and e.crashes > 0 then
@@ -111,12 +132,21 @@ local function advance(lane)
 end
 
 -- Counts ways of events; written once, at the end.
-local moves = {}
+local moves, ways = {}, {}
 local function move(source, type, from, to, count)
-  local way = cjson.encode({ source, type, from, to })
+  -- A type may hold anything but NUL.
+  local name = source .. '\\0' .. from .. '\\0' .. to .. '\\0' .. type
+  local way = ways[name]
+  if not way then
+    way = cjson.encode({ source, type, from, to })
+    ways[name] = way
+  end
   moves[way] = (moves[way] or 0) + count
 end
 local function writeMoves()
+  flush('ZREM', out)
+  flush('ZADD', into)
+  out, into = nil, nil
   for lane in pairs(lanes) do advance(lane) end
   local minute = int(now - now % 60000)
   for way, count in pairs(moves) do

@@ -29,6 +29,7 @@ local function joined(held, more)
 end
 
 local answers = {}
+batch()
 for n, s in ipairs(cjson.decode(ARGV[1])) do
   local e = read(s.key)
   if not e or e.fence ~= s.fence or e.state ~= 'running' then
@@ -46,7 +47,7 @@ for n, s in ipairs(cjson.decode(ARGV[1])) do
     end
     if s.state == 'pending' and not s.isBack then e.crashes = 0 end
     redis.call('HSET', name, 'state', s.state, 'due_at', int(e.due_at), 'crashes', e.crashes, 'finished',
-      joined(redis.call('HGET', name, 'finished'), s.finished), 'gave_up', s.gaveUp, 'history', s.history)
+      joined(e.finished, s.finished), 'gave_up', s.gaveUp, 'history', s.history)
     if s.isBack then redis.call('HINCRBY', name, 'attempts', -1) end
     redis.call('HDEL', name, 'fence', 'lease_ends_at', 'reason')
     if s.reason then redis.call('HSET', name, 'reason', s.reason) end
