@@ -97,7 +97,6 @@ export {
   type PruneAnswer,
   type PruneAsk,
   type Selection,
-  type SettleAsk,
   type Store,
   type StoreSupports,
   type TakeAsk,

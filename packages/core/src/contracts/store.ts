@@ -102,14 +102,6 @@ export interface EventFilter {
   readonly receivedBefore?: number;
 }
 
-export interface SettleAsk {
-  /**
-   * A loss of power may undo it: what is settled is then done once more, which costs nothing. Spares the wait for the disk.
-   * Default: false.
-   */
-  readonly mayBeUndone?: boolean;
-}
-
 export interface ListQuery extends EventFilter {
   /** From an earlier answer. */
   readonly cursor?: string | undefined;
@@ -276,8 +268,9 @@ export interface Store<Transaction = unknown> {
    * Writes the end of attempts, and takes what an event `became`, as `take` does, with the delivery of that event. Guarded
    * by equality of the fence, never by time. What is `pending` and was not handed back has `crashes` 0 again: its attempt
    * killed nobody. Where an event no longer heads its lane the next one does, and is due. Answers, per settlement, whether it held.
+   * It need not outlive a loss of power, or of the server: what is undone by one is handled once more, as after any death.
    */
-  settle(settlements: readonly Settlement[], ask?: SettleAsk): Promise<readonly boolean[]>;
+  settle(settlements: readonly Settlement[]): Promise<readonly boolean[]>;
 
   /** The event of a key with its delivery, which is undefined once it was pruned or erased; undefined when there is none. */
   get(key: string): Promise<Kept | undefined>;

@@ -117,7 +117,7 @@ export class Spill {
     });
     if (claims.length === 0) return;
     // What is moved twice is a duplicate the second time.
-    await this.#said("settle", () => spill.settle(settlements, { mayBeUndone: true }));
+    await this.#said("settle", () => spill.settle(settlements));
   }
 
   /** How many deliveries are not in the store yet. */

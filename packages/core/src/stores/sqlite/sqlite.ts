@@ -16,7 +16,6 @@ import type {
   PruneAnswer,
   PruneAsk,
   Selection,
-  SettleAsk,
   Store,
   TakeAsk,
   Taken,
@@ -164,11 +163,8 @@ class SqliteStore implements Store<SqliteTransaction> {
     return this.#write(extendNow, "unsynced");
   }
 
-  settle(settlements: readonly Settlement[], ask?: SettleAsk): Promise<readonly boolean[]> {
-    return this.#move(
-      (on) => settleAll(on, settlements),
-      ask?.mayBeUndone === true ? "unsynced" : "synced",
-    );
+  settle(settlements: readonly Settlement[]): Promise<readonly boolean[]> {
+    return this.#move((on) => settleAll(on, settlements), "unsynced");
   }
 
   get(key: string): Promise<Kept | undefined> {
