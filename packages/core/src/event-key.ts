@@ -37,6 +37,11 @@ export function encodeKey(bytes: Uint8Array): string {
   return letters.toString("latin1");
 }
 
+/** The first ten bits of a key, as a number below this one: keys that are near each other in order have the same. */
+export const firstBitsEnd = 1024;
+export const firstBits = (key: string): number =>
+  alphabet.indexOf(key.charAt(0)) * alphabet.length + alphabet.indexOf(key.charAt(1));
+
 /** Reads 26 characters back into 16 bytes; undefined for anything that is not a key. */
 export function decodeKey(key: string): Uint8Array | undefined {
   if (key.length !== keyLength) return undefined;

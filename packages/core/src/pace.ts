@@ -33,7 +33,9 @@ export class Pace {
   took(ms: number): void {
     const least = Math.min(this.#max, sizeMin);
     if (this.#size <= least) this.#leastMs = ms * weight + (this.#leastMs ?? ms) * (1 - weight);
-    const leastMs = this.#leastMs ?? ms;
+    // As much as this in less time: then the first ones were slow for reasons of their own.
+    const leastMs = Math.min(ms, this.#leastMs ?? ms);
+    this.#leastMs = leastMs;
     if (ms > Math.max(aimMs, leastMs * dearest)) this.#size = Math.max(least, this.#size >> 1);
     else if (ms < Math.max(aimMs / 2, leastMs * cheapest)) {
       this.#size = Math.min(this.#max, this.#size * 2);

@@ -65,6 +65,20 @@ describe("keys", () => {
     },
   );
 
+  test("go on into the tree after a restart, however little is taken in each life", async () => {
+    const file = temporaryFile();
+    for (let life = 0; life < 20; life++) {
+      const store = sqlite(file);
+      await store.open({ clock: systemClock });
+      await taken(store, 2000, "", `life ${life}`);
+      await store.close();
+    }
+    expect(counted(file, "keys")).toBeGreaterThanOrEqual(30_000);
+    const store = await opened(file);
+    const again = [0, 9, 19].map((life) => newEvent("a", `life ${life} 7`, "x"));
+    expect(await store.take(again, ask())).toEqual(Array(3).fill({ kind: "duplicate" }));
+  });
+
   test("that another process has forgotten are free again, also for those who remember them", async () => {
     const file = temporaryFile();
     const [first, second] = [await opened(file), await opened(file)];
@@ -88,10 +102,11 @@ describe("keys", () => {
     const store = await opened(file);
     const event = newEvent("a", "undone", "x");
     const broken = { ...newEvent("a", "broken", "x"), type: undefined as unknown as string };
-    await expect(store.take([event, broken], ask())).rejects.toThrow();
-    // Its row is given to the next one.
-    await taken(store, 1);
-    expect(await store.take([event], ask())).toEqual([{ kind: "taken" }]);
+    const failing = store.take([event, broken], ask());
+    // Its row is given to the next one, in the same moment.
+    const next = store.take([newEvent("a", "next", "x"), event], ask());
+    await expect(failing).rejects.toThrow();
+    expect(await next).toEqual([{ kind: "taken" }, { kind: "taken" }]);
     expect((await store.get(event.key))?.event.state).toBe("pending");
   });
 });

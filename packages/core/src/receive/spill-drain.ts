@@ -167,7 +167,7 @@ export class SpillDrain {
         awayMs = awayMsFirst;
         this.#more = true;
         const tookMs = performance.now() - began;
-        if (!this.#isAlone) this.#pace.took(tookMs);
+        if (!this.#isAlone && moved === this.#pace.size) this.#pace.took(tookMs);
         await this.#rest(tookMs);
       } else if (breaker.isAway) {
         // The store answers, and a call of it hangs all the same.

@@ -46,7 +46,10 @@ export async function connect(
     if (!alone) warnOfSharing(database);
     await enterWal(database);
     proveDurable(database, filename);
-    if (!alone) await transaction(database, "synced", () => setUp(database, false));
+    if (!alone) {
+      const work = (): void => setUp(database, false);
+      await transaction(database, filename, { durability: "synced", work });
+    }
     return database;
   } catch (error) {
     database.close();
@@ -125,29 +128,41 @@ function pragma(database: DatabaseSync, text: string): unknown {
 /** Whether a commit outlives a loss of power at once, or only with the next one that does. */
 export type Durability = "synced" | "unsynced";
 
+export interface Write<T> {
+  readonly durability: Durability;
+  /** Must not wait. What it throws is never a reason to run it again. */
+  readonly work: () => T;
+  /** Called at once when what `work` has done is undone, before anything else can run. */
+  readonly onUndone?: (() => void) | undefined;
+}
+
 /**
- * Runs `work` in a transaction that may write. While another process holds the lock it tries again in pauses of at most
- * 16 ms, for 2 s in all. The transaction begins and ends within one turn of the event loop, so that no other statement
- * of this connection can slip into it: `work` must not wait.
+ * Runs a transaction that may write. While another process holds the lock it tries again in pauses of at most 16 ms, for
+ * 2 s in all. The transaction begins and ends within one turn of the event loop, so that no other statement of this
+ * connection can slip into it.
  */
 export async function transaction<T>(
   database: DatabaseSync,
-  durability: Durability,
-  work: () => T,
+  filename: string,
+  { durability, work, onUndone }: Write<T>,
 ): Promise<T> {
   let hasBegun = false;
   const begun = (): T => {
     hasBegun = true;
     return work();
   };
+  const run = (): T => {
+    try {
+      return withSync(database, durability, () => within(database, "BEGIN IMMEDIATE", begun));
+    } catch (error) {
+      if (hasBegun) onUndone?.();
+      throw error;
+    }
+  };
   try {
-    // What `work` throws is never a reason to run it again.
-    return await patiently(
-      () => withSync(database, durability, () => within(database, "BEGIN IMMEDIATE", begun)),
-      () => !hasBegun,
-    );
+    return await patiently(run, () => !hasBegun);
   } catch (error) {
-    throw unavailable(error, database.location() ?? "");
+    throw unavailable(error, filename);
   }
 }
 

@@ -2,10 +2,10 @@
  * Which event has a key. Keys are random, so that in a tree on the disk every insertion would change another page. Those of
  * new events are therefore kept in memory, by each process for itself, which reads them from the events when it begins.
  * Once there are many they go into the tree in the order of their first letters, many of them to each page, a few with
- * each transaction. Nothing is written for a key until then, and every event from `keyed_to` on is known without the tree.
+ * each transaction. How far that has come stands in the file: whoever adds keys goes on with it, in whatever process.
  */
 
-import { encodeKey } from "../../event-key.ts";
+import { encodeKey, firstBits, firstBitsEnd } from "../../event-key.ts";
 import type { Prepare } from "./connection.ts";
 import { keyBytes } from "./rows.ts";
 
@@ -13,39 +13,49 @@ import { keyBytes } from "./rows.ts";
 const recentMax = 30_000;
 /** Keys that go into the tree for each new one, while there are some to go. */
 const movedPerKey = 4;
-const mark = "keyed_to";
 
-/** On its way into the tree: all events up to `upTo`. */
-interface Move {
-  readonly upTo: number;
-  /** What is left of it, those with the same first letters together. */
-  readonly bins: [key: string, seq: number][][];
-}
+/** Keys of all events up to `keyed_to` are in the tree; of those up to `moving_to`, which is 0 between moves, those before `moving_at`. */
+const marks = ["keyed_to", "moving_to", "moving_at"] as const;
+type Mark = (typeof marks)[number];
+
+type Bins = ReadonlyMap<number, readonly (readonly [key: string, seq: number])[]>;
 
 export class Keys {
   readonly #prepare: Prepare;
-  /** Rows of the events that may not be in the tree. */
+  /** Rows of the events that may not be in the tree: of all that are not, once `catchUp` was called. */
   readonly #recent = new Map<string, number>();
-  /** The last row whose key is known; undefined before anything was read. */
-  #last: number | undefined;
-  #added = 0;
-  #move: Move | undefined;
+  /** Up to where all are in the tree, as far as is known here; and the last row whose key is known. */
+  #keyedTo = -1;
+  #last = 0;
+  /** The keys of a move, by their first letters. */
+  #bins: { readonly to: number; readonly keys: Bins } | undefined;
+  /** How many keys may be moved, for those that were added. */
+  #credit = 0;
+  /** What this transaction has done, and where it began. */
+  #added: string[] = [];
+  #removed: (readonly [key: string, seq: number])[] = [];
+  #lastBefore = 0;
 
   constructor(prepare: Prepare) {
     this.#prepare = prepare;
   }
 
-  /** Reads what others have added. To be called before the first `find` of each turn of the event loop. */
+  /** Reads what others have added. To be called first in each transaction, and before `find` outside of one. */
   catchUp(): void {
-    // Who only reads learns now and then that others have moved them.
-    if (this.#recent.size > 2 * recentMax) this.#dropMoved();
+    this.#added = [];
+    this.#removed = [];
+    const keyedTo = this.#marked("keyed_to");
+    if (this.#keyedTo === -1) this.#last = keyedTo;
+    else if (keyedTo > this.#keyedTo) this.#forget(keyedTo);
+    this.#keyedTo = keyedTo;
     const rows = this.#prepare(
       "SELECT seq, key FROM webhook_inbox_events WHERE seq > ? ORDER BY seq",
-    ).all((this.#last ??= this.#moved()));
+    ).all(this.#last);
     for (const { seq, key } of rows) {
       this.#last = seq as number;
       this.#recent.set(encodeKey(key as Uint8Array), seq as number);
     }
+    this.#lastBefore = this.#last;
   }
 
   /** The row that has a key. It may have been removed by another process; no other event ever has it. */
@@ -60,62 +70,74 @@ export class Keys {
 
   add(key: string, seq: number): void {
     this.#last = seq;
-    this.#added += 1;
+    this.#added.push(key);
     this.#recent.set(key, seq);
   }
 
-  remove(key: Uint8Array): void {
-    this.#recent.delete(encodeKey(key));
-    this.#prepare("DELETE FROM webhook_inbox_keys WHERE key = ?").run(key);
+  remove(bytes: Uint8Array): void {
+    const key = encodeKey(bytes);
+    const seq = this.#recent.get(key);
+    if (seq !== undefined) this.#removed.push([key, seq]);
+    this.#recent.delete(key);
+    this.#prepare("DELETE FROM webhook_inbox_keys WHERE key = ?").run(bytes);
+  }
+
+  /** Called in the moment a transaction was undone: rows that it has added will be given to others. */
+  undo(): void {
+    for (const key of this.#added) this.#recent.delete(key);
+    for (const [key, seq] of this.#removed) this.#recent.set(key, seq);
+    this.#last = this.#lastBefore;
+    this.#bins = undefined;
+    this.#added = [];
+    this.#removed = [];
   }
 
   /** Called at the end of a transaction: moves a few for each one that it has added. */
   step(): void {
-    let few = this.#added * movedPerKey;
-    this.#added = 0;
-    if (few === 0) return;
-    if (this.#recent.size >= recentMax) this.#move ??= this.#begun();
-    while (this.#move !== undefined && few > 0) {
-      const bin = this.#move.bins.pop();
-      if (bin === undefined) return this.#end(this.#move);
-      for (const [key, seq] of bin) this.#put(key, seq);
-      few -= bin.length;
+    this.#credit += this.#added.length * movedPerKey;
+    if (this.#recent.size < recentMax) this.#credit = 0;
+    if (this.#credit === 0) return;
+    const isBegun = this.#marked("moving_to") > 0;
+    const to = isBegun ? this.#marked("moving_to") : this.#last;
+    if (this.#bins?.to !== to) this.#bins = { to, keys: this.#binsUpTo(to) };
+    let at = isBegun ? this.#marked("moving_at") : 0;
+    for (; at < firstBitsEnd && this.#credit > 0; at++) {
+      const bin = this.#bins.keys.get(at) ?? [];
+      for (const [, seq] of bin) this.#put(seq);
+      this.#credit -= bin.length;
     }
+    if (at < firstBitsEnd) return this.#mark({ moving_to: to, moving_at: at });
+    this.#bins = undefined;
+    this.#mark({ keyed_to: to, moving_to: 0, moving_at: 0 });
   }
 
-  #begun(): Move | undefined {
-    this.#dropMoved();
-    if (this.#recent.size < recentMax) return undefined;
-    const bins = Map.groupBy(this.#recent, ([key]) => key.slice(0, 2));
-    const sorted = [...bins].sort(([a], [b]) => (a < b ? 1 : -1)).map(([, bin]) => bin);
-    return { upTo: this.#last ?? 0, bins: sorted };
+  #binsUpTo(to: number): Bins {
+    const moving = [...this.#recent].filter(([, seq]) => seq <= to);
+    return Map.groupBy(moving, ([key]) => firstBits(key));
   }
 
-  #put(key: string, seq: number): void {
-    // Another process may have put it there too, or have removed the event.
+  #put(seq: number): void {
+    // The event may have been removed meanwhile.
     this.#prepare(`
       INSERT OR IGNORE INTO webhook_inbox_keys (key, seq) SELECT key, seq FROM webhook_inbox_events WHERE seq = ?`).run(
       seq,
     );
-    if (this.#recent.get(key) === seq) this.#recent.delete(key);
   }
 
-  #end({ upTo }: Move): void {
-    this.#move = undefined;
-    this.#prepare(`
-      INSERT INTO webhook_inbox_meta (name, value) VALUES (?, ?)
-      ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)`).run(mark, upTo);
-  }
-
-  /** The row up to which all are in the tree. */
-  #moved(): number {
-    const row = this.#prepare("SELECT value FROM webhook_inbox_meta WHERE name = ?").get(mark);
+  #marked(name: Mark): number {
+    const row = this.#prepare("SELECT value FROM webhook_inbox_meta WHERE name = ?").get(name);
     return Number(row?.["value"] ?? 0);
   }
 
-  /** Forgets what another process has moved. */
-  #dropMoved(): void {
-    const moved = this.#moved();
-    for (const [key, seq] of this.#recent) if (seq <= moved) this.#recent.delete(key);
+  #mark(values: Partial<Record<Mark, number>>): void {
+    const write = this.#prepare(
+      "INSERT OR REPLACE INTO webhook_inbox_meta (name, value) VALUES (?, ?)",
+    );
+    for (const [name, value] of Object.entries(values)) write.run(name, value);
+  }
+
+  /** Forgets what is in the tree. */
+  #forget(keyedTo: number): void {
+    for (const [key, seq] of this.#recent) if (seq <= keyedTo) this.#recent.delete(key);
   }
 }

@@ -69,7 +69,7 @@ export const steps: readonly string[] = [
   CREATE INDEX webhook_inbox_heads ON webhook_inbox_events (lane) WHERE lane IS NOT NULL AND lane_head = 1;
   CREATE INDEX webhook_inbox_variants ON webhook_inbox_events (variant_of) WHERE variant_of IS NOT NULL;
 
-  -- Which event has a key: of all up to the one that webhook_inbox_meta calls keyed_to, and of some beyond it.
+  -- Which event has a key: of all up to the one that webhook_inbox_meta calls keyed_to, and of some up to moving_to.
   CREATE TABLE webhook_inbox_keys (key BLOB PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 
   -- How many events went which way between states: what is counted without counting rows.

@@ -231,7 +231,7 @@ class SqliteStore implements Store<SqliteTransaction> {
   }
 
   /** A write that moves events between states: tallied in the same transaction. */
-  async #move<T>(work: (on: Writing) => T, durability?: Durability): Promise<T> {
+  #move<T>(work: (on: Writing) => T, durability?: Durability): Promise<T> {
     const move = (prepare: Prepare): T => {
       const [now, moves, keys] = [this.#clock.now(), new Moves(), this.#keys];
       keys.catchUp();
@@ -241,13 +241,7 @@ class SqliteStore implements Store<SqliteTransaction> {
       keys.step();
       return result;
     };
-    try {
-      return await this.#write(move, durability);
-    } catch (error) {
-      // What was added is undone.
-      this.#keys = new Keys(this.#prepare);
-      throw error;
-    }
+    return this.#write(move, durability, () => this.#keys.undo());
   }
 
   async #read<T>(look: (prepare: Prepare) => T | Promise<T>): Promise<T> {
@@ -260,10 +254,14 @@ class SqliteStore implements Store<SqliteTransaction> {
   }
 
   /** What a loss of power may undo without harm is not synced: it costs nobody a wait for the disk. */
-  async #write<T>(work: (prepare: Prepare) => T, durability: Durability = "synced"): Promise<T> {
+  async #write<T>(
+    work: (prepare: Prepare) => T,
+    durability: Durability = "synced",
+    onUndone?: () => void,
+  ): Promise<T> {
     await this.#read(() => undefined);
-    const database = this.#opened();
-    return await transaction(database, durability, () => work(this.#prepare));
+    const write = { durability, work: () => work(this.#prepare), onUndone };
+    return await transaction(this.#opened(), this.file, write);
   }
 
   readonly #prepare: Prepare = (sql) => {

@@ -21,7 +21,10 @@ export function resultCode(error: unknown): number | undefined {
 export function unavailable(error: unknown, filename: string): unknown {
   const code = resultCode(error);
   const isOfSystem = error instanceof Error && "syscall" in error;
-  if (!isOfSystem && (code === undefined || !unavailableCodes.has(code))) return error;
+  // The file was let go while somebody waited for it.
+  const hasClosed = error instanceof Error && "code" in error && error.code === "ERR_INVALID_STATE";
+  if (!isOfSystem && !hasClosed && (code === undefined || !unavailableCodes.has(code)))
+    return error;
   const reason = error instanceof Error ? error.message : "";
   const advice =
     code !== undefined && damagedCodes.has(code)
