@@ -5,7 +5,7 @@ import { readEffects, type Effect } from "./effects.ts";
 import { exactEffectsAt } from "./exact.ts";
 import { readLedger, type LedgerLine } from "./ledger.ts";
 import { quantile } from "./rate.ts";
-import { eventsAt, leftIn, waitingIn, type StoredEvent } from "./stores.ts";
+import { eventsAt, isBalancedAt, leftIn, waitingIn, type StoredEvent } from "./stores.ts";
 
 export interface Report {
   /** Deliveries that were answered 200, and the different events among them. */
@@ -30,6 +30,8 @@ export interface Report {
   readonly unaccounted: number;
   /** Events that are neither done nor dead. */
   readonly stuck: number;
+  /** Whether the store's own books agree with what it holds. */
+  readonly is_balanced: boolean;
   readonly dead: number;
   /** Deliveries that were answered with anything but 200. */
   readonly refused_authentic: number;
@@ -79,6 +81,7 @@ export async function check(
     unaccounted: [...stored.keys()].filter((id) => !sentIds.has(id)).length,
     stuck: states.filter((state) => state !== "done" && state !== "dead").length,
     dead: states.filter((state) => state === "dead").length,
+    is_balanced: await isBalancedAt(paths.store),
     refused_authentic: answered.length - acked.length,
     unanswered: ledger.length - answered.length,
     handled_ms_max: slowest(acked, effects),
@@ -110,9 +113,10 @@ function slowest(acked: readonly LedgerLine[], effects: readonly Effect[]): numb
 /** Whether a report shows a broken promise. */
 export function isBroken(report: Report): boolean {
   const { lost, dup_events, unaccounted, stuck, unhandled_acked, dead } = report;
-  const { dup_transactions, missing_transactions } = report;
+  const { dup_transactions, missing_transactions, is_balanced: isBalanced } = report;
   const counts = [lost, dup_events, unaccounted, stuck, unhandled_acked, dead];
-  return [...counts, dup_transactions ?? 0, missing_transactions].some((count) => count > 0);
+  const more = [dup_transactions ?? 0, missing_transactions];
+  return !isBalanced || [...counts, ...more].some((count) => count > 0);
 }
 
 /** A look at everything takes the machine's time from those who work. */

@@ -8,14 +8,12 @@ import { Agent } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { createInbox } from "@webhook-inbox/core";
-import { audata } from "@webhook-inbox/core/providers/audata";
-import { backup, sqlite } from "@webhook-inbox/core/sqlite";
+import { backup } from "@webhook-inbox/core/sqlite";
 import { bodyOf } from "./body.ts";
 import { run, started, stopped } from "./children.ts";
 import { ackedIn } from "./ledger.ts";
 import { ask } from "./rate.ts";
-import { eventsAt } from "./stores.ts";
+import { eventsAt, isBalancedAt } from "./stores.ts";
 import { freePort } from "../services/server.ts";
 
 export interface RestoreReport {
@@ -61,22 +59,12 @@ export async function restoreRun(seed: number): Promise<RestoreReport> {
       lost: [...before].filter((id) => !restored.has(id)).length,
       sent_again: after.length,
       not_taken: after.filter((id) => there.filter((one) => one === id).length !== 1).length,
-      is_balanced: await isBalanced(store),
+      is_balanced: await isBalancedAt(store),
     };
   } finally {
     agent.destroy();
     sender.kill("SIGKILL");
     receiver.kill("SIGKILL");
     rmSync(directory, { recursive: true, force: true });
-  }
-}
-
-async function isBalanced(file: string): Promise<boolean> {
-  const sources = { audata: audata({ token: "t" }) };
-  const inbox = createInbox({ store: sqlite(file), sources, work: false, logger: false });
-  try {
-    return (await inbox.audit()).isBalanced;
-  } finally {
-    await inbox.close();
   }
 }

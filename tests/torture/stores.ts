@@ -1,7 +1,8 @@
 /** The store under test, in whichever process it is opened, by a URL; and what is in it, without a word of the library where it has tables. */
 
 import { DatabaseSync } from "node:sqlite";
-import { systemClock, type EventRecord, type Store } from "@webhook-inbox/core";
+import { createInbox, systemClock, type EventRecord, type Store } from "@webhook-inbox/core";
+import { audata } from "@webhook-inbox/core/providers/audata";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { postgres } from "@webhook-inbox/postgres";
 import { redis } from "@webhook-inbox/redis";
@@ -89,6 +90,19 @@ async function eventsInRedis(url: string): Promise<readonly StoredEvent[]> {
     return found;
   } finally {
     await store.close();
+    await end();
+  }
+}
+
+/** Whether the ledger of what went which way agrees with the events that are there. */
+export async function isBalancedAt(url: string): Promise<boolean> {
+  const { store, end } = storeAt(url);
+  const sources = { audata: audata({ token: "t" }) };
+  const inbox = createInbox({ store, sources, work: false, logger: false });
+  try {
+    return (await inbox.audit()).isBalanced;
+  } finally {
+    await inbox.close();
     await end();
   }
 }
