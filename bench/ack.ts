@@ -1,6 +1,6 @@
 /** `pnpm bench ack`: deliveries answered per second, each store and framework against its floor and its peers (P1 to P5, P13). */
 
-import { ratiosOf, reachedOf, spread, type Report, type Target } from "./report.ts";
+import { chartOf, ratiosOf, reachedOf, spread, type Report, type Target } from "./report.ts";
 import { median, roundsOf, type Measured } from "./rounds.ts";
 import type { Places } from "./subjects/subject.ts";
 import { inboxes } from "./subjects/inboxes.ts";
@@ -96,6 +96,6 @@ export async function ack(places: Places, { rounds, seconds, only }: AckOptions)
     rows,
     reached: reachedOf(targets, speedsOf),
     figures: Object.fromEntries(found),
-    chart: { title: "Deliveries answered per second, bare Express = 1", bars },
+    svg: chartOf("Deliveries answered per second, bare Express = 1", bars),
   };
 }

@@ -63,6 +63,9 @@ const templates: Readonly<Record<Shape, string>> = {
   }),
 };
 
+/** How long answers may take once nothing more is sent. */
+const patienceMs = 20_000;
+
 let ids = 0;
 const run = `${process.pid.toString(36)}-${Date.now().toString(36)}`;
 
@@ -145,7 +148,9 @@ export async function load(ask: LoadAsk): Promise<LoadResult> {
       });
     });
 
-  await (perSecond === undefined ? eager() : paced(perSecond));
+  // Code that has hardly run is slow: it is warmed up by as much as it takes.
+  await eager(perSecond === undefined ? end : begin);
+  if (perSecond !== undefined) await paced(perSecond);
   await Promise.all(senders.map((sender) => sender.end()));
   const sorted = Float64Array.from(latencies).sort();
   const at = (share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? 0;
@@ -159,10 +164,10 @@ export async function load(ask: LoadAsk): Promise<LoadResult> {
     p99Ms: at(0.99),
   };
 
-  async function eager(): Promise<void> {
+  async function eager(until: number): Promise<void> {
     await Promise.all(
       senders.map(async (sender) => {
-        while (performance.now() < end) await sendOne(sender, performance.now());
+        while (performance.now() < until) await sendOne(sender, performance.now());
       }),
     );
   }
@@ -173,7 +178,8 @@ export async function load(ask: LoadAsk): Promise<LoadResult> {
     const waiting: number[] = [];
     const go = (): void => {
       while (idle.length > 0 && waiting.length > 0) {
-        const sender = idle.pop() as Sender;
+        // All in turn: servers close connections that are not used for some seconds.
+        const sender = idle.shift() as Sender;
         void sendOne(sender, waiting.shift() as number).then(() => {
           idle.push(sender);
           go();
@@ -186,6 +192,7 @@ export async function load(ask: LoadAsk): Promise<LoadResult> {
         waiting.push(next);
       }
       go();
+      if (performance.now() > end + patienceMs) throw new Error("some were never answered");
       // A timer comes up to a millisecond late, of which many latencies here would consist.
       await new Promise((resolve) => setImmediate(resolve));
     }

@@ -1,7 +1,7 @@
 /**
- * Benchmarks, each a ratio within one run: `pnpm bench [ack|latency|disturbed|drain|size|wake-ups|footprint] [--rounds 7] [--seconds 10]
+ * Benchmarks, each a ratio within one run: `pnpm bench [ack|latency|disturbed|drain|size|wake-ups|footprint|flame] [--rounds 7] [--seconds 10]
  * [--only sqlite [--only postgres]] [--kept 1000000] [--out DIR]`. Servers are those of `DATABASE_URL` and `REDIS_URL`, else private
- * ones with durable settings. `--out` gets what was found as JSON, as Markdown and as a chart.
+ * ones with durable settings. `--out` gets what was found as JSON, as Markdown and as a picture.
  */
 
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -13,10 +13,11 @@ import { keepCompiled } from "../tests/support/compile-cache.ts";
 import { ack } from "./ack.ts";
 import { disturbed } from "./disturbed.ts";
 import { drain } from "./drain.ts";
+import { flame } from "./flame.ts";
 import { flushMs } from "./flush.ts";
 import { footprint } from "./footprint.ts";
 import { latency } from "./latency.ts";
-import { chartOf, markdownOf, type Report } from "./report.ts";
+import { markdownOf, type Report } from "./report.ts";
 import { size } from "./size.ts";
 import { wakeUps } from "./wake-ups.ts";
 
@@ -36,7 +37,7 @@ const options = {
   kept: Number(values.kept),
   only: values.only,
 };
-const benchmarks = { ack, latency, disturbed, drain, size, "wake-ups": wakeUps, footprint };
+const benchmarks = { ack, latency, disturbed, drain, size, "wake-ups": wakeUps, footprint, flame };
 const named = positionals.length === 0 ? Object.keys(benchmarks) : positionals;
 const isKnown = (name: string): name is keyof typeof benchmarks => name in benchmarks;
 const unknown = named.find((name) => !isKnown(name));
@@ -68,11 +69,11 @@ try {
 }
 
 function keep(directory: string, report: Report, machine: object): void {
-  const { name, how, reached, figures, chart } = report;
+  const { name, how, reached, figures, svg } = report;
   mkdirSync(directory, { recursive: true });
   const write = (ending: string, text: string): void =>
     writeFileSync(join(directory, `${name}.${ending}`), text);
   write("json", `${JSON.stringify({ name, how, machine, reached, figures }, undefined, 1)}\n`);
   write("md", `${markdownOf(report)}\n`);
-  if (chart !== undefined) write("svg", chartOf(chart.title, chart.bars));
+  if (svg !== undefined) write("svg", svg);
 }

@@ -1,4 +1,4 @@
-/** What a benchmark has found: as Markdown to read, as JSON to reckon with, and as a chart to look at. */
+/** What a benchmark has found: as Markdown to read, as JSON to reckon with, and as a picture to look at. */
 
 import { median, quantileOf } from "./rounds.ts";
 import { table } from "./table.ts";
@@ -34,7 +34,8 @@ export interface Report {
   readonly reached: readonly Reached[];
   /** Everything, for machines. */
   readonly figures: unknown;
-  readonly chart?: { readonly title: string; readonly bars: readonly Bar[] };
+  /** A picture of it. */
+  readonly svg?: string;
 }
 
 /** Ratios of what was measured in the same round. */
@@ -104,4 +105,5 @@ export function chartOf(title: string, bars: readonly Bar[]): string {
   ].join("\n");
 }
 
-const escaped = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+export const escaped = (text: string): string =>
+  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");

@@ -35,16 +35,23 @@ export interface RoundsAsk {
 /** The subject gets one core and the load another one, where there are two and a way to say so. */
 const canPin = availableParallelism() > 1 && spawnSync("taskset", ["-V"]).status === 0;
 
-function start(module: string, given: readonly string[], core: number): ChildProcess {
+/** A process of a module beside this one, on that core. */
+export function started(
+  module: string,
+  given: readonly string[],
+  core: number,
+  execArgv: readonly string[] = [],
+): ChildProcess {
   const child = fork(new URL(module, import.meta.url), given, {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
+    execArgv: [...execArgv],
   });
   if (canPin) spawnSync("taskset", ["-a", "-p", "-c", String(core), String(child.pid)]);
   return child;
 }
 
 /** The next message of a process; rejects when it ends instead. */
-function told<T>(child: ChildProcess): Promise<T> {
+export function told<T>(child: ChildProcess): Promise<T> {
   return new Promise((resolve, reject) => {
     const onExit = (): void => reject(new Error("a subject has died"));
     child.once("exit", onExit);
@@ -55,9 +62,9 @@ function told<T>(child: ChildProcess): Promise<T> {
   });
 }
 
-type Kind<K extends Told["kind"]> = Extract<Told, { kind: K }>;
+export type Kind<K extends Told["kind"]> = Extract<Told, { kind: K }>;
 
-function asked<K extends Told["kind"]>(subject: ChildProcess, word: K): Promise<Kind<K>> {
+export function asked<K extends Told["kind"]>(subject: ChildProcess, word: K): Promise<Kind<K>> {
   const answer = told<Kind<K>>(subject);
   subject.send(word);
   return answer;
@@ -69,7 +76,7 @@ function asked<K extends Told["kind"]>(subject: ChildProcess, word: K): Promise<
  */
 export async function roundsOf(ask: RoundsAsk): Promise<ReadonlyMap<string, readonly Measured[]>> {
   const { names, rounds } = ask;
-  const loader = start("./load.ts", [], 1);
+  const loader = started("./load.ts", [], 1);
   const found = new Map<string, Measured[]>(names.map((name) => [name, []]));
   try {
     for (let round = 1; round <= rounds; round++) {
@@ -90,7 +97,7 @@ export async function roundsOf(ask: RoundsAsk): Promise<ReadonlyMap<string, read
 /** Each time in a new process: what one round has stored does not slow down the next. */
 async function measured(name: string, loader: ChildProcess, ask: RoundsAsk): Promise<Measured> {
   const { connections, warmUpMs, countedMs, perSecond, places } = ask;
-  const subject = start("./subject.ts", [name, JSON.stringify(places)], 0);
+  const subject = started("./subject.ts", [name, JSON.stringify(places)], 0);
   const { port, shape } = await told<Kind<"ready">>(subject);
   const before = await asked(subject, "cpu");
   const loading = told<LoadResult>(loader);

@@ -47,7 +47,9 @@ export async function wakeUps(
   const found = new Map<string, { p50: number; p99: number }[]>(names.map((name) => [name, []]));
   for (let round = 1; round <= rounds; round++) {
     for (const name of names) {
-      const latencies = await latenciesOf(ways[name] as Way, places, (seconds * 1000) / everyMs);
+      const way = ways[name];
+      if (way === undefined) continue;
+      const latencies = await latenciesOf(way, places, (seconds * 1000) / everyMs);
       const one = { p50: quantileOf(latencies, 0.5), p99: quantileOf(latencies, 0.99) };
       found.get(name)?.push(one);
       process.stderr.write(`round ${round}/${rounds} ${name}: p99 ${one.p99.toFixed(2)} ms\n`);

@@ -1,6 +1,12 @@
 /** An inbox under something that goes on beside its deliveries: what these take then is held against a run without it. */
 
-import { createInbox, systemClock, WebhookInboxError, type BodySource } from "@webhook-inbox/core";
+import {
+  createInbox,
+  systemClock,
+  WebhookInboxError,
+  type Inbox,
+  type Store,
+} from "@webhook-inbox/core";
 import { audata } from "@webhook-inbox/core/providers/audata";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { webhooks } from "@webhook-inbox/express";
@@ -28,33 +34,83 @@ const hangingCount = 200;
 /** As the upkeep prunes. */
 const prune = { payloadMs: dayMs, keyMs: dayMs, refusedMax: 500, limit: 200 };
 const prunePauseMs = 20;
+/** How long the handlers may need for what was taken. */
+const handledMsMax = 30_000;
+
+const totalIn = async (store: Store): Promise<number> => {
+  const { counted } = await store.audit();
+  return Object.values(counted).reduce((sum, count) => sum + count, 0);
+};
+
+async function until(isSo: () => boolean): Promise<void> {
+  const began = Date.now();
+  while (!isSo() && Date.now() - began < handledMsMax) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Events of another source that wait for handlers which never end. */
+async function takeHanging(store: Store): Promise<void> {
+  const source = "other";
+  const events = Array.from({ length: hangingCount }, (_, n) => ({ ...eventNumber(n), source }));
+  await store.take(events, { fence: "fill", leaseMs: 1, slots: {} });
+}
+
+/** Deliveries of another source, as if they had come in by HTTP. */
+async function receiveMany(inbox: Pick<Inbox, "receive">): Promise<void> {
+  const target = "/webhooks/other/token";
+  const head = { method: "POST", target, headers: [], remoteAddress: undefined };
+  const text = Buffer.from(eventNumber(0).delivery.body).toString();
+  for (let from = 0; from < spilledCount; from += 64) {
+    const answers = Array.from({ length: 64 }, async (_, n) => {
+      const bytes = Buffer.from(text.replace('"x"', `"spilled-${from + n}"`));
+      return await inbox.receive(head, {
+        read: async () => ({ kind: "read", bytes, reconstructed: false }),
+      });
+    });
+    await Promise.all(answers);
+  }
+}
+
+/** Until the function returned is called, which waits for the last of it and answers how many events were forgotten. */
+function pruning(store: Store): () => Promise<number> {
+  const over = new AbortController();
+  const prunes = async (): Promise<void> => {
+    let cursor: string | undefined;
+    while (!over.signal.aborted) {
+      ({ cursor } = await store.prune({ ...prune, ...(cursor === undefined ? {} : { cursor }) }));
+      await new Promise((resolve) => setTimeout(resolve, prunePauseMs));
+    }
+  };
+  const working = prunes();
+  return async () => {
+    over.abort();
+    await working;
+    const { tallies } = await store.audit();
+    return tallies.reduce((sum, { to, count }) => sum + (to === "pruned" ? count : 0), 0);
+  };
+}
 
 const make =
   (name: keyof typeof filled, disturbance: Disturbance): MakeSubject =>
   async (places) => {
     const { store, fill, end } = filled[name](places);
     await store.open({ clock: systemClock });
-    const isFilled = disturbance === "waiting" || disturbance === "pruning";
-    if (isFilled) await fill(keptCount, disturbance === "waiting" ? isWaiting : isOver);
-    if (disturbance === "hanging") {
-      const events = Array.from({ length: hangingCount }, (_, n) => ({
-        ...eventNumber(n),
-        source: "other",
-      }));
-      await store.take(events, { fence: "fill", leaseMs: 1, slots: {} });
-    }
-    const before = await total();
+    if (disturbance === "waiting") await fill(keptCount, isWaiting);
+    if (disturbance === "pruning") await fill(keptCount, isOver);
+    if (disturbance === "hanging") await takeHanging(store);
+    const before = await totalIn(store);
+    const isSpilled = disturbance === "draining";
     const spill = directory();
-    let isAway = disturbance === "draining";
-    const take: typeof store.take = async (...given) => {
+    let isAway = isSpilled;
+    const take: Store["take"] = async (...given) => {
       if (isAway) throw new WebhookInboxError("STORE_UNAVAILABLE", "away.");
       return await store.take(...given);
     };
-    const opened = wrapped(store, { take, open: async () => undefined });
     let handled = 0;
     const inbox = createInbox({
-      store: opened,
-      ...(disturbance === "draining" ? { spill: sqlite(spill.file) } : {}),
+      store: wrapped(store, { take, open: async () => undefined }),
+      ...(isSpilled ? { spill: sqlite(spill.file) } : {}),
       sources: { audata: audata({ token: "token" }), other: audata({ token: "token" }) },
       logger: false,
     });
@@ -63,59 +119,21 @@ const make =
       if (disturbance !== "hanging") return;
       await new Promise((resolve) => signal.addEventListener("abort", resolve));
     });
-    const app = express().use(webhooks(inbox));
-    if (disturbance === "draining") await spillMany();
+    const listener = express().use(webhooks(inbox));
+    if (isSpilled) await receiveMany(inbox);
     isAway = false;
-    let isOverNow = false;
-    const pruning = disturbance === "pruning" ? pruneOn() : Promise.resolve();
-
-    async function total(): Promise<number> {
-      const { counted } = await store.audit();
-      return Object.values(counted).reduce((sum, count) => sum + count, 0);
-    }
-
-    async function spillMany(): Promise<void> {
-      const target = "/webhooks/other/token";
-      const head = { method: "POST", target, headers: [], remoteAddress: undefined };
-      for (let from = 0; from < spilledCount; from += 64) {
-        const answers = Array.from({ length: 64 }, async (_, n) => {
-          const bytes = eventNumber(from + n).delivery.body;
-          const id = Buffer.from(bytes)
-            .toString()
-            .replace('"x"', `"spilled-${from + n}"`);
-          const read: BodySource["read"] = async () => ({
-            kind: "read",
-            bytes: Buffer.from(id),
-            reconstructed: false,
-          });
-          return await inbox.receive(head, { read });
-        });
-        await Promise.all(answers);
-      }
-    }
-
-    async function pruneOn(): Promise<void> {
-      let cursor: string | undefined;
-      while (!isOverNow) {
-        ({ cursor } = await store.prune({ ...prune, ...(cursor === undefined ? {} : { cursor }) }));
-        await new Promise((resolve) => setTimeout(resolve, prunePauseMs));
-      }
-    }
-
+    const pruned = disturbance === "pruning" ? pruning(store) : async () => 0;
     return {
-      listener: app,
+      listener,
       shape: "audata",
       async counts() {
-        isOverNow = true;
-        await pruning;
+        const gone = await pruned();
         if (disturbance !== "hanging") await inbox.idle();
-        const { tallies } = await store.audit();
-        const pruned = tallies.reduce(
-          (sum, { to, count }) => sum + (to === "pruned" ? count : 0),
-          0,
-        );
-        const beside = before - pruned + (disturbance === "draining" ? spilledCount : 0);
-        return { kept: (await total()) - beside, handled };
+        const beside = before - gone + (isSpilled ? spilledCount : 0);
+        const kept = (await totalIn(store)) - beside;
+        // Those that never end are waited for by nobody.
+        await until(() => handled >= kept);
+        return { kept, handled };
       },
       async close() {
         await inbox.close({ drainMs: 100 });

@@ -163,9 +163,7 @@ test("what many were in hand at one death runs together afterwards, and what was
   await vi.waitUntil(async () => (await all()).every(({ state }) => state === "done"), patience);
   expect(most).toBe(1);
   const events = await all();
-  expect(events.map(({ state, crashes }) => [state, crashes])).toEqual(
-    Array(count).fill(["done", 2]),
-  );
+  expect(events.filter(({ state, crashes }) => state !== "done" || crashes !== 2)).toEqual([]);
 });
 
 describe("a zombie, which sleeps through its lease and goes on", () => {

@@ -76,7 +76,8 @@ describe("keys", () => {
     expect(counted(file, "keys")).toBeGreaterThanOrEqual(30_000);
     const store = await opened(file);
     const again = [0, 9, 19].map((life) => newEvent("a", `life ${life} 7`, "x"));
-    expect(await store.take(again, ask())).toEqual(Array(3).fill({ kind: "duplicate" }));
+    const answers = await store.take(again, ask());
+    expect(answers.map(({ kind }) => kind)).toEqual(["duplicate", "duplicate", "duplicate"]);
   });
 
   test("that another process has forgotten are free again, also for those who remember them", async () => {

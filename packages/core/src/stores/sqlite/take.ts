@@ -28,7 +28,7 @@ export function takeAll(on: Taking, events: readonly NewEvent[]): readonly Taken
 }
 
 /** Inserts an event and, before its first one, its delivery. */
-function insert(on: Taking, event: NewEvent, isClaimed: boolean, variantOf?: number): Taken {
+function insert(on: Taking, event: NewEvent, isClaimed: boolean, ofSeq?: number): Taken {
   const { prepare, keys, ask, now, moves, deliveries } = on;
   let delivery = deliveries.get(event.delivery);
   if (delivery === undefined) {
@@ -51,7 +51,7 @@ function insert(on: Taking, event: NewEvent, isClaimed: boolean, variantOf?: num
     record.reason ?? null,
     delivery,
     event.delivery.contentHash,
-    variantOf ?? null,
+    ofSeq ?? null,
     record.occurredAt ?? null,
     record.receivedAt,
     record.dueAt,
