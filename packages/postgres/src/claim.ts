@@ -8,7 +8,7 @@ import { Room } from "@webhook-inbox/core/records";
 import { untilDue, waitingTypes } from "./due.ts";
 import type { Row, Run } from "./pool.ts";
 import { deliveryColumns, deliveryOf, eventColumns, eventOf, ofEvent } from "./rows.ts";
-import { nowMs, textOf, unhurried, type Tables } from "./tables.ts";
+import { nowMs, textOf, type Tables } from "./tables.ts";
 
 /** Where to look, and how far: a source, or a type of one whose types are limited. */
 interface Look {
@@ -189,8 +189,7 @@ const claimSql = textOf((tables) => {
     said AS (
       SELECT (SELECT count(*) FROM of_sources WHERE NOT is_suspect OR of_source <= slots) > (SELECT count(*) FROM chosen)
         OR ${left} AS is_more
-    ),
-    ${unhurried}
+    )
     SELECT ${eventColumns}, ${deliveryColumns}, is_more
-    FROM said CROSS JOIN unhurried LEFT JOIN (claimed AS e JOIN ${deliveries} AS d ON ${ofEvent}) ON true ORDER BY e.place`;
+    FROM said LEFT JOIN (claimed AS e JOIN ${deliveries} AS d ON ${ofEvent}) ON true ORDER BY e.place`;
 });

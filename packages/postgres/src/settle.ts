@@ -8,7 +8,7 @@ import type { Run } from "./pool.ts";
 import { columnsOf, keyOf, uuidOf } from "./rows.ts";
 import { addingMoves } from "./tallies.ts";
 import { takeAll } from "./take.ts";
-import { nowMs, textOf, unhurried, type Tables } from "./tables.ts";
+import { nowMs, textOf, type Tables } from "./tables.ts";
 
 export async function extendAll(
   run: Run,
@@ -73,9 +73,8 @@ const settleSql = textOf(
     tables,
     "SELECT source, type, 'running' AS from_state, state AS to_state, 1 AS count FROM settled",
     "$10",
-  )}),
-  ${unhurried}
-  SELECT key, delivery, received_at FROM settled, unhurried`,
+  )})
+  SELECT key, delivery, received_at FROM settled`,
 );
 
 export async function settleAll(

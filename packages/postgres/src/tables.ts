@@ -45,12 +45,5 @@ export function textOf(make: (tables: Tables) => string): (tables: Tables) => st
   };
 }
 
-/**
- * For a statement that may be undone by the server's death: its commit is not waited for, as long as something is selected
- * from `unhurried`. Others that commit after it, and are waited for, take it with them.
- */
-export const unhurried =
-  "unhurried AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))";
-
 /** Now, by the server's clock, in milliseconds since 1970. */
 export const nowMs = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";

@@ -268,7 +268,7 @@ export interface Store<Transaction = unknown> {
    * Writes the end of attempts, and takes what an event `became`, as `take` does, with the delivery of that event. Guarded
    * by equality of the fence, never by time. What is `pending` and was not handed back has `crashes` 0 again: its attempt
    * killed nobody. Where an event no longer heads its lane the next one does, and is due. Answers, per settlement, whether it held.
-   * It need not outlive a loss of power, or of the server: what is undone by one is handled once more, as after any death.
+   * It need not outlive a loss of power: what is undone by one is handled once more, as after any death.
    */
   settle(settlements: readonly Settlement[]): Promise<readonly boolean[]>;
 
