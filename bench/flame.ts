@@ -102,17 +102,16 @@ function drawn(all: Frame, title: string): string {
     boxes.push(
       `<g><title>${escaped(frame.name)}, ${share}</title><rect x="${left.toFixed(1)}" y="${top}" width="${(boxWidth - 0.5).toFixed(1)}" height="${rowHeight - 1}" fill="${kinds[frame.kind][1]}"/><text x="${(left + 3).toFixed(1)}" y="${top + 12}" fill="#fff">${text}</text></g>`,
     );
+    drawChildren(frame, left, depth + 1);
+  };
+  const drawChildren = ({ children }: Frame, left: number, depth: number): void => {
     let next = left;
-    for (const child of [...frame.children.values()].toSorted((a, b) => b.total - a.total)) {
-      draw(child, next, depth + 1);
+    for (const child of [...children.values()].toSorted((a, b) => b.total - a.total)) {
+      draw(child, next, depth);
       next += (child.total / all.total) * width;
     }
   };
-  let left = 0;
-  for (const child of [...all.children.values()].toSorted((a, b) => b.total - a.total)) {
-    draw(child, left, 0);
-    left += (child.total / all.total) * width;
-  }
+  drawChildren(all, 0, 0);
   const legend = Object.values(kinds).map(
     ([name, colour], index) =>
       `<rect x="${index * 240}" y="24" width="12" height="12" fill="${colour}"/><text x="${index * 240 + 17}" y="34" fill="currentColor">${name}</text>`,

@@ -48,12 +48,11 @@ const resident = (makeListener: string): string => `
 const bare = `const listener = (req, res) => { req.resume().on("end", () => res.end("ok")); };`;
 
 const inbox = `
-  import { mkdtempSync } from "node:fs";
+  import { mkdtempSync, rmSync } from "node:fs";
   import { createInbox } from ${built("index.js")};
   import { nodeHandler } from ${built("http/node.js")};
   import { audata } from ${built("providers/audata.js")};
   import { sqlite } from ${built("stores/sqlite/sqlite.js")};
-  import { rmSync } from "node:fs";
   const directory = mkdtempSync("/tmp/webhook-inbox-bench-");
   process.on("exit", () => rmSync(directory, { recursive: true }));
   const inbox = createInbox({

@@ -16,7 +16,7 @@ import { eventNumber } from "../events.ts";
 import { dayMs, filled, isOver, isWaiting } from "../filled.ts";
 import { directory, type MakeSubject } from "./subject.ts";
 
-/** In `pruning` more is old than can be forgotten meanwhile, in `draining` more is spilled than can be moved. */
+/** What goes on beside the deliveries. */
 export const disturbances = [
   "none",
   "waiting",

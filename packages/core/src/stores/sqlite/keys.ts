@@ -97,10 +97,10 @@ export class Keys {
     this.#credit += this.#added.length * movedPerKey;
     if (this.#recent.size < recentMax) this.#credit = 0;
     if (this.#credit === 0) return;
-    const isBegun = this.#marked("moving_to") > 0;
-    const to = isBegun ? this.#marked("moving_to") : this.#last;
+    const begunTo = this.#marked("moving_to");
+    const to = begunTo || this.#last;
     if (this.#bins?.to !== to) this.#bins = { to, keys: this.#binsUpTo(to) };
-    let at = isBegun ? this.#marked("moving_at") : 0;
+    let at = begunTo === 0 ? 0 : this.#marked("moving_at");
     for (; at < firstBitsEnd && this.#credit > 0; at++) {
       const bin = this.#bins.keys.get(at) ?? [];
       for (const [, seq] of bin) this.#put(seq);
