@@ -3,6 +3,7 @@
 import { strict as assert } from "node:assert";
 import { raw, writeAndLeave } from "./exchange.ts";
 import { expectAnswer, job, jobs, json, radio, type Place, type Rows } from "./row.ts";
+import { signatureOf } from "./site.ts";
 
 const bearer = ["authorization", "Bearer s3cret"] as const;
 const team = ["x-team", "blue"] as const;
@@ -132,6 +133,9 @@ export const answerRows: Rows = {
   async "a header that must not repeat is answered 400 when it does"(place) {
     const headers = [bearer, bearer, team];
     expectAnswer(await place.send({ path: "/webhooks/runs", headers, body: "{}" }), 400);
+    const signature = ["x-signature", signatureOf(Buffer.from("{}"))] as const;
+    const twice = [signature, ["x-signature", "00"]] as const;
+    expectAnswer(await place.send({ path: "/webhooks/signed", headers: twice, body: "{}" }), 400);
     await keepsNothing(place);
   },
 

@@ -82,11 +82,19 @@ function byName(lines: readonly string[]): ReadonlyMap<string, readonly string[]
   return headers;
 }
 
-/** Writes bytes to a socket as they are, and answers all that comes back until the other side ends the connection. */
-export async function raw(port: number, text: string): Promise<string> {
+/**
+ * Writes bytes to a socket as they are, with an end behind them if it is to be ended, and answers all that comes back until the
+ * other side ends the connection.
+ */
+export async function raw(
+  port: number,
+  text: string,
+  { isEnded = false }: { readonly isEnded?: boolean } = {},
+): Promise<string> {
   const socket = connect(port, "127.0.0.1");
   socket.setTimeout(answerMsMax, () => socket.destroy());
-  socket.write(text);
+  if (isEnded) socket.end(text);
+  else socket.write(text);
   let seen = "";
   socket.on("data", (chunk: Buffer) => (seen += chunk.toString()));
   socket.on("error", () => undefined);

@@ -1,6 +1,6 @@
 /** What an adapter is asked to serve: an inbox among the routes of an application, in a certain place. */
 
-import { createHmac } from "node:crypto";
+import { createHmac, generateKeyPairSync, sign } from "node:crypto";
 import {
   createInbox,
   defineProvider,
@@ -16,6 +16,7 @@ import type { FetchHandler } from "@webhook-inbox/core/node";
 import { audata } from "@webhook-inbox/core/providers/audata";
 import { captainData } from "@webhook-inbox/core/providers/captain-data";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
+import { standardWebhooks } from "@webhook-inbox/core/providers/standard-webhooks";
 
 /** An application to be built with a framework, and served on loopback. */
 export interface Site {
@@ -51,6 +52,7 @@ export type Serve = (given: Given, site: Site) => Promise<Served>;
 
 export const token = "t0ken";
 const secret = "hush";
+const othersSecret = "another's";
 
 /** Larger than what any framework's parser takes by itself. */
 export const signedBytesMax: number = 25 * 1024 * 1024;
@@ -86,8 +88,24 @@ const answering = (accepted: Reply) =>
     parse: ({ body }) => body.length,
   });
 
-export function signatureOf(body: Uint8Array): string {
-  return createHmac("sha256", secret).update(body).digest("hex");
+const stampSecret = "aHVzaCBodXNoIGh1c2ggaHVzaCBodXNo";
+const stampKeys = generateKeyPairSync("ed25519");
+const stampPublicKey = stampKeys.publicKey.export({ format: "der", type: "spki" }).subarray(-32);
+
+/** The signature of Standard Webhooks, by its shared secret or by its key pair. */
+export function stampOf(id: string, seconds: string, body: string, way: "v1" | "v1a"): string {
+  const content = `${id}.${seconds}.${body}`;
+  const bytes =
+    way === "v1"
+      ? createHmac("sha256", Buffer.from(stampSecret, "base64")).update(content).digest()
+      : sign(null, Buffer.from(content), stampKeys.privateKey);
+  return `${way},${bytes.toString("base64")}`;
+}
+
+export function signatureOf(body: Uint8Array, whose: "ours" | "others" = "ours"): string {
+  return createHmac("sha256", whose === "ours" ? secret : othersSecret)
+    .update(body)
+    .digest("hex");
 }
 
 /** Log lines: level and text. */
@@ -113,6 +131,10 @@ export function newInbox(): InboxUnderTest {
       runs: captainData({ bearer: "s3cret", headers: { "X-Team": "blue" } }),
       signed: signer({ secret, bodyBytesMax: signedBytesMax }),
       open: socialData({ auth: "none" }),
+      large: socialData({ token, bodyBytesMax: 1024 * 1024 }),
+      others: signer({ secret: othersSecret }),
+      stamped: standardWebhooks({ secret: `whsec_${stampSecret}` }),
+      keyed: standardWebhooks({ secret: `whpk_${stampPublicKey.toString("base64")}` }),
       silent: answering({ status: 204, body: "" })({ token }),
       marked: answering({ contentType: "text/xml", body: "<Réponse/>" })({ token }),
       asked: answering({ body: "ok" })({ token, verifyToken: "v3rify" }),
