@@ -17,9 +17,12 @@ const json = {
   "user-agent": "canary-agent",
 };
 
-test("canaries come out nowhere", { timeout: 60_000 }, async () => {
+const stores = { PostgreSQL: inject("postgresUrl"), Redis: inject("redisUrl") };
+const timeout = 60_000;
+
+test.each(Object.entries(stores))("canaries come out nowhere: %s", { timeout }, async (_, url) => {
   const program = join(import.meta.dirname, "service.ts");
-  const given = ["--postgres", inject("postgresUrl"), "--spill", temporaryFile("spill.sqlite")];
+  const given = ["--store", url, "--spill", temporaryFile("spill.sqlite")];
   const service = spawn(process.execPath, [program, ...given], {
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -3,7 +3,7 @@
  * database and of its network. It serves, and tells on stdout all that it logs, signals, traces, measures, and shows to whoever
  * may look but not read payloads.
  *
- * node service.ts --postgres URL --spill FILE
+ * node service.ts --store URL --spill FILE
  */
 
 import { once } from "node:events";
@@ -18,15 +18,14 @@ import { generic } from "@webhook-inbox/core/providers/generic";
 import { github } from "@webhook-inbox/core/providers/github";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
 import { sqlite } from "@webhook-inbox/core/sqlite";
-import { postgres } from "@webhook-inbox/postgres";
-import { Pool } from "pg";
 import { dashboard } from "../../packages/dashboard/src/index.ts";
 import { openTelemetry, observeInbox } from "../../packages/opentelemetry/src/index.ts";
 import { collected } from "../../packages/opentelemetry/test/collected.ts";
 import { secrets } from "./secrets.ts";
+import { awayFrom, keptAt } from "./stores.ts";
 
 const { values } = parseArgs({
-  options: { postgres: { type: "string", default: "" }, spill: { type: "string", default: "" } },
+  options: { store: { type: "string", default: "" }, spill: { type: "string", default: "" } },
 });
 const say = (what: string, told: unknown): void =>
   console.log(`${what} ${typeof told === "string" ? told : JSON.stringify(told)}`);
@@ -41,10 +40,9 @@ const logger: Logger = {
   error: log("error"),
 };
 
-const schema = `canaries_${process.pid}`;
-const pool = new Pool({ connectionString: values.postgres, max: 5 });
+const kept = keptAt(values.store);
 const inbox = createInbox({
-  store: postgres(pool, { schema }),
+  store: kept.store,
   spill: sqlite(values.spill),
   sources: {
     socialdata: socialData({ token: secrets.path }),
@@ -76,19 +74,7 @@ for (const source of ["socialdata", "audata", "captain-data", "code", "basic", "
   });
 }
 await inbox.start();
-await pool.query(`CREATE SEQUENCE ${schema}.troubles`);
-await pool.query(
-  `CREATE FUNCTION ${schema}.trouble() RETURNS trigger LANGUAGE plpgsql AS $$
-   BEGIN
-     IF nextval('${schema}.troubles') IN (2, 6, 7, 20) THEN
-       RAISE EXCEPTION 'canary-database' USING DETAIL = 'canary-database-detail', HINT = 'canary-hint';
-     END IF;
-     RETURN NEW;
-   END $$`,
-);
-await pool.query(
-  `CREATE TRIGGER trouble BEFORE INSERT OR UPDATE ON ${schema}.events FOR EACH ROW EXECUTE FUNCTION ${schema}.trouble()`,
-);
+await kept.trouble();
 const server = createServer(nodeHandler(inbox)).listen(0, "127.0.0.1");
 await once(server, "listening");
 console.log(`port ${(server.address() as AddressInfo).port}`);
@@ -116,15 +102,11 @@ async function end(): Promise<void> {
   );
   say("metrics", await collected.metrics());
   await inbox.close();
-  await pool.query(`DROP SCHEMA ${schema} CASCADE`);
-  await pool.end();
+  await kept.remove();
   // The network's own words: a password is in the URL.
-  const url = new URL(values.postgres);
-  url.password = secrets.database;
-  url.port = "1";
-  const away = new Pool({ connectionString: url.href });
+  const away = awayFrom(values.store, secrets.database);
   const lost = createInbox({
-    store: postgres(away),
+    store: away.store,
     sources: { s: socialData({ token: secrets.path }) },
     logger,
   });

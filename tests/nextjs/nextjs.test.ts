@@ -68,6 +68,9 @@ describe("Next.js", () => {
       "another letter case and doubled slashes make another path":
         "Next redirects doubled slashes before any route",
       "methods that few know are answered 405": "Next answers them 400 before any route",
+      "framing: TRACE": "Next answers it 500 before any route",
+      "framing: another protocol": "Next ends connections that ask for an upgrade",
+      "framing: another host's URL": "Next redirects it before any route",
     },
     async serve(given, { prefix, pages }) {
       const inbox = inboxFrom(given);

@@ -1,6 +1,7 @@
 /**
  * The process under test of the backlog run: one source whose handlers are slow, and one that is answered and handled
- * meanwhile. Tells its memory, after a collection, and how long live events have waited for their handler, to whoever asks.
+ * meanwhile. Tells its memory, after a collection, how long live events have waited for their handler, and whether slow ones still
+ * wait, to whoever asks.
  *
  * node --expose-gc backlog-receiver.ts --database FILE --handlerMs N [--feeds]
  */
@@ -52,6 +53,11 @@ app.get("/bytes", (_req, res) => {
   globalThis.gc?.();
   const { heapUsed, external } = process.memoryUsage();
   res.send(String(heapUsed + external));
+});
+app.get("/waiting", (_req, res, next) => {
+  inbox
+    .list({ source: "slow", state: "pending", limit: 1 })
+    .then(({ events }) => res.send(String(events.length)), next);
 });
 app.get("/waited", (_req, res) => {
   res.send(JSON.stringify(waited));

@@ -33,6 +33,8 @@ export interface BacklogReport extends BacklogOptions {
   readonly refused: number;
   /** Deliveries whose handler had not begun ten seconds after the end of their round. */
   readonly unbegun: number;
+  /** Whether some of the backlog still waited at the end of the last round. */
+  readonly outlasted: boolean;
   readonly p50_ms: Pair;
   readonly p99_ms: Pair;
   readonly p99_ratio: number;
@@ -95,6 +97,7 @@ export async function backlogRun(options: BacklogOptions): Promise<BacklogReport
         one.unbegun += times.length - waited.length;
       }
     }
+    const outlasted = (await told(withIt.port, "/waiting")) !== "0";
     const middle = (of: keyof Round): Pair => ({
       without: quantile(
         without.rounds.map((round) => round[of]),
@@ -111,6 +114,7 @@ export async function backlogRun(options: BacklogOptions): Promise<BacklogReport
       asked: (options.rounds * options.roundMs * options.perSecond) / 1000,
       refused: without.refused + withIt.refused,
       unbegun: without.unbegun + withIt.unbegun,
+      outlasted,
       p50_ms: middle("p50"),
       p99_ms: p99,
       p99_ratio: rounded(p99.with / p99.without),

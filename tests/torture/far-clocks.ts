@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { Agent } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { setTimeout as pause } from "node:timers/promises";
 import { bodyOf } from "./body.ts";
 import { quiet } from "./checker.ts";
@@ -20,6 +21,8 @@ export interface FarClocksReport {
   readonly was_early: boolean;
   /** Clocks at which deliveries were sent, those of them that were not answered 200, and what was left undone at each. */
   readonly clocks: readonly string[];
+  /** Clocks among them by which the receiver did not go. */
+  readonly not_far: number;
   readonly not_200: number;
   readonly undone: number;
 }
@@ -29,6 +32,7 @@ const dayMs = 86_400_000;
 const delayDays = 60;
 const beforeDays = 47;
 const afterDays = 73;
+const farMs = (afterDays - 1) * dayMs;
 /** Several looks of a worker. */
 const looksMs = 3500;
 const idleMsMax = 30_000;
@@ -61,16 +65,19 @@ export async function farClocksRun(): Promise<FarClocksReport> {
     await pause(looksMs);
     const wasEarly = isHandled("at-7");
     const clocks = [`+${afterDays}d`, ...years];
-    let undone = 0;
+    let [undone, notFar] = [0, 0];
     for (const clock of clocks) {
       await at(clock);
       await quiet(store, [], idleMsMax);
-      undone += (await eventsAt(store)).filter(({ state }) => state !== "done").length;
+      const events = await eventsAt(store);
+      undone += events.filter(({ state }) => state !== "done").length;
+      if (receivedAt(store, `at${clock}-7`) < Date.now() + farMs) notFar += 1;
     }
     return {
       delay_days: delayDays,
       was_early: wasEarly,
       clocks,
+      not_far: notFar,
       not_200: not200,
       undone,
     };
@@ -78,5 +85,15 @@ export async function farClocksRun(): Promise<FarClocksReport> {
     receiver?.kill("SIGKILL");
     agent.destroy();
     rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function receivedAt(file: string, id: string): number {
+  const database = new DatabaseSync(file, { readOnly: true, timeout: 5000 });
+  try {
+    const asked = database.prepare("SELECT received_at FROM webhook_inbox_events WHERE id = ?");
+    return Number(asked.get(id)?.["received_at"]);
+  } finally {
+    database.close();
   }
 }

