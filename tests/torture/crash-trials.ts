@@ -1,5 +1,6 @@
 /** Trials of crashes: processes, stores and machines that end at any moment. */
 
+import { damagedSpillRun } from "./damaged-spill.ts";
 import { deathsRun } from "./deaths.ts";
 import { fleetRun, type Fate } from "./fleet.ts";
 import { killLoop, type KillLoopOptions } from "./kill-loop.ts";
@@ -129,6 +130,34 @@ export const cut = (file: "store" | "spill"): Trial => ({
     };
   },
 });
+
+export const damaged: Trial = {
+  id: "K14",
+  what: "a spill that is cut off in the middle of a write, or has a bit turned over",
+  run: async ({ profile, seed, onStep }) => {
+    const [cuts, flips] = [of(profile, 20, 200), of(profile, 20, 200)];
+    const report = await damagedSpillRun({ cuts, flips, seed, onStep });
+    const { lost, acked, crashed, harmless, reported, unnoticed } = report;
+    return {
+      says: `lost ${lost} of ${acked} acknowledged over ${cuts} cuts; of ${flips} bits ${harmless} did no harm, ${reported} were reported, ${unnoticed} not noticed; ${crashed} processes ended`,
+      isBroken: lost + crashed > 0,
+      figures: report,
+    };
+  },
+};
+
+export const damagedControl: Trial = {
+  id: "K14",
+  what: "the control of it, cut off before what was acknowledged, must lose",
+  run: async ({ seed }) => {
+    const report = await damagedSpillRun({ isDeep: true, cuts: 3, flips: 0, seed });
+    return {
+      says: `lost ${report.lost} of ${report.acked}`,
+      isBroken: report.lost === 0,
+      figures: report,
+    };
+  },
+};
 
 export const cutControl: Trial = {
   id: "K9",

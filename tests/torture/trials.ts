@@ -3,6 +3,8 @@
 import {
   cut,
   cutControl,
+  damaged,
+  damagedControl,
   died,
   fleet,
   killControl,
@@ -46,6 +48,8 @@ const programs: readonly Trial[] = [
   cut("store"),
   cut("spill"),
   cutControl,
+  damaged,
+  damagedControl,
   ...names.map((name) => fleet("K10", "restarted", name)),
   ...names.map((name) => fleet("K1", "killed", name)),
   ...names.map((name) => fleet("L1", "paused", name)),
