@@ -14,6 +14,15 @@ import { CannotRun } from "../support/cannot-run.ts";
 
 const mebibyte = 1024 * 1024;
 
+/** Where disks are mounted: none of them outlives the process. */
+const mounted = new Set<string>();
+process.once("exit", () => mounted.forEach(unmount));
+
+function unmount(path: string): void {
+  spawnSync("umount", ["-l", path]);
+  mounted.delete(path);
+}
+
 /** A file system in memory, mounted at a directory, that can be filled. */
 export class SmallDisk {
   readonly path: string;
@@ -22,6 +31,7 @@ export class SmallDisk {
     this.path = path;
     mkdirSync(path, { recursive: true });
     needed("mount", "-t", "tmpfs", "-o", `size=${mebibytes}m,mode=0777`, "tmpfs", path);
+    mounted.add(path);
   }
 
   /** Leaves no byte, or so much. */
@@ -50,7 +60,7 @@ export class SmallDisk {
   }
 
   remove(): void {
-    spawnSync("umount", ["-l", this.path]);
+    unmount(this.path);
   }
 }
 
@@ -68,6 +78,7 @@ export class BrittleDisk {
     truncateSync(this.image, mebibytes * mebibyte);
     needed("mkfs.ext4", "-q", "-F", this.image);
     needed("mount", "-o", "loop", this.image, this.path);
+    mounted.add(path);
   }
 
   #mount(): void {
@@ -87,7 +98,7 @@ export class BrittleDisk {
   }
 
   remove(): void {
-    spawnSync("umount", ["-l", this.path]);
+    unmount(this.path);
     rmSync(this.image, { force: true });
   }
 }
@@ -96,10 +107,11 @@ export class BrittleDisk {
 export function mountedCopy(image: string, path: string): Pick<BrittleDisk, "path" | "remove"> {
   mkdirSync(path, { recursive: true });
   run("mount", "-o", "loop", image, path);
+  mounted.add(path);
   return {
     path,
     remove() {
-      spawnSync("umount", ["-l", path]);
+      unmount(path);
       rmSync(image, { force: true });
     },
   };

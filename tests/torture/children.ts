@@ -52,8 +52,17 @@ export function run(file: string, options: Options, inside: readonly string[] = 
   });
   const program = [process.execPath, join(import.meta.dirname, file), ...args];
   const [command = "", ...given] = [...inside, ...program];
-  return spawn(command, given, { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(command, given, { stdio: ["ignore", "pipe", "inherit"] });
+  running.add(child);
+  child.once("exit", () => running.delete(child));
+  return child;
 }
+
+/** None of them outlives the run, however it ends. */
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
 
 /** Starts a program, and resolves once it has said that it is ready. `onText` gets what it says, that among it. */
 export async function started(

@@ -71,6 +71,8 @@ async function rowOf({ id, what, run }: Trial): Promise<Row> {
   return { id, what, verdict, says: found.message, figures: {}, ms };
 }
 
+// What is cleaned up when a process ends is cleaned up then, too.
+process.once("SIGINT", () => process.exit(130));
 await keepCompiled();
 const rows: Row[] = [];
 console.log(`profile ${profile}, seed ${seed}, Node ${process.version}`);
