@@ -43,11 +43,10 @@ export async function prune<Client extends PostgresClient>(
   }
   if (part === "refused") {
     const sources = await sourcesOf(run, tables);
-    const removed = await connection.transaction((session) =>
+    const { payloads, keys } = await connection.transaction((session) =>
       pruneRefused(session, tables, ask, now, sources),
     );
-    const cursor = removed === ask.limit ? "refused" : "tallies";
-    return { payloads: removed, keys: removed, cursor };
+    return { payloads, keys, cursor: keys === ask.limit ? "refused" : "tallies" };
   }
   const isMore = await foldTallies(run, tables, ask, now);
   return { payloads: 0, keys: 0, cursor: isMore ? "tallies" : undefined };

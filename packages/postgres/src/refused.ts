@@ -5,14 +5,17 @@ import type { Session } from "./connection.ts";
 import type { Tables } from "./tables.ts";
 import { tallyPruned } from "./tallies.ts";
 
-/** Of each source all refused ones but the newest. A delivery that was refused is that of one event. Runs in a transaction. */
+/**
+ * Of each source all refused ones but the newest. A delivery that was refused is that of one event, and may be gone for its age
+ * already. Runs in a transaction.
+ */
 export async function pruneRefused(
   session: Session,
   tables: Tables,
   { refusedMax, limit }: PruneAsk,
   now: number,
   sources: readonly string[],
-): Promise<number> {
+): Promise<{ readonly payloads: number; readonly keys: number }> {
   const { events, deliveries } = tables;
   const gone = await session.run(
     `WITH surplus AS (
@@ -30,10 +33,11 @@ export async function pruneRefused(
      ),
      emptied AS (
        DELETE FROM ${deliveries} AS d USING removed AS r WHERE d.received_at = r.received_at AND d.id = r.delivery
+       RETURNING d.id
      )
-     SELECT source, type, state FROM removed`,
+     SELECT source, type, state, (SELECT count(*) FROM emptied) AS payloads FROM removed`,
     [sources, limit, refusedMax],
   );
   await tallyPruned(session, tables, gone, now);
-  return gone.length;
+  return { payloads: Number(gone[0]?.["payloads"] ?? 0), keys: gone.length };
 }

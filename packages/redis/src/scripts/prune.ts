@@ -82,7 +82,7 @@ if ask.part == 'keys' then
 end
 
 if ask.part == 'refused' then
-  local gone = 0
+  local gone, payloads = 0, 0
   for _, source in ipairs(redis.call('SMEMBERS', P .. 'sources')) do
     local set = P .. 'listed:refused:' .. source
     local surplus = math.min(redis.call('ZCARD', set) - ask.refusedMax, ask.limit - gone)
@@ -90,13 +90,14 @@ if ask.part == 'refused' then
       local e = read(keyOf(m))
       local id = e.delivery
       redis.call('ZREM', P .. 'deliveries', place(redis.call('HGET', P .. 'delivery:' .. id, 'received_at') or 0, id) .. id)
-      redis.call('DEL', P .. 'delivery:' .. id, P .. 'of:' .. id)
+      payloads = payloads + redis.call('DEL', P .. 'delivery:' .. id)
+      redis.call('DEL', P .. 'of:' .. id)
       forget(e, m)
       gone = gone + 1
     end
   end
   writeMoves()
-  return { gone, gone, gone == ask.limit and 'refused' or 'tallies', '' }
+  return { payloads, gone, gone == ask.limit and 'refused' or 'tallies', '' }
 end
 
 local hour = 3600000

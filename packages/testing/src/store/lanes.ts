@@ -151,14 +151,16 @@ export const laneTests: StoreTests = {
     assert.deepEqual(await rest(store), ["2", "3", "4", "1"]);
   },
 
-  "what is replayed takes the last places, in the order of arrival": async (open) => {
+  "what is replayed takes the last places, in the order in which it was named": async (open) => {
     const store = await open();
-    await takeAll(store, ordered, ["1", "2"]);
-    assert.deepEqual(await rest(store), ["1", "2"]);
-    await takeAll(store, ordered, ["3"]);
-    await act(store, "replay", "1", "2");
-    await takeAll(store, ordered, ["4"]);
-    assert.deepEqual(await rest(store), ["3", "1", "2", "4"]);
+    await takeAll(store, ordered, ["1", "2", "3", "4"]);
+    assert.deepEqual(await rest(store), ["1", "2", "3", "4"]);
+    await takeAll(store, ordered, ["5"]);
+    await act(store, "replay", "2", "1");
+    await act(store, "replay", "4");
+    await act(store, "replay", "3");
+    await takeAll(store, ordered, ["6"]);
+    assert.deepEqual(await rest(store), ["5", "2", "1", "4", "3", "6"]);
   },
 
   "what is cancelled or erased makes room": async (open) => {

@@ -90,8 +90,9 @@ function takeStep({ random }: Scene, scene: Scene): Step {
   });
   const once = [...new Map(fresh.map((event) => [event.key, event])).values()];
   const slots = random.pick<Record<string, number>>([{}, { a: 100 }, { a: 100, b: 100 }]);
+  // What comes again has come in a delivery of its own.
   const { events, ask } =
-    repeats && scene.last ? scene.last : { events: once, ask: takeAsk({ slots }) };
+    repeats && scene.last ? structuredClone(scene.last) : { events: once, ask: takeAsk({ slots }) };
   scene.last = { events, ask };
   scene.given.push(events.map(({ key }) => key));
   return async (store, side) => {
@@ -162,7 +163,8 @@ function settleStep(scene: Scene): Step {
       outcome,
       finished,
       gaveUp,
-      holdsLane: random.chance(0.3),
+      // What is over goes out of its lane; what waits for somebody may stay.
+      holdsLane: random.chance(0.5) && ["dead", "quarantined"].includes(outcome.state),
       became: becomes ? random.pick(idsOfSource) : undefined,
     };
   });

@@ -5,8 +5,13 @@ import { forever } from "../records.ts";
 import type { Prepare } from "./connection.ts";
 import type { Row } from "./rows.ts";
 
-/** A place behind all that are there: those of new events are even, so that it is before all that come later. */
-export const lastPlace = "(SELECT 2 * max(seq) + 1 FROM webhook_inbox_events)";
+/** The place of a new event in its lane, far from that of the next one. */
+export const newPlace = "seq << 20";
+
+/** A place behind all that are in the lane of the row that is updated, and before those of all events that come later. */
+export const lastPlace = `(
+  SELECT 1 + max((SELECT max(seq) << 20 FROM webhook_inbox_events), coalesce(max(l.lane_place), 0))
+  FROM webhook_inbox_events l WHERE l.lane = webhook_inbox_events.lane)`;
 
 /** An ordered lane is kept as one of no width: a head that waits for its next attempt keeps its place. */
 export const widthOf = ({ lane }: Pick<EventRecord, "lane">): number | null =>

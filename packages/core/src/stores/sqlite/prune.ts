@@ -39,9 +39,8 @@ export function pruneNow(on: Writing, ask: PruneAsk): PruneAnswer {
     return { payloads: 0, keys: removed, cursor: last === undefined ? "refused" : `keys ${last}` };
   }
   if (part === "refused") {
-    const removed = pruneRefused(on, ask);
-    const cursor = removed === ask.limit ? "refused" : "tallies";
-    return { payloads: removed, keys: removed, cursor };
+    const { payloads, keys } = pruneRefused(on, ask);
+    return { payloads, keys, cursor: keys === ask.limit ? "refused" : "tallies" };
   }
   const isMore = part === "tallies" && foldTallies(prepare, ask, now);
   const cursor = isMore ? "tallies" : giveBack(prepare, ask.limit) ? "space" : undefined;
@@ -90,23 +89,30 @@ function forget({ keys, moves }: Writing, row: Row): void {
   moves.add({ source, type, from: state, to: "pruned" });
 }
 
-/** Of each source all refused ones but the newest. A delivery that was refused is that of one event. */
-function pruneRefused(on: Writing, { refusedMax, limit }: PruneAsk): number {
+/**
+ * Of each source all refused ones but the newest. A delivery that was refused is that of one event, and may be gone for its age
+ * already.
+ */
+function pruneRefused(
+  on: Writing,
+  { refusedMax, limit }: PruneAsk,
+): { readonly payloads: number; readonly keys: number } {
   const { prepare } = on;
-  let removed = 0;
+  const empty = prepare("DELETE FROM webhook_inbox_deliveries WHERE seq = ?");
+  let [payloads, keys] = [0, 0];
   for (const source of sourcesOf(prepare)) {
     const rows = prepare(`
       DELETE FROM webhook_inbox_events WHERE seq IN (
         SELECT seq FROM webhook_inbox_events WHERE source = ?1 AND state = 'refused'
         ORDER BY received_at DESC, seq DESC LIMIT ?2 OFFSET ?3)
-      RETURNING key, source, type, state, delivery`).all(source, limit - removed, refusedMax);
+      RETURNING key, source, type, state, delivery`).all(source, limit - keys, refusedMax);
     for (const row of rows) {
-      prepare("DELETE FROM webhook_inbox_deliveries WHERE seq = ?").run(row["delivery"] as number);
+      payloads += Number(empty.run(row["delivery"] as number).changes);
       forget(on, row);
     }
-    removed += rows.length;
+    keys += rows.length;
   }
-  return removed;
+  return { payloads, keys };
 }
 
 /** Rows after `after` that are older than `ageMs`. What a clock that was ahead has written is passed by, and ends no round. */

@@ -5,7 +5,7 @@ import type { Delivery } from "../../model/delivery.ts";
 import type { NewEvent } from "../../model/event.ts";
 import { bornRecord, isBornClaimed, isSameContent, Room, variantOf, listText } from "../records.ts";
 import type { Prepare } from "./connection.ts";
-import { widthOf } from "./lanes.ts";
+import { newPlace, widthOf } from "./lanes.ts";
 import { eventColumns, eventOf, keyBytes, type Row } from "./rows.ts";
 import type { Writing } from "./writing.ts";
 
@@ -66,7 +66,7 @@ function insert(on: Taking, event: NewEvent, isClaimed: boolean, ofSeq?: number)
   const seq = Number(lastInsertRowid);
   keys.add(record.key, seq);
   if (record.lane !== undefined) {
-    prepare("UPDATE webhook_inbox_events SET lane_place = 2 * seq WHERE seq = ?").run(seq);
+    prepare(`UPDATE webhook_inbox_events SET lane_place = ${newPlace} WHERE seq = ?`).run(seq);
     moves.touch(record.lane.key);
   }
   moves.add({ source, type, from: undefined, to: state });
