@@ -160,7 +160,7 @@ const tests: readonly Trial[] = [
   tested("N6", "senders that drip", ["core/hostile"], "keep nobody out|slower than"),
   tested("B2", "handlers that all hang", ["core/work"], "handlers all hang"),
   tested("B7", "bodies that are large together", ["core/hostile"], "hold together is bounded"),
-  modelled,
+  ...names.map(modelled),
   tested("CONF2", "published vectors of the providers", ["testing/vectors", "testing/oracles"], ""),
   fuzzed,
   tested(

@@ -2,7 +2,7 @@ import { redis } from "@webhook-inbox/redis";
 import { storeSuite } from "@webhook-inbox/testing/store";
 import { Redis } from "ioredis";
 import { createClient } from "redis";
-import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { placeOn, supports } from "./places.ts";
 
 const client = new Redis(inject("redisUrl"));
@@ -12,6 +12,16 @@ afterAll(() => client.disconnect());
 const sequences = Number(process.env["MODEL_SEQUENCES"] ?? 12);
 
 describe("ioredis", () => {
+  // A store that is opened while the server writes its file as a whole for the first time is refused, until that is done.
+  beforeAll(async () => {
+    await client.bgrewriteaof();
+    await vi.waitFor(async () =>
+      expect(await client.info("persistence")).toMatch(
+        /aof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0/,
+      ),
+    );
+  });
+
   test("says what it supports", () => expect(redis(client).supports).toEqual(supports));
   storeSuite({
     test,
