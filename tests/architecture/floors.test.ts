@@ -102,6 +102,7 @@ describe("core", () => {
 
 describe("packages", () => {
   const allowed: Readonly<Record<string, readonly string[]>> = {
+    bullmq: ["@webhook-inbox/core"],
     cli: ["@webhook-inbox/core", "@webhook-inbox/dashboard", "@webhook-inbox/testing", "commander"],
     core: ["zod"],
     dashboard: ["@webhook-inbox/core"],

@@ -54,6 +54,7 @@ describe("the documentation", () => {
   beforeAll(() => {
     shop = mkdtempSync(join(tmpdir(), "webhook-inbox-packed-"));
     const names = [
+      "bullmq",
       "core",
       "dashboard",
       "express",
@@ -66,7 +67,7 @@ describe("the documentation", () => {
     own = project(packed(names, shop));
     const ours = names.map((name) => `@webhook-inbox/${name}`).join(" ");
     const theirs =
-      "express @types/express koa @types/koa fastify hono zod @hono/node-server @nestjs/common @nestjs/core @nestjs/terminus reflect-metadata rxjs @opentelemetry/api @opentelemetry/core @opentelemetry/context-async-hooks @opentelemetry/sdk-trace";
+      "bullmq express @types/express koa @types/koa fastify hono zod @hono/node-server @nestjs/common @nestjs/core @nestjs/terminus reflect-metadata rxjs @opentelemetry/api @opentelemetry/core @opentelemetry/context-async-hooks @opentelemetry/sdk-trace";
     own.shell(`npm init -y\nnpm pkg set type=module\nnpm install ${ours} ${theirs} @types/node@24`);
     own.write("stubs.d.ts", stubs);
     own.write("inbox.ts", 'export declare const inbox: () => import("@webhook-inbox/core").Inbox;');

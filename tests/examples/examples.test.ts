@@ -14,7 +14,7 @@ import {
   captainDataExamples,
   send,
 } from "@webhook-inbox/testing/senders";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { root } from "../architecture/sources.ts";
 import { run, start } from "../consumers/shell.ts";
 
@@ -33,7 +33,7 @@ async function freePort(): Promise<number> {
 
 test("every framework has its example", () => {
   const names = readdirSync(folder).filter((name) => existsSync(join(folder, name, "README.md")));
-  expect(names.toSorted()).toEqual([...frameworks, "observability"].toSorted());
+  expect(names.toSorted()).toEqual([...frameworks, "bullmq-fleet", "observability"].toSorted());
 });
 
 /** The fenced blocks of a README, by language. */
@@ -122,5 +122,27 @@ describe("observability", () => {
     );
     expect(missing).toEqual([]);
     expect(asked.length).toBeGreaterThan(30);
+  });
+});
+
+describe("bullmq-fleet", () => {
+  const [launch = "", curl = ""] = blocksOf("bullmq-fleet")("sh");
+  const [output = ""] = blocksOf("bullmq-fleet")("text");
+
+  test("hands what it receives to one of its workers", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-example-"));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const port = await freePort();
+    const running = await start(join(folder, "bullmq-fleet"), launch, /listening on/, {
+      PORT: String(port),
+      DATABASE: join(directory, "webhooks.sqlite"),
+      REDIS_URL: inject("redisUrl"),
+      QUEUE: `example-${process.pid}`,
+    });
+    onTestFinished(() => running.stop());
+    await running.says(/a worker is ready[^]*a worker is ready/);
+    const command = curl.replaceAll("3000", String(port)).replace("curl", "curl -sS");
+    expect(run(directory, command)).toBe("ok");
+    await running.says(new RegExp(output.trim().replaceAll(/[()]/g, String.raw`\$&`)));
   });
 });

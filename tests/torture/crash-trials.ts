@@ -6,6 +6,7 @@ import { fleetRun, type Fate } from "./fleet.ts";
 import { killLoop, type KillLoopOptions } from "./kill-loop.ts";
 import type { PlaceName } from "./places.ts";
 import { powerCutRun } from "./power-cut.ts";
+import { queueFleetRun } from "./queue-fleet.ts";
 import { reapersRun } from "./reapers.ts";
 import { at, counted, of, titles, type Trial } from "./trial.ts";
 
@@ -221,5 +222,22 @@ export const fleet = (id: string, fate: Fate, name: PlaceName): Trial => ({
         isRough || (isLate && report.fenced === 0),
         isLate ? `${more}; ${report.fenced} writes that came too late refused` : more,
       );
+    }),
+});
+
+export const queued = (name: PlaceName): Trial => ({
+  id: "Q1",
+  what: `a BullMQ queue behind a receiver, either side killed, events in ${titles[name]}`,
+  run: ({ profile, seed, onStep }) =>
+    at(name, async (place) => {
+      const kills = of(profile, 9, 150);
+      const onKill = (kill: number): void => onStep(kill / kills);
+      const report = await queueFleetRun(place, { kills, seed, onKill });
+      const { acked, lost, jobs_twice: twice, jobs_left: left, done_again: again } = report;
+      return {
+        says: `lost ${lost} of ${acked} acknowledged, ${twice} jobs twice, ${left} left; ${report.receivers_killed} receivers and ${report.workers_killed} workers killed, ${again} done again`,
+        isBroken: lost + twice + left > 0 || acked === 0 || again > report.in_hand_max,
+        figures: report,
+      };
     }),
 });

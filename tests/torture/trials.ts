@@ -9,6 +9,7 @@ import {
   fleet,
   killControl,
   killed,
+  queued,
   reaped,
   recovered,
 } from "./crash-trials.ts";
@@ -57,6 +58,7 @@ const programs: readonly Trial[] = [
   // A file has one machine, whose processes share its clock.
   ...servers.map((name) => fleet("C1", "off by hours", name)),
   farClocks,
+  ...names.map(queued),
   ...names.map(reaped),
   ...Object.entries(outages).map(([name, make]) => away(name, make)),
   fullSpill,

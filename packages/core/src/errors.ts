@@ -8,6 +8,7 @@
  * - `STORE_LOSSY`: the store would lose acknowledged events.
  * - `STORE_UNAVAILABLE`: the store cannot be reached, opened or written just now.
  * - `STORE_INCOMPATIBLE`: the store holds data of a version this one does not know, or needs a later Node.
+ * - `EVENT_UNREADABLE`: an event was asked for as handlers get it, and cannot be read so; `cause` says what the parser or schema says.
  * - `SELECTION_INVALID`: a query or an intervention names no events, or has a filter or an option that cannot be.
  * - `TRANSACTION_INVALID`: `ctx.transaction` was used in a way that cannot be exact, or this store has none.
  * - `CLAIM_LOST`: another worker has taken over the event, or a person has ended it.
@@ -22,6 +23,7 @@ export type ErrorCode =
   | "STORE_LOSSY"
   | "STORE_UNAVAILABLE"
   | "STORE_INCOMPATIBLE"
+  | "EVENT_UNREADABLE"
   | "SELECTION_INVALID"
   | "TRANSACTION_INVALID"
   | "CLAIM_LOST"

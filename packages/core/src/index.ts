@@ -18,7 +18,7 @@ export type {
 export type { Health, SpillHealth } from "./inbox/health.ts";
 export type { InboxOptions, WorkOptions } from "./options/options.ts";
 export { isWebhookInboxError, WebhookInboxError, type ErrorCode } from "./errors.ts";
-export { dead, retry, type HandlerAnswer } from "./work/answers.ts";
+export { dead, isAnswer, retry, type HandlerAnswer } from "./work/answers.ts";
 export type { VerifiedAgain, VerifyAgainOptions } from "./receive/verify-again.ts";
 export type { Audit } from "./work/audit.ts";
 export type { Intervened, InterveneOptions, ReplayOptions, Which } from "./work/interventions.ts";

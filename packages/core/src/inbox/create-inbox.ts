@@ -7,6 +7,7 @@ import {
   type Kept,
   type ListAnswer,
   type ListQuery,
+  type Store,
   type Tally,
   type TallyQuery,
 } from "../contracts/store.ts";
@@ -35,13 +36,15 @@ import {
   type Handler,
   type HandlerOptions,
   type Registry,
+  type WebhookEvent,
 } from "../work/handlers.ts";
 import type { Intervened, InterveneOptions, ReplayOptions, Which } from "../work/interventions.ts";
 import { within } from "../work/patience.ts";
+import { readEvent } from "../work/read.ts";
 import { Worker } from "../work/worker.ts";
 import { healthOf, type Health } from "./health.ts";
 import { stayAlive } from "./stay-alive.ts";
-import { sourceSummary } from "./source-summary.ts";
+import { secretUsage, sourceSummary } from "./source-summary.ts";
 import { steered, verifiedAgain, type Steering } from "./steering.ts";
 import type {
   CloseOptions,
@@ -93,7 +96,7 @@ class InboxOfSources {
   readonly #steering: Steering;
   #hasStarted = false;
   #hasClosed = false;
-  #opening: Promise<void> | undefined;
+  #opening: Promise<Store> | undefined;
   #closing: Promise<void> | undefined;
   /** Set while `start` was asked for. */
   #mayEnd: (() => void) | undefined;
@@ -205,8 +208,8 @@ class InboxOfSources {
     this.#emit({ kind: "started", sources });
   }
 
-  /** Resolves once the store is open, also while the inbox is closing: deliveries are kept until the store closes. */
-  #opened(): Promise<void> {
+  /** The store, once it is open, also while the inbox is closing: deliveries are kept until the store closes. */
+  #opened(): Promise<Store> {
     if (this.#hasClosed || (this.#closing !== undefined && this.#opening === undefined)) {
       return Promise.reject(new WebhookInboxError("INBOX_CLOSED", "the inbox was closed."));
     }
@@ -218,10 +221,11 @@ class InboxOfSources {
     return this.#opening;
   }
 
-  async #open(): Promise<void> {
+  async #open(): Promise<Store> {
     const { store, clock } = this.#settings;
     await store.open({ clock });
     if (store.supports.durability === "none") this.#emit({ kind: "store_volatile" });
+    return store;
   }
 
   receive(head: DeliveryHead, body: BodySource): Promise<Answer> | undefined {
@@ -310,8 +314,12 @@ class InboxOfSources {
 
   async get(key: string): Promise<Kept | undefined> {
     if (typeof key !== "string") throw invalid("get needs the key of an event.");
-    await this.#opened();
-    return await this.#settings.store.get(key);
+    return await (await this.#opened()).get(key);
+  }
+
+  async read(key: string): Promise<WebhookEvent | undefined> {
+    const { sources, onInvalid } = this.#settings;
+    return await readEvent((await this.get(key)) ?? {}, sources, onInvalid);
   }
 
   async view(key: string): Promise<EventView | undefined> {
@@ -342,28 +350,22 @@ class InboxOfSources {
   }
 
   secrets(): readonly SecretUsage[] {
-    return [...this.#settings.sources.values()].flatMap(({ name: source, gates }) =>
-      gates().flatMap(([account, { matches }]) =>
-        [...matches].map(([secret, use]) => ({ source, account, secret, ...use })),
-      ),
-    );
+    return secretUsage(this.#settings.sources.values());
   }
 
   async list(query: ListQuery = {}): Promise<ListAnswer> {
     checkListQuery(query);
-    await this.#opened();
-    return await this.#settings.store.list(query);
+    return await (await this.#opened()).list(query);
   }
 
   async tally(query: TallyQuery = {}): Promise<readonly Tally[]> {
     checkTallyQuery(query);
-    await this.#opened();
-    return await this.#settings.store.tally(query);
+    return await (await this.#opened()).tally(query);
   }
 
   async audit(): Promise<Audit> {
-    await this.#opened();
-    return auditOf(await this.#settings.store.audit(), await this.#custody.waiting());
+    const store = await this.#opened();
+    return auditOf(await store.audit(), await this.#custody.waiting());
   }
 
   replay(which: Which, options: ReplayOptions = {}): Promise<Intervened> {

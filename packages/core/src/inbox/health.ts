@@ -34,7 +34,7 @@ export interface HealthNeeds extends Settings {
   readonly isReady: boolean;
   readonly custody: Pick<Spilling, "isOpen" | "isAway" | "isFailing" | "waiting">;
   /** Opens the store. */
-  readonly opened: () => Promise<void>;
+  readonly opened: () => Promise<unknown>;
 }
 
 const patienceMs = 1000;

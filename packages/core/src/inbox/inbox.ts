@@ -8,7 +8,7 @@ import type { EventView } from "../observe/view.ts";
 import type { FetchOptions } from "../http/fetch.ts";
 import type { VerifiedAgain, VerifyAgainOptions } from "../receive/verify-again.ts";
 import type { Audit } from "../work/audit.ts";
-import type { Handler, HandlerOptions, TypeOf } from "../work/handlers.ts";
+import type { Handler, HandlerOptions, TypeOf, WebhookEvent } from "../work/handlers.ts";
 import type { Health } from "./health.ts";
 import type { Intervened, InterveneOptions, ReplayOptions, Which } from "../work/interventions.ts";
 
@@ -85,6 +85,12 @@ export interface Inbox<Of extends Sources = Sources, Transaction = unknown> exte
 
   /** An event with its delivery; undefined when there is none of that key. Opens the store, and starts no work. */
   get(key: string): Promise<Kept | undefined>;
+
+  /**
+   * An event as handlers get it, parsed and validated, for who works on it elsewhere. Undefined when there is none of that
+   * key, or its delivery was forgotten. Rejects with `EVENT_UNREADABLE` for what no handler would get. Needs no `work`.
+   */
+  read(key: string): Promise<WebhookEvent | undefined>;
 
   /**
    * An event for people to look at: what is personal by its provider's word is masked, in the content, in the query and in

@@ -4,9 +4,10 @@ import type { Schema, SchemaIssue, SchemaResult } from "../contracts/schema.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
 import type { Claim } from "../contracts/store.ts";
 import type { Delivery } from "../model/delivery.ts";
-import type { NewEvent, QuarantineReason } from "../model/event.ts";
+import type { NewEvent, Note, QuarantineReason } from "../model/event.ts";
 import type { Later } from "../later.ts";
 import type { NoteDrift } from "./drift.ts";
+import type { WebhookEvent } from "./handlers.ts";
 
 /** What happens to data that does not fit the schema of its type. */
 export type OnInvalid = "quarantine" | "handle";
@@ -36,7 +37,7 @@ export type Identify = (
 
 /** Parses and validates, for one handler: what it does to its data reaches nobody else. */
 export function readData(
-  { event, delivery }: Claim,
+  { event, delivery }: Pick<Claim, "event" | "delivery">,
   { provider, events }: ConfiguredSource,
   onInvalid: OnInvalid,
   noteDrift: NoteDrift,
@@ -69,6 +70,17 @@ export function readData(
   } catch (error) {
     return invalid(error);
   }
+}
+
+/** An event as handlers get it. */
+export function eventOf(
+  { event, delivery }: Pick<Claim, "event" | "delivery">,
+  { data, isValid }: Readable,
+): WebhookEvent {
+  const { key, source, type, id, occurredAt, receivedAt, notes } = event;
+  const all: readonly Note[] = isValid ? [...notes] : [...notes, "data_invalid"];
+  const { account } = delivery;
+  return { key, source, account, type, id, data, occurredAt, receivedAt, notes: all };
 }
 
 function issueText({ message, path = [] }: SchemaIssue): string {

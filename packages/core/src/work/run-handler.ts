@@ -6,12 +6,12 @@ import type { Claim, Hold, Store } from "../contracts/store.ts";
 import { WebhookInboxError } from "../errors.ts";
 import { sha256 } from "../hash.ts";
 import type { Delivery } from "../model/delivery.ts";
-import type { EventRecord, Note } from "../model/event.ts";
+import type { EventRecord } from "../model/event.ts";
 import { handlerLogger, type HandlerLogger, type Logger } from "../observe/logger.ts";
 import { isAnswer, type HandlerAnswer } from "./answers.ts";
-import { readData, type OnInvalid, type Readable, type Unreadable } from "./data.ts";
+import { eventOf, readData, type OnInvalid, type Unreadable } from "./data.ts";
 import type { NoteDrift } from "./drift.ts";
-import type { HandlerContext, Registered, WebhookEvent } from "./handlers.ts";
+import type { HandlerContext, Registered } from "./handlers.ts";
 import { LazyAbort } from "./lazy-abort.ts";
 import { createTransaction, type Transaction } from "./transaction.ts";
 
@@ -84,13 +84,6 @@ export async function runHandler(
   } catch (error) {
     return failed(error, (await transaction.ended()).kind === "committed");
   }
-}
-
-function eventOf({ event, delivery }: Claim, { data, isValid }: Readable): WebhookEvent {
-  const { key, source, type, id, occurredAt, receivedAt, notes } = event;
-  const all: readonly Note[] = isValid ? [...notes] : [...notes, "data_invalid"];
-  const { account } = delivery;
-  return { key, source, account, type, id, data, occurredAt, receivedAt, notes: all };
 }
 
 function tooLate({ kind }: HandlerAnswer): WebhookInboxError {
