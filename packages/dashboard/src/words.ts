@@ -24,6 +24,7 @@ export const reasonText: Readonly<Record<Reason, string>> = {
   unidentified: "It lacks the fields by which the provider's events are known.",
   invalid: "Its data does not fit the schema of its type.",
   conflict: "An event with the same id but other content had been taken before.",
+  encrypted: "What was encrypted is not what was written: it was altered in the store.",
   unknown_type: "Nobody knows its type, and onUnknownType says quarantine.",
   exhausted: "A handler failed at every attempt that its schedule allows.",
   fatal: "A handler has answered that it will never succeed.",

@@ -1,8 +1,9 @@
 import { postgres, type PostgresTransaction } from "@webhook-inbox/postgres";
 import { storeSuite, type Effects } from "@webhook-inbox/testing/store";
 import type { Store } from "@webhook-inbox/core";
+import { encrypted } from "@webhook-inbox/core/encrypted";
 import type pg from "pg";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { newSchema, testPool } from "./places.ts";
 
 const pool = testPool();
@@ -33,14 +34,14 @@ const supports = { durability: "commit", shared: true, transactions: true, wakeu
 
 test("says what it supports", () => expect(postgres(pool).supports).toEqual(supports));
 
-const place = async () => {
+const placeOf = (wrapped: (store: Store) => Store) => async () => {
   const schema = newSchema();
   await pool.query(
     `CREATE SCHEMA ${schema}; CREATE TABLE ${schema}.effects (effect text NOT NULL)`,
   );
   return {
     create: () => {
-      const store = postgres(pool, { schema });
+      const store = wrapped(postgres(pool, { schema }));
       schemas.set(store, schema);
       return store;
     },
@@ -60,4 +61,20 @@ const place = async () => {
 };
 /** More of them by `MODEL_SEQUENCES`. */
 const sequences = Number(process.env["MODEL_SEQUENCES"] ?? 12);
+const place = placeOf((store) => store);
 storeSuite({ test, supports, place, effects, probes: true, sequences });
+
+describe("encrypted", () => {
+  const keys = [{ id: "k", key: "a".repeat(64) }];
+  const make = placeOf((store) => encrypted(store, { keys }));
+  storeSuite({
+    test,
+    supports,
+    // What a text is encrypted to is not looked for.
+    place: async () => {
+      const { create, remove } = await make();
+      return { create, remove };
+    },
+    effects,
+  });
+});

@@ -1,3 +1,4 @@
+import { encrypted } from "@webhook-inbox/core/encrypted";
 import { redis } from "@webhook-inbox/redis";
 import { storeSuite } from "@webhook-inbox/testing/store";
 import { Redis } from "ioredis";
@@ -46,5 +47,22 @@ describe("node-redis", () => {
       () => other,
       () => client,
     ),
+  });
+});
+
+describe("encrypted", () => {
+  const keys = [{ id: "k", key: "a".repeat(64) }];
+  const make = placeOn(
+    () => client,
+    () => client,
+  );
+  storeSuite({
+    test,
+    supports,
+    // What a text is encrypted to is not looked for.
+    place: async () => {
+      const { create, remove } = await make();
+      return { create: () => encrypted(create(), { keys }), remove };
+    },
   });
 });

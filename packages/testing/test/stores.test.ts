@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { encrypted } from "@webhook-inbox/core/encrypted";
 import { memory } from "@webhook-inbox/core/memory";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import type { ThreadAccess } from "@webhook-inbox/core";
@@ -10,6 +11,8 @@ import { describe, expect, test } from "vitest";
 
 /** More of them by `MODEL_SEQUENCES`. */
 const sequences = Number(process.env["MODEL_SEQUENCES"] ?? 12);
+
+const keys = [{ id: "k", key: "a".repeat(64) }];
 
 // What each store says of itself is pinned: one that promises less would be tested for less.
 describe("memory", () => {
@@ -74,6 +77,18 @@ describe("sqlite", () => {
     };
   };
   storeSuite({ test, supports, place, effects, probes: true, sequences });
+});
+
+describe("sqlite, encrypted", () => {
+  const { supports } = sqlite("never-opened");
+  const place = async () => {
+    const directory = await mkdtemp(join(tmpdir(), "webhook-inbox-"));
+    return {
+      create: () => encrypted(sqlite(join(directory, "inbox.sqlite")), { keys }),
+      remove: () => rm(directory, { recursive: true }),
+    };
+  };
+  storeSuite({ test, supports, place, effects });
 });
 
 describe("sqlite, while another process holds its lock", () => {

@@ -224,6 +224,9 @@ export interface Store<Transaction = unknown> {
   /** True when who configured it accepts that it loses what was acknowledged; such a store is otherwise refused. */
   readonly acceptsLoss?: boolean;
 
+  /** True where what senders say is encrypted before it is written. */
+  readonly isEncrypted?: boolean;
+
   /** Where it is kept, if that is a file of this machine. */
   readonly file?: string;
 

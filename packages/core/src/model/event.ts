@@ -52,6 +52,7 @@ export const everyState: readonly EventState[] = [
  * - `unidentified`: it parses, but lacks the fields by which the provider's events are known.
  * - `invalid`: its data does not fit the schema of its type.
  * - `conflict`: an event with the same id but other bytes had been taken before.
+ * - `encrypted`: what was encrypted is not what was written: somebody, or the disk, has altered it.
  * - `unknown_type`: neither the provider nor the source's `events` knows its type, and `onUnknownType` says `quarantine`.
  */
 export type QuarantineReason =
@@ -61,6 +62,7 @@ export type QuarantineReason =
   | "unidentified"
   | "invalid"
   | "conflict"
+  | "encrypted"
   | "unknown_type";
 
 /**

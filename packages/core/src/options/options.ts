@@ -221,6 +221,11 @@ function spillOf(
     );
   }
   refuseLoss("spill", spill, sources);
+  if ((spill.isEncrypted === true) !== ((store as Store).isEncrypted === true)) {
+    throw invalid(
+      "of store and spill one is encrypted and the other is not: encrypted(…, { keys }) around both, or around neither.",
+    );
+  }
   return spill;
 }
 

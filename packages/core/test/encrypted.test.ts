@@ -1,0 +1,187 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { createInbox, type Store } from "@webhook-inbox/core";
+import { encrypted, type EncryptionKey } from "@webhook-inbox/core/encrypted";
+import { audata } from "@webhook-inbox/core/providers/audata";
+import { sqlite } from "@webhook-inbox/core/sqlite";
+import { expect, onTestFinished, test } from "vitest";
+import { temporaryFile } from "../../../tests/support/temporary.ts";
+
+const key = (id: string): EncryptionKey => ({ id, key: Buffer.alloc(32, id) });
+const sources = { audata: audata({ token: "t" }) };
+
+/** An inbox on `file`; what it handles is in `handled`. */
+function inboxOn(
+  file: string,
+  keys: readonly EncryptionKey[],
+  more: { readonly spill?: Store } = {},
+) {
+  const signals: string[] = [];
+  const handled: unknown[] = [];
+  const inbox = createInbox({
+    store: encrypted(sqlite(file), { keys }),
+    sources,
+    logger: false,
+    onSignal: (signal) =>
+      void signals.push(
+        "error" in signal ? `${signal.kind} ${JSON.stringify(signal)}` : signal.kind,
+      ),
+    ...more,
+  });
+  inbox.on("audata", "*", ({ data }) => void handled.push(data));
+  onTestFinished(() => inbox.close());
+  return { inbox, handled, signals };
+}
+
+const call = (id: string): string =>
+  JSON.stringify({ event: "Prize.created", webhookCallId: id, note: "canary-body" });
+
+async function post(
+  inbox: { fetch(request: Request): Promise<Response> },
+  id: string,
+): Promise<void> {
+  const headers = { "content-type": "application/json", "x-note": "canary-header" };
+  const url = `http://inbox.test/webhooks/audata/t?q=canary-query`;
+  const answer = await inbox.fetch(new Request(url, { method: "POST", headers, body: call(id) }));
+  expect(answer.status).toBe(200);
+}
+
+const isIn = (file: string, text: string): boolean =>
+  readdirSync(dirname(file)).some((name) => readFileSync(join(dirname(file), name)).includes(text));
+
+test("nothing that a sender says is in the file, and handlers and people get it as it came", async () => {
+  const file = temporaryFile();
+  const { inbox, handled } = inboxOn(file, [key("a")]);
+  await post(inbox, "1");
+  await inbox.idle();
+  expect(handled).toMatchObject([{ note: "canary-body" }]);
+  const [event] = (await inbox.list()).events;
+  const kept = await inbox.get(event?.key ?? "");
+  expect(Buffer.from(kept?.delivery?.body ?? []).toString()).toBe(call("1"));
+  expect(kept?.delivery?.target).toBe("/webhooks/audata/***?q=canary-query");
+  expect(kept?.delivery?.headers.join()).toContain("canary-header");
+  for (const text of ["canary-body", "canary-header", "canary-query"]) {
+    expect([text, isIn(file, text)]).toEqual([text, false]);
+  }
+});
+
+test("a delivery by GET, whose query is all it says, is encrypted too", async () => {
+  const file = temporaryFile();
+  const { inbox, handled } = inboxOn(file, [key("a")]);
+  const url =
+    "http://inbox.test/webhooks/audata/t?event=Prize.created&webhookCallId=2&note=canary-query";
+  expect((await inbox.fetch(new Request(url))).status).toBe(200);
+  await inbox.idle();
+  expect(handled).toMatchObject([{ note: "canary-query" }]);
+  expect(isIn(file, "canary-query")).toBe(false);
+});
+
+test("keys are rotated: a new one in front encrypts, those behind it still decrypt", async () => {
+  const file = temporaryFile();
+  const before = inboxOn(file, [key("a")]);
+  await post(before.inbox, "1");
+  await before.inbox.close();
+  const after = inboxOn(file, [key("b"), key("a")]);
+  await post(after.inbox, "2");
+  await after.inbox.idle();
+  for (const { key: of } of (await after.inbox.list()).events) {
+    expect(Buffer.from((await after.inbox.get(of))?.delivery?.body ?? []).toString()).toContain(
+      "canary",
+    );
+  }
+  const database = new DatabaseSync(file);
+  const headers = database
+    .prepare("SELECT headers FROM webhook_inbox_deliveries ORDER BY seq")
+    .all();
+  database.close();
+  expect(headers.map((row) => JSON.parse(String(row["headers"])) as string[])).toEqual([
+    ["webhook-inbox encrypted", "a"],
+    ["webhook-inbox encrypted", "b"],
+  ]);
+});
+
+test("what was kept in the clear before is read as it is", async () => {
+  const file = temporaryFile();
+  const plain = createInbox({ store: sqlite(file), sources, logger: false, work: false });
+  await post(plain, "1");
+  await plain.close();
+  const { inbox, handled } = inboxOn(file, [key("a")]);
+  await inbox.start();
+  await inbox.idle();
+  expect(handled.length).toBe(1);
+});
+
+test("an event whose key is missing waits, others go on, and it is said which key", async () => {
+  const file = temporaryFile();
+  const receiver = createInbox({
+    store: encrypted(sqlite(file), { keys: [key("a")] }),
+    sources,
+    logger: false,
+    work: false,
+  });
+  await post(receiver, "1");
+  await receiver.close();
+  const without = inboxOn(file, [key("b")]);
+  await post(without.inbox, "2");
+  await without.inbox.start();
+  await expect.poll(() => without.handled.length).toBe(1);
+  await expect.poll(() => without.signals.join("\n")).toContain('encrypted with \\"a\\"');
+  const states = (await without.inbox.list()).events.map(({ state }) => state);
+  expect(states.toSorted()).toEqual(["done", "pending"]);
+  await without.inbox.close();
+  const again = inboxOn(file, [key("b"), key("a")]);
+  const [waiting] = (await again.inbox.list({ state: "pending" })).events;
+  expect(waiting).toMatchObject({ attempts: 0, crashes: 0 });
+  const body = (await again.inbox.get(waiting?.key ?? ""))?.delivery?.body;
+  expect(Buffer.from(body ?? []).toString()).toBe(call("1"));
+});
+
+test("what was altered in the store is quarantined, and handled by nobody", async () => {
+  const file = temporaryFile();
+  const receiver = createInbox({
+    store: encrypted(sqlite(file), { keys: [key("a")] }),
+    sources,
+    logger: false,
+    work: false,
+  });
+  for (const id of ["1", "2"]) await post(receiver, id);
+  await receiver.close();
+  const database = new DatabaseSync(file);
+  // The content of one row in another one, as it was written.
+  database.exec(`
+    UPDATE webhook_inbox_deliveries SET body = (SELECT body FROM webhook_inbox_deliveries ORDER BY seq LIMIT 1)
+    WHERE seq = (SELECT max(seq) FROM webhook_inbox_deliveries)`);
+  database.close();
+  const { inbox, handled } = inboxOn(file, [key("a")]);
+  await inbox.start();
+  await inbox.idle();
+  expect(handled.length).toBe(1);
+  const { events } = await inbox.list({ state: "quarantined" });
+  expect(events.map(({ reason }) => reason)).toEqual(["encrypted"]);
+});
+
+test("a store that is encrypted beside a spill that is not, or the other way round, is refused", () => {
+  const [file, spill] = [temporaryFile(), temporaryFile("spill.sqlite")];
+  const invalid = expect.objectContaining({ code: "OPTION_INVALID" }) as unknown;
+  expect(() => inboxOn(file, [key("a")], { spill: sqlite(spill) })).toThrow(invalid);
+  const other = encrypted(sqlite(spill), { keys: [key("a")] });
+  expect(() => createInbox({ store: sqlite(file), spill: other, sources })).toThrow(invalid);
+  expect(() => inboxOn(file, [key("a")], { spill: other })).not.toThrow();
+});
+
+test("keys that cannot be are refused at once, and never quoted", () => {
+  const store = sqlite("never-opened");
+  const code = (of: string): unknown => expect.objectContaining({ code: of }) as unknown;
+  expect(() => encrypted(store, { keys: [] })).toThrow(code("OPTION_INVALID"));
+  expect(() => encrypted(store, { keys: [key("a"), key("a")] })).toThrow(code("OPTION_INVALID"));
+  expect(() => encrypted(store, { keys: [{ id: "a b", key: "x" }] })).toThrow(
+    code("OPTION_INVALID"),
+  );
+  expect(() => encrypted({} as never, { keys: [key("a")] })).toThrow(code("OPTION_INVALID"));
+  for (const wrong of ["", "hush-hush", "a".repeat(63), undefined]) {
+    const make = (): unknown => encrypted(store, { keys: [{ id: "a", key: wrong as string }] });
+    expect(make).toThrow(code("CREDENTIAL_INVALID"));
+    expect(make).not.toThrow(/hush/);
+  }
+});
