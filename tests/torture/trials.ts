@@ -169,7 +169,7 @@ const tests: readonly Trial[] = [
     "X3",
     "hostile requests, on every adapter",
     ["express/http", "koa/http", "fastify/http", "nestjs/http", "nestjs-11/http", "testing/fetch"],
-    "framing: |content: |medium: |credential: |query: |queries are kept",
+    "framing: |content: |medium: |alike: |credential: |query: |queries are kept|a GET again|played again|at two sources|follows a good|wrong credential is refused",
   ),
   tested("X4", "a flood of refused deliveries", ["core/refusals"], "a flood of refused"),
   tested(
