@@ -10,7 +10,7 @@ import { median } from "./rounds.ts";
 import type { Places } from "./subjects/subject.ts";
 
 const core = fileURLToPath(new URL("../packages/core/", import.meta.url));
-const built = (module: string): string => JSON.stringify(join(core, "dist", module));
+const built = (module: string): string => JSON.stringify(join(core, "bundle", module));
 
 /** Runs a module in a process of its own, with what users get: JavaScript. It prints one number. */
 function numberOf(text: string): number {
@@ -93,11 +93,11 @@ const waiting = `
   const before = await take(${few});
   console.log(((await take(${few})) - before) / ${few});`;
 
-function bytesIn(path: string): number {
+function bytesIn(path: string, isMeant: (path: string) => boolean = () => true): number {
   const found = statSync(path);
-  if (!found.isDirectory()) return found.size;
+  if (!found.isDirectory()) return isMeant(path) ? found.size : 0;
   const names = readdirSync(path).filter((name) => name !== "node_modules");
-  return names.reduce((sum, name) => sum + bytesIn(join(path, name)), 0);
+  return names.reduce((sum, name) => sum + bytesIn(join(path, name), isMeant), 0);
 }
 
 /** MiB of the package as it is published, with what it depends on. */
@@ -116,7 +116,8 @@ function installedMiB(): number {
   };
   collect(core.replace(/\/$/, ""));
   const [own = "", ...others] = found;
-  const published = bytesIn(join(own, "dist")) + bytesIn(join(own, "src"));
+  const types = bytesIn(join(own, "dist"), (path) => /\.d\.ts(?:\.map)?$/.test(path));
+  const published = bytesIn(join(own, "bundle")) + types + bytesIn(join(own, "src"));
   return others.reduce((sum, path) => sum + bytesIn(path), published) / 1_048_576;
 }
 

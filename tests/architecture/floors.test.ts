@@ -48,7 +48,7 @@ const foreign: Readonly<Record<string, readonly string[]>> = {
   hash: ["node:crypto"],
   verify: ["node:crypto"],
   http: ["node:http", "node:stream", "node:stream/promises"],
-  stores: ["node:sqlite", "node:fs", "node:path", "node:worker_threads"],
+  stores: ["node:crypto", "node:sqlite", "node:fs", "node:path", "node:worker_threads"],
   work: ["node:worker_threads"],
   providers: ["zod", "node:zlib"],
 };
@@ -150,9 +150,10 @@ describe("packages", () => {
         expect(existsSync(join(root, "packages", name, source)), source).toBe(true);
         const [pattern, target] = published.find(([key]) => matches(key, entry)) ?? [];
         const star = pattern === undefined ? "" : entry.slice(pattern.indexOf("*"));
-        const path = source.replace("./src/", "./dist/").replace(/\.ts$/, "");
-        expect(target?.default.replace("*", star)).toBe(`${path}.js`);
-        expect(target?.types.replace("*", star)).toBe(`${path}.d.ts`);
+        const path = source.replace("./src/", "").replace(/\.ts$/, "");
+        const code = name === "core" ? "bundle" : "dist";
+        expect(target?.default.replace("*", star)).toBe(`./${code}/${path}.js`);
+        expect(target?.types.replace("*", star)).toBe(`./dist/${path}.d.ts`);
       }
     });
   }

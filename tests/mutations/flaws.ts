@@ -42,7 +42,7 @@ export const flaws: readonly Flaw[] = [
     name: "believes a fence only until its lease ends",
     file: `${core}/stores/sqlite/settle.ts`,
     find: "AND fence = ?9 AND state = 'running'",
-    put: "AND fence = ?9 AND state = 'running' AND lease_ends_at > ${now}",
+    put: "AND fence = ?9 AND state = 'running' AND lease_ends_at > unixepoch('subsec') * 1000",
     noticedBy: { tests: ["testing/stores"] },
   },
   {

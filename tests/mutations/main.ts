@@ -41,9 +41,11 @@ function copyOf(): string {
 /** The first test or trial that fails; undefined if none does. */
 function firstFailure(copy: string, noticedBy: NoticedBy): string | undefined {
   if ("trial" in noticedBy) return failingTrial(copy, noticedBy.trial);
-  const { passed, failed, failures } = suiteRun(noticedBy.tests, noticedBy.only ?? "", copy);
-  if (failed === 0 && passed === 0) throw new Error("no test was run");
-  return failures[0];
+  const { passed, failures } = suiteRun(noticedBy.tests, noticedBy.only ?? "", copy);
+  // A flaw that cannot even be loaded was noticed by nobody.
+  const test = failures.find((name) => !name.startsWith("nothing was run"));
+  if (passed === 0 && test === undefined) throw new Error("no test was run");
+  return test;
 }
 
 /** What fails without a flaw notices none. */
