@@ -12,8 +12,8 @@ const jobs = new Queue(queue, {
   defaultJobOptions: {
     attempts: 8,
     backoff: { type: "exponential", delay: 1000 },
-    // A job that is kept for a day after it was done is not done twice, whatever is killed.
-    removeOnComplete: { age: 86_400 },
+    // Kept for longer than an event may be handed over again: one job for each, whatever is killed.
+    removeOnComplete: { age: 7 * 86_400 },
   },
 });
 const inbox = createInbox({ store, sources });

@@ -13,7 +13,8 @@ const run = processor(inbox, {
     },
   },
 });
-const worker = new Worker(queue, run, { connection, concurrency: 10 });
+// A job is not given up because the processes that had it in hand were killed.
+const worker = new Worker(queue, run, { connection, concurrency: 10, maxStalledCount: 100 });
 await worker.waitUntilReady();
 console.log("a worker is ready");
 process.once("SIGTERM", () => void worker.close().then(() => process.exit()));

@@ -36,10 +36,11 @@ const worker = new Worker(
   {
     connection: { url: values.queue },
     concurrency: workerConcurrency,
-    // What a killed one had in hand is found soon, and as often as need be.
+    // As the documentation says: a job may be in hand at many deaths.
+    maxStalledCount: 100,
+    // What a killed one had in hand is found soon.
     lockDuration: 1000,
     stalledInterval: 500,
-    maxStalledCount: 1000,
   },
 );
 worker.on("error", () => undefined);

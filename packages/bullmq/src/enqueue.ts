@@ -18,8 +18,10 @@ export interface EnqueueOptions {
    * has made, becomes JSON. Default: `reference`.
    */
   readonly body?: "reference" | "value";
-  /** Attempts, backoff, priority and all else that BullMQ knows. Default: those of the queue. */
-  readonly job?: Omit<JobsOptions, "jobId">;
+  /**
+   * Attempts, backoff, priority and all else that BullMQ knows. Default: those of the queue; without any, BullMQ makes one attempt.
+   */
+  readonly job?: Omit<JobsOptions, "jobId" | "deduplication">;
   /** How long to wait for the queue to have the job. After it the event is handed over again later. Default: 10,000. */
   readonly timeoutMs?: number;
 }
@@ -28,8 +30,8 @@ const timeoutMsDefault = 10_000;
 
 /**
  * A handler that hands each event to `queue`, as a job of the event's type. Its id is the handler's idempotency key: whatever is
- * killed on the way, and however often an event is handed over, there is one job for it, as long as the queue keeps jobs that are
- * done (`removeOnComplete: { age: … }`). Throws `OPTION_INVALID`.
+ * killed on the way, and however often an event is handed over, there is one job for it, as long as the queue keeps jobs that have
+ * ended (`removeOnComplete`, `removeOnFail`). Throws `OPTION_INVALID`.
  *
  * @example
  * inbox.on("shop", "order.created", enqueue(new Queue("orders", { connection }), { job: { attempts: 8 } }));
@@ -45,7 +47,11 @@ export function enqueue(queue: WebhookQueue, options: EnqueueOptions = {}): Hand
   if (!(Number.isFinite(timeoutMs) && timeoutMs > 0)) {
     throw invalid("timeoutMs must be a positive number of milliseconds");
   }
-  if ("jobId" in job) throw invalid("jobId cannot be set: it is the handler's idempotency key");
+  if ("jobId" in job || "deduplication" in job) {
+    throw invalid(
+      "a job is known by the handler's idempotency key: jobId and deduplication cannot be set",
+    );
+  }
   return async (event, { idempotencyKey, signal }) => {
     const { key, source, type } = event;
     const data: WebhookJob = {
@@ -56,7 +62,13 @@ export function enqueue(queue: WebhookQueue, options: EnqueueOptions = {}): Hand
       ...(body === "value" ? { event } : {}),
     };
     const adding = queue.add(type, data, { ...job, jobId: idempotencyKey });
-    await unless(AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]), adding, queue.name);
+    const waiting = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    const { id } = ((await unless(waiting, adding, queue.name)) ?? {}) as { readonly id?: unknown };
+    if (id !== undefined && id !== idempotencyKey) {
+      throw new Error(
+        `the queue "${queue.name}" has taken the event for another job: its defaultJobOptions must not deduplicate`,
+      );
+    }
   };
 }
 
@@ -70,12 +82,12 @@ function invalid(what: string): WebhookInboxError {
 }
 
 /** A client of Redis may wait for its server for ever. */
-function unless(signal: AbortSignal, adding: Promise<unknown>, queue: string): Promise<void> {
+function unless(signal: AbortSignal, adding: Promise<unknown>, queue: string): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const stop = (): void =>
       reject(new Error(`the queue "${queue}" did not take the job in time: its Redis may be away`));
     if (signal.aborted) stop();
     signal.addEventListener("abort", stop, { once: true });
-    adding.then(() => resolve(), reject).finally(() => signal.removeEventListener("abort", stop));
+    adding.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
   });
 }

@@ -2,7 +2,6 @@
 
 import {
   isAnswer,
-  isWebhookInboxError,
   type EventsOf,
   type Inbox,
   type Source,
@@ -14,7 +13,7 @@ import type { WebhookJob } from "./job.ts";
 
 /** What a function gets beside the event. */
 export interface JobContext {
-  /** Aborted when the worker gives the job up. */
+  /** Aborted by `worker.cancelJob(id)`, and by nothing else: BullMQ does not abort where a lock is lost or a worker closes. */
   readonly signal: AbortSignal;
   /** 1 for the first attempt. */
   readonly attempt: number;
@@ -45,8 +44,8 @@ type JobHandlersOfSource<Of extends Source> = {
 /**
  * The processor of a worker: `new Worker("orders", processor(inbox, handlers), { connection })`. `inbox` has the sources and the store
  * of the one that has enqueued, and needs no `work`; where events travel with their jobs, say
- * `processor<typeof sources>(undefined, handlers)`. An event that has been erased or forgotten meanwhile, or that has no function
- * here, fails for good.
+ * `processor<typeof sources>(undefined, handlers)`. A job whose event has been erased or forgotten meanwhile fails for good; one that
+ * has no function here, or cannot be read here, fails as any other: a worker of the next version may know it.
  */
 export function processor<Of extends Sources, Transaction = unknown>(
   inbox: Inbox<Of, Transaction> | undefined,
@@ -55,7 +54,7 @@ export function processor<Of extends Sources, Transaction = unknown>(
   return async (job, token, signal) => {
     const { key, source, type, idempotencyKey } = job.data;
     const run = functionFor(handlers, source, type);
-    if (run === undefined) throw new UnrecoverableError(`no function for ${source}/${type} here`);
+    if (run === undefined) throw new Error(`no function for ${source}/${type} here`);
     const event = job.data.event ?? (await read(inbox, key));
     const answer = await run(event, {
       signal: signal ?? new AbortController().signal,
@@ -78,23 +77,15 @@ function own(of: object, name: string): unknown {
   return Object.hasOwn(of, name) ? (of as Readonly<Record<string, unknown>>)[name] : undefined;
 }
 
-/** What cannot be read today cannot be read tomorrow; a store that is away is asked again. */
 async function read(inbox: Pick<Inbox, "read"> | undefined, key: string): Promise<WebhookEvent> {
   if (inbox === undefined) {
-    throw new UnrecoverableError(
+    throw new Error(
       'the job names its event, and there is no inbox to read it from: processor(inbox, handlers), or enqueue(queue, { body: "value" })',
     );
   }
-  const event = await inbox.read(key).catch((error: unknown) => {
-    if (isWebhookInboxError(error) && error.code === "EVENT_UNREADABLE") {
-      throw new UnrecoverableError(error.message);
-    }
-    throw error;
-  });
-  if (event === undefined) {
-    throw new UnrecoverableError(`the event ${key} is not there any more: erased, or forgotten`);
-  }
-  return event;
+  const event = await inbox.read(key);
+  if (event !== undefined) return event;
+  throw new UnrecoverableError(`the event ${key} is not there any more: erased, or forgotten`);
 }
 
 async function follow(answer: unknown, job: Job, token: string | undefined): Promise<void> {

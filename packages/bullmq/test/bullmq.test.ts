@@ -155,19 +155,37 @@ test("a job whose event was erased meanwhile fails for good", async () => {
   expect((await queue.getJob(job.id ?? ""))?.attemptsMade).toBe(1);
 });
 
-test("without an inbox to read it from, a job that names its event fails for good", async () => {
+test("an event that the queue takes for another job has failed, and is handed over again", async () => {
+  const { inbox } = await desk({ shop: { "*": () => undefined } });
+  const other = createInbox({
+    store: sqlite(temporaryFile()),
+    sources,
+    logger: false,
+    retry: { delaysMs: [] },
+  });
+  onTestFinished(() => other.close());
+  other.on("shop", "*", enqueue({ name: "q", add: () => Promise.resolve({ id: "another" }) }));
+  await sent(other, order);
+  const [event] = (await other.list()).events;
+  expect(event?.state).toBe("dead");
+  expect(JSON.stringify(event?.history)).toContain("must not deduplicate");
+  await inbox.idle();
+});
+
+test("without an inbox to read it from, a job that names its event fails", async () => {
   const run = processor<typeof sources>(undefined, { shop: { "*": () => undefined } });
   const data = { key: "k", source: "shop", type: "x", idempotencyKey: "i" };
   await expect(run({ data } as Job)).rejects.toThrow(/body: "value"/);
 });
 
-test("a job that no function here is for fails for good, whatever its type is called", async () => {
-  const { queue, events, send } = await desk({ shop: {} }, { job: { attempts: 5 } });
+test("a job that no function here is for fails as others do, whatever its type is called", async () => {
+  const { queue, events, send } = await desk({ shop: {} }, { job: { attempts: 2 } });
   await send({ ...order, type: "constructor" });
   const job = await onlyJob(queue);
   await expect(job.waitUntilFinished(events, ended)).rejects.toThrow(
     "no function for shop/constructor",
   );
+  expect((await queue.getJob(job.id ?? ""))?.attemptsMade).toBe(2);
 });
 
 test("an event that is handed over again is one job, and a replay that runs handlers again another one", async () => {
@@ -221,4 +239,5 @@ test("options that cannot be are refused at once", () => {
   expect(() => enqueue(queue, { body: "all" as never })).toThrow(invalid);
   expect(() => enqueue(queue, { timeoutMs: 0 })).toThrow(invalid);
   expect(() => enqueue(queue, { job: { jobId: "1" } as never })).toThrow(invalid);
+  expect(() => enqueue(queue, { job: { deduplication: { id: "1" } } as never })).toThrow(invalid);
 });

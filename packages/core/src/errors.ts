@@ -41,6 +41,22 @@ export class WebhookInboxError extends Error {
   }
 }
 
+/** What is said of a delivery that cannot be decrypted: with the key it can, and nothing helps where it was altered. */
+export function undecryptedError(
+  why: { readonly kind: "key_missing"; readonly keyId: string } | { readonly kind: "altered" },
+): WebhookInboxError {
+  return why.kind === "altered"
+    ? new WebhookInboxError(
+        "EVENT_UNREADABLE",
+        "what was encrypted is not what was written: it was altered in the store.",
+      )
+    : new WebhookInboxError(
+        "STORE_UNAVAILABLE",
+        `a delivery was encrypted with the key "${why.keyId}", which is not among the keys of encrypted(store, { keys }), or is ` +
+          "another one there. Put it behind the others: until then its events wait.",
+      );
+}
+
 /** Whether an error says that the store cannot be used now, whatever is asked of it. */
 export function isStoreAway(error: unknown): boolean {
   return isWebhookInboxError(error) && error.code === "STORE_UNAVAILABLE";

@@ -1,11 +1,13 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { createInbox, type Store } from "@webhook-inbox/core";
+import { createInbox, systemClock, type Store } from "@webhook-inbox/core";
 import { encrypted, type EncryptionKey } from "@webhook-inbox/core/encrypted";
 import { audata } from "@webhook-inbox/core/providers/audata";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { expect, onTestFinished, test } from "vitest";
+import { fragile } from "../../../tests/support/spill-desk.ts";
+import { newEvent } from "../../../tests/support/new-event.ts";
 import { temporaryFile } from "../../../tests/support/temporary.ts";
 
 const key = (id: string): EncryptionKey => ({ id, key: Buffer.alloc(32, id) });
@@ -23,10 +25,7 @@ function inboxOn(
     store: encrypted(sqlite(file), { keys }),
     sources,
     logger: false,
-    onSignal: (signal) =>
-      void signals.push(
-        "error" in signal ? `${signal.kind} ${JSON.stringify(signal)}` : signal.kind,
-      ),
+    onSignal: (signal) => void signals.push(JSON.stringify(signal)),
     ...more,
   });
   inbox.on("audata", "*", ({ data }) => void handled.push(data));
@@ -96,8 +95,8 @@ test("keys are rotated: a new one in front encrypts, those behind it still decry
     .all();
   database.close();
   expect(headers.map((row) => JSON.parse(String(row["headers"])) as string[])).toEqual([
-    ["webhook-inbox encrypted", "a"],
-    ["webhook-inbox encrypted", "b"],
+    expect.arrayContaining(["webhook-inbox encrypted", "a"]),
+    expect.arrayContaining(["webhook-inbox encrypted", "b"]),
   ]);
 });
 
@@ -112,7 +111,10 @@ test("what was kept in the clear before is read as it is", async () => {
   expect(handled.length).toBe(1);
 });
 
-test("an event whose key is missing waits, others go on, and it is said which key", async () => {
+test.each<[string, EncryptionKey]>([
+  ["is missing", key("b")],
+  ["is another one under its id", { id: "a", key: Buffer.alloc(32, "x") }],
+])("an event whose key %s waits, others go on, and it is said which key", async (_, other) => {
   const file = temporaryFile();
   const receiver = createInbox({
     store: encrypted(sqlite(file), { keys: [key("a")] }),
@@ -122,19 +124,61 @@ test("an event whose key is missing waits, others go on, and it is said which ke
   });
   await post(receiver, "1");
   await receiver.close();
-  const without = inboxOn(file, [key("b")]);
+  const without = inboxOn(file, [other]);
+  const [waiting] = (await without.inbox.list()).events;
+  await expect(without.inbox.read(waiting?.key ?? "")).rejects.toMatchObject({
+    code: "STORE_UNAVAILABLE",
+    message: expect.stringContaining('"a"') as unknown,
+  });
   await post(without.inbox, "2");
   await without.inbox.start();
-  await expect.poll(() => without.handled.length).toBe(1);
-  await expect.poll(() => without.signals.join("\n")).toContain('encrypted with \\"a\\"');
+  await without.inbox.idle();
+  expect(without.handled.length).toBe(1);
+  expect(without.signals.join("\n")).toContain("STORE_UNAVAILABLE");
   const states = (await without.inbox.list()).events.map(({ state }) => state);
   expect(states.toSorted()).toEqual(["done", "pending"]);
   await without.inbox.close();
   const again = inboxOn(file, [key("b"), key("a")]);
-  const [waiting] = (await again.inbox.list({ state: "pending" })).events;
-  expect(waiting).toMatchObject({ attempts: 0, crashes: 0 });
-  const body = (await again.inbox.get(waiting?.key ?? ""))?.delivery?.body;
-  expect(Buffer.from(body ?? []).toString()).toBe(call("1"));
+  const found = await again.inbox.get(waiting?.key ?? "");
+  expect(found?.event).toMatchObject({ state: "pending", attempts: 0, crashes: 0 });
+  expect(Buffer.from(found?.delivery?.body ?? []).toString()).toBe(call("1"));
+});
+
+test("a spill whose key is missing keeps what it has, and drains once the key is there", async () => {
+  const [file, spill] = [temporaryFile(), temporaryFile("spill.sqlite")];
+  const at = (id: string): Store => encrypted(sqlite(spill), { keys: [key(id)] });
+  const away = fragile(encrypted(sqlite(file), { keys: [key("a")] }));
+  away.become("away");
+  const receiver = createInbox({ store: away.store, spill: at("a"), sources, logger: false });
+  await post(receiver, "1");
+  await receiver.close();
+
+  const without = inboxOn(file, [key("b")], { spill: at("b") });
+  await without.inbox.start();
+  await expect.poll(() => without.signals.join("\n")).toContain("store_failed");
+  expect((await without.inbox.health()).spill).toMatchObject({ waiting: 1 });
+  // Nobody is told that all of it is gone.
+  await expect(without.inbox.erase("0".repeat(26))).rejects.toMatchObject({
+    code: "STORE_UNAVAILABLE",
+  });
+  await without.inbox.close();
+
+  const again = inboxOn(file, [key("b"), key("a")], {
+    spill: encrypted(sqlite(spill), { keys: [key("b"), key("a")] }),
+  });
+  await again.inbox.start();
+  await expect.poll(() => again.handled.length, { timeout: 20_000 }).toBe(1);
+});
+
+test("a refused delivery whose key is missing is not called forged", async () => {
+  const file = temporaryFile();
+  const receiver = inboxOn(file, [key("a")]);
+  const url = "http://inbox.test/webhooks/audata/wrong";
+  await receiver.inbox.fetch(new Request(url, { method: "POST", body: call("1") }));
+  await receiver.inbox.verifyAgain();
+  await receiver.inbox.close();
+  const without = inboxOn(file, [key("b")]);
+  expect((await without.inbox.verifyAgain()).refused).toEqual({ key_unavailable: 1 });
 });
 
 test("what was altered in the store is quarantined, and handled by nobody", async () => {
@@ -159,6 +203,29 @@ test("what was altered in the store is quarantined, and handled by nobody", asyn
   expect(handled.length).toBe(1);
   const { events } = await inbox.list({ state: "quarantined" });
   expect(events.map(({ reason }) => reason)).toEqual(["encrypted"]);
+  await expect(inbox.read(events[0]?.key ?? "")).rejects.toMatchObject({
+    code: "EVENT_UNREADABLE",
+  });
+});
+
+test("a delivery that was moved to another source, or given another account, is found out", async () => {
+  const file = temporaryFile();
+  const store = encrypted(sqlite(file), { keys: [key("a")] });
+  await store.open({ clock: systemClock });
+  const ask = { fence: "f", leaseMs: 1000, slots: {} };
+  await store.take([newEvent("a", "1", "x", "one"), newEvent("a", "2", "x", "two")], ask);
+  const database = new DatabaseSync(file);
+  database.exec(`
+    UPDATE webhook_inbox_events SET source = 'b' WHERE id = '1';
+    UPDATE webhook_inbox_deliveries SET account = 'victim' WHERE seq = (SELECT max(seq) FROM webhook_inbox_deliveries)`);
+  database.close();
+  const more = { suspectsMax: 10, crashesMax: 10, bytesMax: 1e6, slots: { a: 10, b: 10 } };
+  const { claims } = await store.claim({ ...ask, ...more });
+  expect(claims.map(({ delivery }) => delivery.undecrypted)).toEqual([
+    { kind: "altered" },
+    { kind: "altered" },
+  ]);
+  await store.close();
 });
 
 test("a store that is encrypted beside a spill that is not, or the other way round, is refused", () => {
@@ -170,6 +237,21 @@ test("a store that is encrypted beside a spill that is not, or the other way rou
   expect(() => inboxOn(file, [key("a")], { spill: other })).not.toThrow();
 });
 
+test("whoever gave a key may wipe it", async () => {
+  const bytes = Buffer.alloc(32, "z");
+  const file = temporaryFile();
+  const store = encrypted(sqlite(file), { keys: [{ id: "z", key: bytes }] });
+  bytes.fill(0);
+  await store.open({ clock: systemClock });
+  await store.take([newEvent("a", "1", "x", "one")], { fence: "f", leaseMs: 1000, slots: {} });
+  await store.close();
+  const again = encrypted(sqlite(file), { keys: [{ id: "z", key: Buffer.alloc(32, "z") }] });
+  await again.open({ clock: systemClock });
+  const [event] = (await again.list({})).events;
+  expect((await again.get(event?.key ?? ""))?.delivery?.undecrypted).toBeUndefined();
+  await again.close();
+});
+
 test("keys that cannot be are refused at once, and never quoted", () => {
   const store = sqlite("never-opened");
   const code = (of: string): unknown => expect.objectContaining({ code: of }) as unknown;
@@ -179,7 +261,15 @@ test("keys that cannot be are refused at once, and never quoted", () => {
     code("OPTION_INVALID"),
   );
   expect(() => encrypted({} as never, { keys: [key("a")] })).toThrow(code("OPTION_INVALID"));
-  for (const wrong of ["", "hush-hush", "a".repeat(63), undefined]) {
+  for (const wrong of [
+    "",
+    "hush-hush",
+    "a".repeat(63),
+    "a".repeat(43),
+    `"${"a".repeat(43)}="`,
+    `\${${"A".repeat(42)}}`,
+    undefined,
+  ]) {
     const make = (): unknown => encrypted(store, { keys: [{ id: "a", key: wrong as string }] });
     expect(make).toThrow(code("CREDENTIAL_INVALID"));
     expect(make).not.toThrow(/hush/);

@@ -45,7 +45,14 @@ export interface Delivery {
   readonly sealed?: Sealed | undefined;
   /** Where its receipt was traced: the `traceparent` of that span. */
   readonly trace?: string | undefined;
+  /** Why it could not be decrypted: what the sender said is then as it lies in the store. */
+  readonly undecrypted?: Undecrypted | undefined;
 }
+
+/** The key that it was encrypted with is not there; or what lies there is not what was written. */
+export type Undecrypted =
+  | { readonly kind: "key_missing"; readonly keyId: string }
+  | { readonly kind: "altered" };
 
 /**
  * The credentials that a refused delivery presented, as digests under a salt of its own: they can be held against a secret,

@@ -6,7 +6,7 @@
 import type { Clock } from "../contracts/clock.ts";
 import type { ConfiguredSource } from "../contracts/source.ts";
 import type { Claim, Store } from "../contracts/store.ts";
-import { isStoreAway } from "../errors.ts";
+import { isStoreAway, undecryptedError } from "../errors.ts";
 import { noKey } from "../event-key.ts";
 import { nextTurn } from "../group-commit.ts";
 import type { NewEvent } from "../model/event.ts";
@@ -15,7 +15,7 @@ import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
 import type { Breaker } from "./breaker.ts";
 import { createCustody, type Custody, type CustodyNeeds } from "./custody.ts";
-import { eventsOf } from "./identify.ts";
+import { eventsOf, unidentified } from "./identify.ts";
 import type { Moved, Spill } from "./spill.ts";
 
 export interface SpillDrainNeeds extends Pick<CustodyNeeds, "terms" | "begin"> {
@@ -219,14 +219,27 @@ export class SpillDrain {
   async #move({ event, delivery }: Claim): Promise<Moved> {
     const { sources, emit } = this.#needs;
     try {
-      const events = eventsOf(sources.get(event.source) as ConfiguredSource, delivery);
+      const source = sources.get(event.source) as ConfiguredSource;
+      const { undecrypted } = delivery;
+      if (undecrypted?.kind === "key_missing") throw undecryptedError(undecrypted);
+      const events =
+        undecrypted === undefined
+          ? eventsOf(source, delivery)
+          : [unidentified(source, delivery, "encrypted")];
       // Equal deliveries were one in the spill.
       const copies = 1 + event.duplicates;
       if (events.length > 0) await this.#custody.take(events.map((one) => withCopies(one, copies)));
       return "moved";
     } catch (error) {
-      emit({ kind: "store_failed", of: "store", verb: "take", error: summaryOf(error) });
-      return isStoreAway(error) ? "away" : "refused";
+      const isSealed = delivery.undecrypted !== undefined;
+      const of = isSealed ? "spill" : "store";
+      emit({
+        kind: "store_failed",
+        of,
+        verb: isSealed ? "claim" : "take",
+        error: summaryOf(error),
+      });
+      return isStoreAway(error) && !isSealed ? "away" : "refused";
     }
   }
 

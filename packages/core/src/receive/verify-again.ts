@@ -125,6 +125,9 @@ export async function verdictOf(
   if (fault !== undefined) {
     return { ok: false, diagnosis: { code: "malformed", credential: "headers" } };
   }
+  if (delivery.undecrypted !== undefined) {
+    return { ok: false, diagnosis: { code: "key_unavailable", credential: "encryption key" } };
+  }
   const { sealed, body, receivedAt: arrivedAt } = delivery;
   const more = { token: undefined, sealed, body, arrivedAt, ...tools };
   const evidence = evidenceOf(on.publicUrl, delivery, more);

@@ -5,7 +5,7 @@
  * @module @webhook-inbox/core/encrypted
  */
 
-import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from "node:crypto";
 import type {
   Claim,
   ClaimAnswer,
@@ -18,12 +18,12 @@ import type {
 import { refuseUnknown, WebhookInboxError } from "../errors.ts";
 import type { Delivery } from "../model/delivery.ts";
 import type { NewEvent } from "../model/event.ts";
-import type { Outcome, Settlement } from "../model/settlement.ts";
+import type { Settlement } from "../model/settlement.ts";
 
 export interface EncryptionKey {
   /** What it is known by where it was used: letters, digits, `.`, `_` and `-`, at most 64 of them. Never use one again. */
   readonly id: string;
-  /** 32 bytes, as they are or as text in hex or base64: `openssl rand -base64 32`. */
+  /** 32 bytes, as they are or as text in hex or base64: `openssl rand -base64 32`. Good for four billion deliveries. */
   readonly key: string | Uint8Array;
 }
 
@@ -33,9 +33,9 @@ export interface EncryptedOptions {
 }
 
 /**
- * `store`, with everything that senders say encrypted in it. Wrap the spill as well. What was kept before it was wrapped is read as it
- * is. An event whose key is missing is not handled until the key is there again; one that was altered in the store is quarantined
- * as `encrypted`. Throws `OPTION_INVALID`, and `CREDENTIAL_INVALID` for a key that is none.
+ * `store`, with what senders say encrypted in it. Wrap the spill as well. What was kept before it was wrapped is read as it is. An
+ * event whose key is missing, or is another one under its id, waits until the key is there again; one that was altered in the store
+ * is quarantined as `encrypted`. Throws `OPTION_INVALID`, and `CREDENTIAL_INVALID` for a key that is none.
  *
  * @example
  * store: encrypted(postgres(pool), { keys: [{ id: "2026-11", key: process.env.WEBHOOK_KEY }] })
@@ -51,9 +51,16 @@ export function encrypted<Transaction>(
   return new EncryptedStore(store, keysOf(options.keys));
 }
 
+interface Key {
+  readonly id: string;
+  readonly bytes: Uint8Array;
+  /** By which another key under the same id is told from this one. */
+  readonly check: string;
+}
+
 interface Keys {
-  readonly first: { readonly id: string; readonly bytes: Uint8Array };
-  readonly byId: ReadonlyMap<string, Uint8Array>;
+  readonly first: Key;
+  readonly byId: ReadonlyMap<string, Key>;
 }
 
 const keyBytes = 32;
@@ -65,14 +72,14 @@ function keysOf(given: readonly EncryptionKey[]): Keys {
   if (first === undefined) {
     throw new WebhookInboxError("OPTION_INVALID", "encrypted: keys names none.");
   }
-  const byId = new Map(keys.map(({ id, bytes }) => [id, bytes]));
+  const byId = new Map(keys.map((key) => [key.id, key]));
   if (byId.size < keys.length) {
     throw new WebhookInboxError("OPTION_INVALID", "encrypted: two of its keys have the same id.");
   }
   return { first, byId };
 }
 
-function keyOf({ id, key }: EncryptionKey): Keys["first"] {
+function keyOf({ id, key }: EncryptionKey): Key {
   if (typeof id !== "string" || !idPattern.test(id)) {
     throw new WebhookInboxError(
       "OPTION_INVALID",
@@ -87,11 +94,19 @@ function keyOf({ id, key }: EncryptionKey): Keys["first"] {
         "`openssl rand -base64 32` makes one.",
     );
   }
-  return { id, bytes };
+  const check = createHmac("sha256", bytes).update("webhook-inbox").digest("hex").slice(0, 16);
+  // Whoever gave it may wipe it.
+  return { id, bytes: Uint8Array.from(bytes), check };
 }
 
-const textBytes = (text: string): Uint8Array =>
-  Buffer.from(text, /^[\da-f]{64}$/i.test(text) ? "hex" : "base64");
+const hexPattern = /^[\da-f]{64}$/i;
+/** Strict: `Buffer.from` passes over what is no base64, such as the signs of a variable that was not filled in. */
+const base64Pattern = /^[A-Za-z\d+/]{43}=$/;
+
+function textBytes(text: string): Uint8Array | undefined {
+  if (hexPattern.test(text)) return Buffer.from(text, "hex");
+  return base64Pattern.test(text) ? Buffer.from(text, "base64") : undefined;
+}
 
 /** Stands where headers would: no header that was sent can have a space in its name. */
 const mark = "webhook-inbox encrypted";
@@ -99,43 +114,51 @@ const nonceBytes = 12;
 const tagBytes = 16;
 const lengthBytes = 4;
 
-/** What is authenticated beside what is encrypted: a row's content moved into another row is found out. */
-const boundTo = ({ receivedAt, contentHash }: Delivery): Uint8Array =>
-  Buffer.from(`${receivedAt} ${contentHash}`);
+/** What is authenticated beside what is encrypted: the rest of the request, whose source it is, and when it came. */
+function boundTo(source: string, delivery: Delivery): Uint8Array {
+  const { method, account, segment, reconstructed, receivedAt, contentHash } = delivery;
+  const parts = [
+    source,
+    method,
+    account ?? null,
+    segment ?? null,
+    reconstructed,
+    receivedAt,
+    contentHash,
+  ];
+  return Buffer.from(JSON.stringify(parts));
+}
 
 /** Nonce, tag, and under encryption the length of the head, the head, the body. */
-function sealed(delivery: Delivery, { id, bytes }: Keys["first"]): Delivery {
+function sealed(source: string, delivery: Delivery, { id, bytes, check }: Key): Delivery {
   const { target, headers, body } = delivery;
   const head = Buffer.from(JSON.stringify({ target, headers }));
   const length = Buffer.alloc(lengthBytes);
   length.writeUInt32BE(head.length);
   const nonce = randomBytes(nonceBytes);
-  const cipher = createCipheriv("aes-256-gcm", bytes, nonce).setAAD(boundTo(delivery));
+  const cipher = createCipheriv("aes-256-gcm", bytes, nonce).setAAD(boundTo(source, delivery));
   const parts = [length, head, body].map((part) => cipher.update(part));
   cipher.final();
   return {
     ...delivery,
     target: "",
-    headers: [mark, id],
+    headers: [mark, id, mark, check],
     body: Buffer.concat([nonce, cipher.getAuthTag(), ...parts]),
   };
 }
 
-type Opened =
-  | { readonly kind: "opened"; readonly delivery: Delivery }
-  | { readonly kind: "key_missing"; readonly id: string }
-  | { readonly kind: "altered" };
-
-function opened(delivery: Delivery, { byId }: Keys): Opened {
-  const [name, id = ""] = delivery.headers;
-  if (name !== mark) return { kind: "opened", delivery };
-  const key = byId.get(id);
-  if (key === undefined) return { kind: "key_missing", id };
+/** As it came; or as it lies there, with the reason why. */
+function opened(source: string, delivery: Delivery, { byId }: Keys): Delivery {
+  const [name, keyId = "", , check] = delivery.headers;
+  if (name !== mark) return delivery;
+  const key = byId.get(keyId);
+  if (key === undefined || key.check !== check)
+    return { ...delivery, undecrypted: { kind: "key_missing", keyId } };
   const text = Buffer.from(delivery.body);
   const start = nonceBytes + tagBytes;
   try {
-    const decipher = createDecipheriv("aes-256-gcm", key, text.subarray(0, nonceBytes))
-      .setAAD(boundTo(delivery))
+    const decipher = createDecipheriv("aes-256-gcm", key.bytes, text.subarray(0, nonceBytes))
+      .setAAD(boundTo(source, delivery))
       .setAuthTag(text.subarray(nonceBytes, start));
     const plain = Buffer.concat([decipher.update(text.subarray(start)), decipher.final()]);
     const bodyStart = lengthBytes + plain.readUInt32BE(0);
@@ -143,17 +166,11 @@ function opened(delivery: Delivery, { byId }: Keys): Opened {
       Delivery,
       "target" | "headers"
     >;
-    return {
-      kind: "opened",
-      delivery: { ...delivery, ...head, body: plain.subarray(bodyStart) },
-    };
+    return { ...delivery, ...head, body: plain.subarray(bodyStart) };
   } catch {
-    return { kind: "altered" };
+    return { ...delivery, undecrypted: { kind: "altered" } };
   }
 }
-
-/** Until an event whose key is missing is looked at again. */
-const keyMissingMs = 60_000;
 
 class EncryptedStore<Transaction> implements Store<Transaction> {
   readonly isEncrypted = true;
@@ -206,19 +223,12 @@ class EncryptedStore<Transaction> implements Store<Transaction> {
   }
 
   async claim(ask: ClaimAsk): Promise<ClaimAnswer> {
-    const { claims, nextDueInMs } = await this.#store.claim(ask);
-    const found = claims.map((claim) => ({ claim, read: opened(claim.delivery, this.#keys) }));
-    const missing = found.flatMap(({ read }) => (read.kind === "key_missing" ? [read.id] : []));
-    const unreadable = found.filter(({ read }) => read.kind !== "opened");
-    if (unreadable.length > 0) {
-      const settled = missing.length > 0 ? found : unreadable;
-      await this.#store.settle(settled.map(({ claim, read }) => endOf(claim, read)));
-    }
-    if (missing.length > 0) throw keysMissing(missing);
-    const readable = found.flatMap(({ claim, read }) =>
-      read.kind === "opened" ? [{ ...claim, delivery: read.delivery }] : [],
-    );
-    return { claims: readable, nextDueInMs };
+    const { claims, ...answer } = await this.#store.claim(ask);
+    const read = claims.map((claim): Claim => ({
+      ...claim,
+      delivery: opened(claim.event.source, claim.delivery, this.#keys),
+    }));
+    return { ...answer, claims: read };
   }
 
   async settle(settlements: readonly Settlement[]): Promise<readonly boolean[]> {
@@ -237,41 +247,17 @@ class EncryptedStore<Transaction> implements Store<Transaction> {
   async get(key: string): Promise<Kept | undefined> {
     const kept = await this.#store.get(key);
     if (kept?.delivery === undefined) return kept;
-    const read = opened(kept.delivery, this.#keys);
-    // What cannot be read is shown as it lies there.
-    return read.kind === "opened" ? { ...kept, delivery: read.delivery } : kept;
+    return { ...kept, delivery: opened(kept.event.source, kept.delivery, this.#keys) };
   }
 
   /** Events that share a delivery share it still: a store keeps it once. */
   #sealedEvents(events: readonly NewEvent[]): readonly NewEvent[] {
     const made = new Map<Delivery, Delivery>();
     return events.map((event) => {
-      const delivery = made.get(event.delivery) ?? sealed(event.delivery, this.#keys.first);
+      const delivery =
+        made.get(event.delivery) ?? sealed(event.source, event.delivery, this.#keys.first);
       made.set(event.delivery, delivery);
       return { ...event, delivery };
     });
   }
-}
-
-/** What becomes of a claim that cannot be worked on: it is handed back, or quarantined if no key will ever help. */
-function endOf({ event, fence }: Claim, read: Opened): Settlement {
-  const { key, lane, history } = event;
-  const outcome: Outcome =
-    read.kind === "altered"
-      ? { state: "quarantined", reason: "encrypted" }
-      : {
-          state: "pending",
-          afterMs: read.kind === "key_missing" ? keyMissingMs : 0,
-          handedBack: true,
-        };
-  return { key, fence, lane, outcome, finished: [], gaveUp: [], history };
-}
-
-function keysMissing(ids: readonly string[]): WebhookInboxError {
-  const names = [...new Set(ids)].map((id) => `"${id}"`).join(", ");
-  return new WebhookInboxError(
-    "STORE_UNAVAILABLE",
-    `${ids.length} of the events that are due were encrypted with ${names}, which is not among the keys of encrypted(store, { keys }). ` +
-      "Add it behind the others; until then they wait.",
-  );
 }

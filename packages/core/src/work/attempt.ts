@@ -2,6 +2,8 @@
 
 import type { ConfiguredSource } from "../contracts/source.ts";
 import type { Claim } from "../contracts/store.ts";
+import { undecryptedError } from "../errors.ts";
+import type { Undecrypted } from "../model/delivery.ts";
 import type { AttemptRecord, HandlerFailure } from "../model/event.ts";
 import type { Settlement } from "../model/settlement.ts";
 import { summaryOf } from "../observe/redact.ts";
@@ -49,12 +51,19 @@ export async function attempt(
   if (event.lane?.isHead === false) return reportOf(claim, { kind: "interrupted" });
   if (abort.isAborted) return reportOf(claim, { kind: "interrupted" });
   if (event.crashes >= crashesMax) return reportOf(claim, { kind: "poison" });
+  const { undecrypted } = claim.delivery;
+  if (undecrypted?.kind === "key_missing") return withoutKey(claim, undecrypted, needs.clock.now());
   const startedAt = needs.clock.now();
   const record = (failures: readonly HandlerFailure[]): AttemptRecord => ({
     startedAt,
     durationMs: needs.clock.now() - startedAt,
     failures,
   });
+  if (undecrypted !== undefined) {
+    const failed = [{ handler: "(decrypt)", error: undecryptedError(undecrypted) }];
+    const finding = { kind: "unreadable", reason: "encrypted" } as const;
+    return reportOf(claim, finding, [record(failed.map(failureOf))], failed);
+  }
   if (isExpectation(claim)) {
     const { finding, failure } = await needs.expectations.fulfil(claim, source, abort.signal);
     const failures = failure === undefined ? [] : [unfulfilled(failure)];
@@ -82,6 +91,18 @@ export async function attempt(
   };
   const ends = await Promise.all(due.map(run));
   return ranReport(claim, ends, record);
+}
+
+/** Until an event whose key is missing is looked at again: what has waited for long can wait for longer. */
+const keyMsMin = 60_000;
+const keyMsMax = 3_600_000;
+
+/** Nothing was attempted: it waits until somebody has put the key there. */
+function withoutKey(claim: Claim, why: Undecrypted, now: number): AttemptReport {
+  const waited = now - claim.event.receivedAt;
+  const afterMs = Math.min(Math.max(waited / 4, keyMsMin), keyMsMax);
+  const failed = [{ handler: "(decrypt)", error: undecryptedError(why) }];
+  return reportOf(claim, { kind: "postponed", afterMs }, [], failed);
 }
 
 /** `record` makes what is kept of the attempt. */
