@@ -3,7 +3,15 @@
  * been acknowledged and synced before a cut is drained; and whatever stands in a file, the process that opens it lives on.
  */
 
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { Agent } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -49,6 +57,9 @@ interface Image {
 }
 
 const settlesMsMax = 10_000;
+/** Enough, and less than what its log holds before it begins anew. */
+const ackedMin = 50;
+const triesMax = 5;
 
 export async function damagedSpillRun(given: Given): Promise<DamagedSpillReport> {
   const { isDeep = false, cuts, flips, seed, onStep } = given;
@@ -98,7 +109,7 @@ async function filled(
     spill,
     effects: join(directory, "effects.jsonl"),
   });
-  const sender = run("sender.ts", { port, ledger, seed, connections: 4, pauseMs: 10 });
+  const sender = run("sender.ts", { port, ledger, seed, connections: 4, pauseMs: 20 });
   /** As it stands, while nothing is written. */
   const image = (): Image & { readonly acked: ReadonlySet<string> } => {
     receiver.kill("SIGSTOP");
@@ -109,16 +120,18 @@ async function filled(
       receiver.kill("SIGCONT");
     }
   };
+  const acked = (): number => (existsSync(ledger) ? ackedIn(ledger).size : 0);
   try {
-    for (;;) {
-      await pause(1500);
+    while (acked() < ackedMin) await pause(20);
+    for (let tries = 1; tries <= triesMax; tries++) {
       const early = image();
       await pause(100);
       const late = image();
       const hasGrown = late.wal.subarray(0, early.wal.length).equals(early.wal);
       const isMore = late.wal.length > early.wal.length && late.main.equals(early.main);
-      if (early.acked.size > 0 && hasGrown && isMore) return { early, late, acked: early.acked };
+      if (hasGrown && isMore) return { early, late, acked: early.acked };
     }
+    throw new Error("the spill was written over before it could be looked at twice");
   } finally {
     sender.kill("SIGKILL");
     await stopped(receiver, "SIGKILL");
