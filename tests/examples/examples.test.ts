@@ -14,6 +14,7 @@ import {
   captainDataExamples,
   send,
 } from "@webhook-inbox/testing/senders";
+import { Client } from "pg";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { root } from "../architecture/sources.ts";
 import { run, start } from "../consumers/shell.ts";
@@ -31,9 +32,19 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-test("every framework has its example", () => {
+/** Those of which a test below, or one of `consumers/own-parts.test.ts`, is about. */
+const others = [
+  "bullmq-fleet",
+  "dashboard-login",
+  "observability",
+  "receiver-and-worker",
+  "testing-handlers",
+  "transaction",
+];
+
+test("every example is tried", () => {
   const names = readdirSync(folder).filter((name) => existsSync(join(folder, name, "README.md")));
-  expect(names.toSorted()).toEqual([...frameworks, "bullmq-fleet", "observability"].toSorted());
+  expect(names.toSorted()).toEqual([...frameworks, ...others].toSorted());
 });
 
 /** The fenced blocks of a README, by language. */
@@ -144,5 +155,97 @@ describe("bullmq-fleet", () => {
     const command = curl.replaceAll("3000", String(port)).replace("curl", "curl -sS");
     expect(run(directory, command)).toBe("ok");
     await running.says(new RegExp(output.trim().replaceAll(/[()]/g, String.raw`\$&`)));
+  });
+});
+
+/** An empty schema of the test run's PostgreSQL, for an example. */
+async function ownSchema(): Promise<{ readonly DATABASE_URL: string; readonly SCHEMA: string }> {
+  const schema = `example_${process.pid}_${Date.now()}`;
+  const url = new URL(inject("postgresUrl"));
+  const client = new Client({ connectionString: url.href });
+  await client.connect();
+  await client.query(`CREATE SCHEMA ${schema}`);
+  onTestFinished(async () => {
+    await client.query(`DROP SCHEMA ${schema} CASCADE`);
+    await client.end();
+  });
+  // Tables of the example's own are there, too.
+  url.searchParams.set("options", `-c search_path=${schema}`);
+  return { DATABASE_URL: url.href, SCHEMA: schema };
+}
+
+describe("receiver-and-worker", () => {
+  const [receiver = "", worker = "", curl = ""] = blocksOf("receiver-and-worker")("sh");
+  const [output = ""] = blocksOf("receiver-and-worker")("text");
+
+  test("what the receiver has taken, the worker handles, and what came while there was none", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-example-"));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const own = join(folder, "receiver-and-worker");
+    const port = await freePort();
+    const environment = { ...(await ownSchema()), PORT: String(port) };
+    const receiving = await start(own, receiver, /listening on/, environment);
+    onTestFinished(() => receiving.stop());
+    const working = await start(own, worker, /working/, environment);
+    const command = curl.replaceAll("3000", String(port)).replace("curl", "curl -sS");
+    expect(run(directory, command)).toBe("ok");
+    await working.says(new RegExp(output.trim()));
+    await working.stop();
+    expect(run(directory, command.replace(":42,", ":43,"))).toBe("ok");
+    const again = await start(own, worker, /working/, environment);
+    onTestFinished(() => again.stop());
+    await again.says(/handled job 43: success/);
+  });
+});
+
+describe("transaction", () => {
+  const [launch = "", curl = ""] = blocksOf("transaction")("sh");
+  const [output = ""] = blocksOf("transaction")("text");
+
+  test("counts once, though its first attempt fails behind its statement", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-example-"));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const port = await freePort();
+    const environment = { ...(await ownSchema()), PORT: String(port) };
+    const own = join(folder, "transaction");
+    const running = await start(own, launch, /listening on/, environment);
+    onTestFinished(() => running.stop());
+    const command = curl.replaceAll("3000", String(port)).replace("curl", "curl -sS");
+    expect(run(directory, command)).toBe("ok");
+    await running.says(new RegExp(output.trim()));
+  });
+});
+
+describe("dashboard-login", () => {
+  const [launch = "", curl = ""] = blocksOf("dashboard-login")("sh");
+
+  test("shows nothing to strangers, and what has failed to who has logged in", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-example-"));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const port = await freePort();
+    const running = await start(join(folder, "dashboard-login"), launch, /listening on/, {
+      PORT: String(port),
+      DATABASE: join(directory, "webhooks.sqlite"),
+    });
+    onTestFinished(() => running.stop());
+    const command = curl.replaceAll("3000", String(port)).replace("curl", "curl -sS");
+    expect(run(directory, command)).toBe("ok");
+    const url = `http://127.0.0.1:${port}`;
+    const manual = { redirect: "manual" } as const;
+    // A header of its own makes nobody an operator.
+    const headers = { "x-operator": "operator" };
+    const stranger = await fetch(`${url}/ops`, { ...manual, headers });
+    expect([stranger.status, stranger.headers.get("location")]).toEqual([302, "/login"]);
+    const logIn = (password: string): Promise<Response> =>
+      fetch(`${url}/login`, {
+        ...manual,
+        method: "POST",
+        body: new URLSearchParams({ password }),
+      });
+    expect((await logIn("wrong")).status).toBe(403);
+    const cookie = (await logIn("correct-horse")).headers.get("set-cookie")?.split(";")[0] ?? "";
+    const page = await fetch(`${url}/ops/events`, { headers: { cookie } });
+    expect(page.status).toBe(200);
+    expect(await page.text()).toContain("job_finished");
   });
 });
