@@ -36,6 +36,7 @@ async function freePort(): Promise<number> {
 const others = [
   "bullmq-fleet",
   "dashboard-login",
+  "expect-and-poll",
   "observability",
   "receiver-and-worker",
   "testing-handlers",
@@ -248,4 +249,16 @@ describe("dashboard-login", () => {
     expect(page.status).toBe(200);
     expect(await page.text()).toContain("job_finished");
   });
+});
+
+test("expect-and-poll asks for the webhook that does not come", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-example-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const [launch = ""] = blocksOf("expect-and-poll")("sh");
+  const [output = ""] = blocksOf("expect-and-poll")("text");
+  const running = await start(join(folder, "expect-and-poll"), launch, /waiting for/, {
+    DATABASE: join(directory, "webhooks.sqlite"),
+  });
+  onTestFinished(() => running.stop());
+  await running.says(new RegExp(output.trim().replaceAll(/[()]/g, String.raw`\$&`)));
 });
