@@ -33,6 +33,15 @@ function inboxOn(
   return { inbox, handled, signals };
 }
 
+/** One that only receives, and encrypts with the key `a`. */
+const receiverOn = (file: string) =>
+  createInbox({
+    store: encrypted(sqlite(file), { keys: [key("a")] }),
+    sources,
+    logger: false,
+    work: false,
+  });
+
 const call = (id: string): string =>
   JSON.stringify({ event: "Prize.created", webhookCallId: id, note: "canary-body" });
 
@@ -116,12 +125,7 @@ test.each<[string, EncryptionKey]>([
   ["is another one under its id", { id: "a", key: Buffer.alloc(32, "x") }],
 ])("an event whose key %s waits, others go on, and it is said which key", async (_, other) => {
   const file = temporaryFile();
-  const receiver = createInbox({
-    store: encrypted(sqlite(file), { keys: [key("a")] }),
-    sources,
-    logger: false,
-    work: false,
-  });
+  const receiver = receiverOn(file);
   await post(receiver, "1");
   await receiver.close();
   const without = inboxOn(file, [other]);
@@ -183,12 +187,7 @@ test("a refused delivery whose key is missing is not called forged", async () =>
 
 test("what was altered in the store is quarantined, and handled by nobody", async () => {
   const file = temporaryFile();
-  const receiver = createInbox({
-    store: encrypted(sqlite(file), { keys: [key("a")] }),
-    sources,
-    logger: false,
-    work: false,
-  });
+  const receiver = receiverOn(file);
   for (const id of ["1", "2"]) await post(receiver, id);
   await receiver.close();
   const database = new DatabaseSync(file);
