@@ -12,10 +12,11 @@ import type { Places } from "./subjects/subject.ts";
 const core = fileURLToPath(new URL("../packages/core/", import.meta.url));
 const built = (module: string): string => JSON.stringify(join(core, "bundle", module));
 
+/** Where memory is measured. Not where a start is: with flags of its own Node compiles its modules anew, and starts slower. */
+const collecting = ["--expose-gc"];
+
 /** Runs a module in a process of its own, with what users get: JavaScript. It prints one number. */
-function numberOf(text: string): number {
-  // Not where it is not needed: with flags of its own Node compiles its modules anew, which makes a start slower.
-  const flags = text.includes("gc();") ? ["--expose-gc"] : [];
+function numberOf(text: string, flags: readonly string[] = []): number {
   const { stdout, stderr, status } = spawnSync(
     process.execPath,
     [...flags, "--input-type=module", "--eval", text],
@@ -138,11 +139,11 @@ export async function footprint(_: Places, { rounds }: FootprintOptions): Promis
     );
     const provider = `await import(${built("providers/audata.js")});`;
     add("import of a provider with its schemas, ms", numberOf(importing(provider)) - nothing);
-    const own = numberOf(resident(bare));
-    add("idle, above bare node:http, MiB", numberOf(resident(inbox)) - own);
+    const own = numberOf(resident(bare), collecting);
+    add("idle, above bare node:http, MiB", numberOf(resident(inbox), collecting) - own);
     process.stderr.write(`round ${round}/${rounds}\n`);
   }
-  add("for each event that waits, bytes", numberOf(waiting));
+  add("for each event that waits, bytes", numberOf(waiting, collecting));
   add("installed, with dependencies, MiB", installedMiB());
   const reach: readonly (readonly [string, string, number])[] = [
     ["P11", "idle, above bare node:http, MiB", 15],

@@ -48,6 +48,17 @@ test("every example is tried", () => {
   expect(names.toSorted()).toEqual([...frameworks, ...others].toSorted());
 });
 
+/** Gone when the test ends. */
+function newDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-example-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  return directory;
+}
+
+/** A README's request, to where the example listens now. */
+const asking = (curl: string, port: number): string =>
+  curl.replaceAll("3000", String(port)).replace("curl", "curl -sS");
+
 /** The fenced blocks of a README, by language. */
 function blocksOf(name: string): (language: string) => readonly string[] {
   const readme = readFileSync(join(folder, name, "README.md"), "utf8");
@@ -63,15 +74,13 @@ describe.each(frameworks)("%s", (name) => {
   const [output = ""] = blocks("text");
 
   test("runs as its README says, and handles what three providers document", async () => {
-    const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-example-"));
-    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const directory = newDirectory();
     const port = await freePort();
     const environment = { PORT: String(port), DATABASE: join(directory, "webhooks.sqlite") };
     const running = await start(join(folder, name), launch, /listening on|Ready in/, environment);
     onTestFinished(() => running.stop());
 
-    const command = curl.replaceAll("3000", String(port)).replace("curl", "curl -sS");
-    expect(run(directory, command)).toBe("ok");
+    expect(run(directory, asking(curl, port))).toBe("ok");
     await running.says(new RegExp(output.trim().replaceAll("?", "\\?")));
 
     const url = `http://127.0.0.1:${port}/webhooks`;
@@ -100,8 +109,7 @@ describe("observability", () => {
   const [output = "", metric = ""] = blocksOf("observability")("text");
 
   test("has the metrics that its alerts and its dashboard ask for, and says what somebody should know", async () => {
-    const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-example-"));
-    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const directory = newDirectory();
     const [port, metricsPort] = [await freePort(), await freePort()];
     const running = await start(own, launch, /listening on/, {
       PORT: String(port),
@@ -109,8 +117,7 @@ describe("observability", () => {
       DATABASE: join(directory, "webhooks.sqlite"),
     });
     onTestFinished(() => running.stop());
-    const command = curl.replaceAll("3000", String(port)).replace("curl", "curl -sS");
-    expect(run(directory, command)).toBe("ok");
+    expect(run(directory, asking(curl, port))).toBe("ok");
     await running.says(new RegExp(output.trim()));
     const url = `http://127.0.0.1:${port}`;
     const post = (path: string, body: string): Promise<Response> =>
@@ -142,8 +149,7 @@ describe("bullmq-fleet", () => {
   const [output = ""] = blocksOf("bullmq-fleet")("text");
 
   test("hands what it receives to one of its workers", async () => {
-    const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-example-"));
-    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const directory = newDirectory();
     const port = await freePort();
     const running = await start(join(folder, "bullmq-fleet"), launch, /listening on/, {
       PORT: String(port),
@@ -153,8 +159,7 @@ describe("bullmq-fleet", () => {
     });
     onTestFinished(() => running.stop());
     await running.says(/a worker is ready[^]*a worker is ready/);
-    const command = curl.replaceAll("3000", String(port)).replace("curl", "curl -sS");
-    expect(run(directory, command)).toBe("ok");
+    expect(run(directory, asking(curl, port))).toBe("ok");
     await running.says(new RegExp(output.trim().replaceAll(/[()]/g, String.raw`\$&`)));
   });
 });
@@ -180,19 +185,17 @@ describe("receiver-and-worker", () => {
   const [output = ""] = blocksOf("receiver-and-worker")("text");
 
   test("what the receiver has taken, the worker handles, and what came while there was none", async () => {
-    const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-example-"));
-    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const directory = newDirectory();
     const own = join(folder, "receiver-and-worker");
     const port = await freePort();
     const environment = { ...(await ownSchema()), PORT: String(port) };
     const receiving = await start(own, receiver, /listening on/, environment);
     onTestFinished(() => receiving.stop());
     const working = await start(own, worker, /working/, environment);
-    const command = curl.replaceAll("3000", String(port)).replace("curl", "curl -sS");
-    expect(run(directory, command)).toBe("ok");
+    expect(run(directory, asking(curl, port))).toBe("ok");
     await working.says(new RegExp(output.trim()));
     await working.stop();
-    expect(run(directory, command.replace(":42,", ":43,"))).toBe("ok");
+    expect(run(directory, asking(curl, port).replace(":42,", ":43,"))).toBe("ok");
     const again = await start(own, worker, /working/, environment);
     onTestFinished(() => again.stop());
     await again.says(/handled job 43: success/);
@@ -204,15 +207,13 @@ describe("transaction", () => {
   const [output = ""] = blocksOf("transaction")("text");
 
   test("counts once, though its first attempt fails behind its statement", async () => {
-    const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-example-"));
-    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const directory = newDirectory();
     const port = await freePort();
     const environment = { ...(await ownSchema()), PORT: String(port) };
     const own = join(folder, "transaction");
     const running = await start(own, launch, /listening on/, environment);
     onTestFinished(() => running.stop());
-    const command = curl.replaceAll("3000", String(port)).replace("curl", "curl -sS");
-    expect(run(directory, command)).toBe("ok");
+    expect(run(directory, asking(curl, port))).toBe("ok");
     await running.says(new RegExp(output.trim()));
   });
 });
@@ -221,16 +222,14 @@ describe("dashboard-login", () => {
   const [launch = "", curl = ""] = blocksOf("dashboard-login")("sh");
 
   test("shows nothing to strangers, and what has failed to who has logged in", async () => {
-    const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-example-"));
-    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const directory = newDirectory();
     const port = await freePort();
     const running = await start(join(folder, "dashboard-login"), launch, /listening on/, {
       PORT: String(port),
       DATABASE: join(directory, "webhooks.sqlite"),
     });
     onTestFinished(() => running.stop());
-    const command = curl.replaceAll("3000", String(port)).replace("curl", "curl -sS");
-    expect(run(directory, command)).toBe("ok");
+    expect(run(directory, asking(curl, port))).toBe("ok");
     const url = `http://127.0.0.1:${port}`;
     const manual = { redirect: "manual" } as const;
     // A header of its own makes nobody an operator.
@@ -252,8 +251,7 @@ describe("dashboard-login", () => {
 });
 
 test("expect-and-poll asks for the webhook that does not come", async () => {
-  const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-example-"));
-  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const directory = newDirectory();
   const [launch = ""] = blocksOf("expect-and-poll")("sh");
   const [output = ""] = blocksOf("expect-and-poll")("text");
   const running = await start(join(folder, "expect-and-poll"), launch, /waiting for/, {

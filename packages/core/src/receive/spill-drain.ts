@@ -231,15 +231,12 @@ export class SpillDrain {
       if (events.length > 0) await this.#custody.take(events.map((one) => withCopies(one, copies)));
       return "moved";
     } catch (error) {
-      const isSealed = delivery.undecrypted !== undefined;
-      const of = isSealed ? "spill" : "store";
-      emit({
-        kind: "store_failed",
-        of,
-        verb: isSealed ? "claim" : "take",
-        error: summaryOf(error),
-      });
-      return isStoreAway(error) && !isSealed ? "away" : "refused";
+      const isRead = delivery.undecrypted === undefined;
+      const at = isRead
+        ? ({ of: "store", verb: "take" } as const)
+        : ({ of: "spill", verb: "claim" } as const);
+      emit({ kind: "store_failed", ...at, error: summaryOf(error) });
+      return isRead && isStoreAway(error) ? "away" : "refused";
     }
   }
 
