@@ -5,7 +5,8 @@
 
 import { statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { systemClock, type NewEvent, type Store } from "@webhook-inbox/core";
+import { createInbox, systemClock, type NewEvent, type Store } from "@webhook-inbox/core";
+import { audata } from "@webhook-inbox/core/providers/audata";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { postgres } from "@webhook-inbox/postgres";
 import { redis } from "@webhook-inbox/redis";
@@ -175,4 +176,54 @@ test("Redis", async () => {
     return Number(/aof_current_size:(\d+)/.exec(text)?.[1]);
   };
   expect(await bytesEach(store, written)).toBeLessThan(4500);
+});
+
+const senders = 64;
+const deliveriesEach = 40;
+
+/** Of the events of many senders, who each wait for an answer before they send again, how many had to be looked for. */
+async function lookedFor(store: Store): Promise<number> {
+  const inbox = createInbox({
+    store,
+    sources: { audata: audata({ token: "a-token-of-a-test" }) },
+    logger: false,
+  });
+  let handled = 0;
+  inbox.on("audata", "*", () => void (handled += 1));
+  let found = 0;
+  const claim = store.claim.bind(store);
+  vi.spyOn(store, "claim").mockImplementation(async (ask) => {
+    const answer = await claim(ask);
+    found += answer.claims.length;
+    return answer;
+  });
+  onTestFinished(() => inbox.close());
+  await inbox.start();
+  const send = async (sender: number): Promise<void> => {
+    for (let nth = 0; nth < deliveriesEach; nth++) {
+      const content = { webhookCallId: `${sender}/${nth}`, event: "Listener.updated", data: {} };
+      const init = { method: "POST", body: JSON.stringify(content) };
+      const url = "http://localhost/webhooks/audata/a-token-of-a-test";
+      expect((await inbox.fetch(new Request(url, init))).status).toBe(200);
+    }
+  };
+  await Promise.all(Array.from({ length: senders }, (_, sender) => send(sender)));
+  await inbox.idle();
+  expect(handled).toBe(senders * deliveriesEach);
+  return found / handled;
+}
+
+/** What comes in is handed over in memory, also after a search that had all slots promised to itself for a moment. */
+test.each(["PostgreSQL", "Redis"])("under load hardly anything is looked for: %s", async (kind) => {
+  const pool = new Pool({ connectionString: inject("postgresUrl"), max: 5 });
+  const client = new Redis(inject("redisUrl"));
+  const name = `costs_load_${process.pid}`;
+  onTestFinished(async () => {
+    await pool.query(`DROP SCHEMA IF EXISTS ${name} CASCADE`);
+    await pool.end();
+    client.disconnect();
+  });
+  const store: Store =
+    kind === "Redis" ? redis(client, { prefix: name }) : postgres(pool, { schema: name });
+  expect(await lookedFor(store)).toBeLessThan(0.2);
 });

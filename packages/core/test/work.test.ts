@@ -327,6 +327,62 @@ describe("who works on what", () => {
     expect([most, done]).toEqual([3, 40]);
   });
 
+  test("what a claim brings when deliveries have its slots is given back, and runs in the end", async () => {
+    const inner = memory({ acceptLoss: true });
+    let isHolding = false;
+    let answer: (() => void) | undefined;
+    const store = wrapped(inner, {
+      claim: async (ask) => {
+        const claimed = await inner.claim(ask);
+        if (!isHolding || claimed.claims.length === 0) return claimed;
+        isHolding = false;
+        await new Promise<void>((resolve) => (answer = resolve));
+        return claimed;
+      },
+    });
+    const { inbox, serve: open } = deskOn(store, {
+      limits: { handlersMax: 4 },
+      work: { sources: ["socialdata"] },
+    });
+    let [running, most] = [0, 0];
+    const attempts = new Map<string, number[]>();
+    const gates: (() => void)[] = [];
+    const release = (): void => {
+      for (const open of gates.splice(0)) open();
+    };
+    inbox.on("socialdata", "job_finished", async ({ key }, { attempt }) => {
+      running += 1;
+      most = Math.max(most, running);
+      attempts.set(key, [...(attempts.get(key) ?? []), attempt]);
+      await new Promise<void>((resolve) => gates.push(resolve));
+      running -= 1;
+    });
+    const served = await open();
+    for (let id = 0; id < 6; id++) await deliver(served, id);
+    await vi.waitUntil(() => running === 4);
+    isHolding = true;
+    release();
+    // Two wait in the store, and four slots are promised to the claim that has found them.
+    await vi.waitUntil(() => answer !== undefined && running === 0);
+    await Promise.all(Array.from({ length: 3 }, (_, id) => deliver(served, 10 + id)));
+    await vi.waitUntil(() => running === 3);
+    answer?.();
+    await vi.waitUntil(async () => {
+      const { events } = await inbox.list({ state: "pending" });
+      return events.length === 1;
+    });
+    expect(running).toBe(4);
+    const end = inbox.idle();
+    await vi.waitUntil(() => {
+      release();
+      return attempts.size === 9;
+    });
+    release();
+    await end;
+    expect(most).toBe(4);
+    expect([...attempts.values()]).toEqual(Array.from({ length: 9 }, () => [1]));
+  });
+
   test("a source whose handlers all hang does not keep another one waiting", async () => {
     const { inbox, serve: open } = desk({ limits: { handlersMax: 4 } });
     inbox.on("socialdata", "job_finished", (_, { signal }) => aborted(signal));

@@ -23,8 +23,9 @@ const connectionsMin = 3;
 export class Wakeups<Client extends PostgresClient = PostgresClient> {
   readonly #connection: Connection<Client>;
   readonly #channel: string;
-  /** Tells our own notifications from those of others. */
-  readonly #self = randomUUID();
+  /** Tells our own notifications from those of others: proofs are for ourselves, wake-ups for everybody else. */
+  readonly #ownProof = `proof ${randomUUID()}`;
+  readonly #ownWork = `work ${randomUUID()}`;
   #isSubscribed = false;
   #hasClosed = false;
   #wakeAt = 0;
@@ -74,7 +75,7 @@ export class Wakeups<Client extends PostgresClient = PostgresClient> {
     });
     this.#wakeAt = Date.now();
     this.#isWaking = false;
-    await this.#notify("").catch(() => undefined);
+    await this.#notify(this.#ownWork).catch(() => undefined);
   }
 
   async #listenOn(onWork: () => void): Promise<void> {
@@ -89,8 +90,8 @@ export class Wakeups<Client extends PostgresClient = PostgresClient> {
     const client = await this.#connection.take();
     const onNotification = ({ channel, payload }: Notification): void => {
       if (channel !== this.#channel) return;
-      if (payload === this.#self) this.#heard();
-      else if (payload === "") onWork();
+      if (payload === this.#ownProof) this.#heard();
+      else if (payload?.startsWith("work") === true && payload !== this.#ownWork) onWork();
     };
     try {
       if (client.on === undefined || this.#hasClosed) return false;
@@ -124,7 +125,7 @@ export class Wakeups<Client extends PostgresClient = PostgresClient> {
       this.#heard = () => resolve(true);
     });
     try {
-      await this.#notify(this.#self);
+      await this.#notify(this.#ownProof);
       const first = Promise.race([heard, ended.then(() => false)]);
       return await inTime(first, proofWaitMs, "nothing was heard");
     } catch {

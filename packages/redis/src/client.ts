@@ -84,8 +84,18 @@ export async function serversOf(client: RedisClient): Promise<readonly Send[]> {
   );
 }
 
-/** Listens to a channel on a second connection, from when that is made on; the function returned ends it at once. */
-export function listen(client: RedisClient, channel: string, onMessage: () => void): () => void {
+/** Where it is said that there is work, and by whom. */
+export interface Wake {
+  readonly channel: string;
+  readonly from: string;
+}
+
+/** Hears what others say on a channel, by a second connection, from when that is made on; the function returned ends it at once. */
+export function listen(
+  client: RedisClient,
+  { channel, from }: Wake,
+  onWork: () => void,
+): () => void {
   const other = (client as unknown as { duplicate(): Listener }).duplicate();
   other.on("error", () => undefined);
   const end = (): void => {
@@ -96,16 +106,19 @@ export function listen(client: RedisClient, channel: string, onMessage: () => vo
       // It was not connected.
     }
   };
+  const heard = (said: unknown): void => {
+    if (said !== from) onWork();
+  };
   const subscribing = async (): Promise<void> => {
     if ("callBuffer" in client) {
-      other.on("message", onMessage);
+      other.on("message", (_: unknown, said: unknown) => heard(said));
       await other.subscribe(channel);
     } else {
       await other.connect?.();
-      await other.subscribe(channel, onMessage);
+      await other.subscribe(channel, heard);
     }
     // What was left before it could be heard.
-    onMessage();
+    onWork();
   };
   subscribing().catch(end);
   return end;
@@ -116,7 +129,7 @@ export const mayListen = (client: RedisClient): boolean => "duplicate" in client
 
 interface Listener {
   on(event: string, listener: (...given: never[]) => void): unknown;
-  subscribe(channel: string, onMessage?: () => void): Promise<unknown>;
+  subscribe(channel: string, onMessage?: (said: unknown) => void): Promise<unknown>;
   connect?(): Promise<unknown>;
   disconnect?(): unknown;
   destroy?(): unknown;

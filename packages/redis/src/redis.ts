@@ -1,5 +1,6 @@
 /** The Redis store, on the user's own client: one script for each verb, durable where Redis is told to be. */
 
+import { randomUUID } from "node:crypto";
 import {
   prunable,
   stateAfter,
@@ -38,7 +39,7 @@ import {
   refuseUnknown,
   tallyBounds,
 } from "@webhook-inbox/core/records";
-import { listen, mayListen, type RedisClient } from "./client.ts";
+import { listen, mayListen, type RedisClient, type Wake } from "./client.ts";
 import { Connection, jsonOf } from "./connection.ts";
 import { deliveryOf, eventOf, fieldsOf, keptOf, takeInput } from "./rows.ts";
 import { claim } from "./scripts/claim.ts";
@@ -92,7 +93,7 @@ class RedisStore implements Store<NoTransaction> {
   readonly acceptsLoss: boolean;
   readonly #client: RedisClient;
   readonly #connection: Connection;
-  readonly #channel: string;
+  readonly #wake: Wake;
   readonly subscribe?: (onWork: () => void) => void;
   /** Where the look for waiting types goes on, by source. */
   #walks: Record<string, string> = {};
@@ -102,7 +103,7 @@ class RedisStore implements Store<NoTransaction> {
   constructor(client: RedisClient, prefix: string, acceptLoss: boolean, timeoutMs: number) {
     this.#client = client;
     this.#connection = new Connection(client, `{${prefix}}:`, timeoutMs, acceptLoss);
-    this.#channel = `${prefix}:work`;
+    this.#wake = { channel: `${prefix}:work`, from: randomUUID() };
     this.acceptsLoss = acceptLoss;
     const wakeups = mayListen(client);
     const durability = acceptLoss ? "none" : "commit";
@@ -123,11 +124,11 @@ class RedisStore implements Store<NoTransaction> {
   #listen(onWork: () => void): void {
     if (this.#hasClosed) return;
     // Silent where it cannot be: workers look by themselves.
-    this.#listening.push(listen(this.#client, this.#channel, onWork));
+    this.#listening.push(listen(this.#client, this.#wake, onWork));
   }
 
   async take(events: readonly NewEvent[], ask: TakeAsk): Promise<readonly Taken[]> {
-    const { ask: input, bodies } = takeInput(events, ask, this.#channel);
+    const { ask: input, bodies } = takeInput(events, ask, this.#wake);
     const [now, answers] = (await this.#connection.run(take, jsonOf(input), bodies)) as [
       Buffer,
       readonly (readonly unknown[])[],
@@ -177,7 +178,7 @@ class RedisStore implements Store<NoTransaction> {
         gaveUp: listText(gaveUp),
         history: listText(history),
         ...(outcome.state === "done" && outcome.became !== undefined
-          ? { became: takeInput(outcome.became, ask, this.#channel).ask }
+          ? { became: takeInput(outcome.became, ask, this.#wake).ask }
           : {}),
       }),
     );
@@ -215,7 +216,7 @@ class RedisStore implements Store<NoTransaction> {
       afterMs,
       to: stateAfter[act],
       states: setOf(statesFor[act]),
-      channel: this.#channel,
+      wake: this.#wake,
     })) as [Buffer, readonly Buffer[]];
     return { keys: keys.map(String), cursor: cursorOf(next) };
   }

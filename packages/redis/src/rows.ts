@@ -12,6 +12,7 @@ import type {
   TakeAsk,
 } from "@webhook-inbox/core";
 import { listText, rareIn } from "@webhook-inbox/core/records";
+import type { Wake } from "./client.ts";
 
 /** Fields of a hash. */
 export type Fields = ReadonlyMap<string, Buffer>;
@@ -98,7 +99,7 @@ export function keptOf(reply: unknown): Kept | undefined {
 export function takeInput(
   events: readonly NewEvent[],
   { fence, leaseMs, slots, typesMax = {} }: TakeAsk,
-  channel: string,
+  wake: Wake,
 ): { readonly ask: object; readonly bodies: readonly Buffer[] } {
   const places = new Map<Delivery, number>();
   for (const { delivery } of events) {
@@ -110,7 +111,7 @@ export function takeInput(
     leaseMs,
     slots,
     typesMax,
-    channel,
+    wake,
     events: events.map(({ delivery, notes, ...event }) => ({
       ...event,
       notes: listText(notes),

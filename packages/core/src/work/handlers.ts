@@ -108,6 +108,8 @@ export interface Registry {
   of(source: string, type: string): readonly Registered[];
   /** How many events of a source its handlers of every type allow at a time, and of each type those of that type. */
   limits(source: string): HandlerLimits;
+  /** The longest `timeoutMs` of those that `of` answers; 0 where there are none. */
+  timeoutMsOf(source: string, type: string): number;
   /** The longest `timeoutMs` of all. */
   timeoutMsMax(): number;
 }
@@ -125,6 +127,12 @@ export function createRegistry(
 ): Registry {
   const byPair = new Map<string, Registered[]>();
   const pair = (source: string, type: string): string => `${source}\0${type}`;
+
+  const handlersOf = (source: string, type: string): readonly Registered[] => {
+    const own = byPair.get(pair(source, type)) ?? [];
+    const all = byPair.get(pair(source, "*"));
+    return all === undefined ? own : [...own, ...all];
+  };
 
   return {
     add(source, type, options, run) {
@@ -166,11 +174,7 @@ export function createRegistry(
       }
       byPair.set(pair(source, type), [...registered, { name, timeoutMs, concurrency, run }]);
     },
-    of(source, type) {
-      const own = byPair.get(pair(source, type)) ?? [];
-      const all = byPair.get(pair(source, "*"));
-      return all === undefined ? own : [...own, ...all];
-    },
+    of: handlersOf,
     limits(source) {
       const types = new Map<string, number>();
       for (const type of Object.keys(sources.get(source)?.events ?? {})) {
@@ -179,9 +183,13 @@ export function createRegistry(
       }
       return { max: least(byPair.get(pair(source, "*"))), types };
     },
-    timeoutMsMax: () =>
-      Math.max(0, ...[...byPair.values()].flat().map(({ timeoutMs }) => timeoutMs)),
+    timeoutMsOf: (source, type) => longest(handlersOf(source, type)),
+    timeoutMsMax: () => longest([...byPair.values()].flat()),
   };
+}
+
+function longest(handlers: readonly Registered[]): number {
+  return Math.max(0, ...handlers.map(({ timeoutMs }) => timeoutMs));
 }
 
 function least(handlers: readonly Registered[] = []): number {

@@ -5,7 +5,7 @@ import type { Claim, ClaimAnswer, ClaimAsk, Store } from "../contracts/store.ts"
 import { nextTurn } from "../group-commit.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
-import type { Slots } from "./slots.ts";
+import type { Offer, Slots } from "./slots.ts";
 
 export interface SearchNeeds {
   readonly store: Pick<Store, "claim">;
@@ -38,6 +38,8 @@ export class Search {
   #underWay: Promise<void> | undefined;
   #hasFailed = false;
   #cancelPoll: () => void = () => undefined;
+  /** What is promised to the claim that is under way. */
+  #offer: Offer | undefined;
 
   constructor(needs: SearchNeeds) {
     this.#needs = needs;
@@ -51,6 +53,10 @@ export class Search {
   /** Whether the store could not say, when it was asked last, what is due. */
   get hasFailed(): boolean {
     return this.#hasFailed;
+  }
+
+  get offer(): Offer | undefined {
+    return this.#offer;
   }
 
   /** Whether something may be due that nobody has looked for. */
@@ -81,9 +87,10 @@ export class Search {
     if (this.#more || this.#waits.some((name) => this.#needs.slots.hasSlot(name))) this.look();
   }
 
-  /** A source has something due, and no slot. */
+  /** A source has something due, and had no slot. */
   waitsFor(source: string): void {
-    this.#waits = [source];
+    this.#waits = [...new Set([...this.#waits, source])];
+    this.lookForWaiting();
   }
 
   /** Looks no more by itself. */
@@ -122,11 +129,13 @@ export class Search {
   async #claimOnce(): Promise<ClaimAnswer & { readonly without: readonly string[] }> {
     const { store, worked, slots, terms, take } = this.#needs;
     const offer = slots.offer();
+    this.#offer = offer;
     try {
       const answer = await store.claim({ ...terms(), ...offer, bytesMax: claimBytesMax });
       take(answer.claims);
       return { ...answer, without: worked.filter((name) => offer.slots[name] === 0) };
     } finally {
+      this.#offer = undefined;
       slots.takeBack(offer);
     }
   }

@@ -23,8 +23,11 @@ export class Slots {
   readonly #limits: ReadonlyMap<string, HandlerLimits>;
   /** Slots that each source can always count on, as long as there are more slots than sources. */
   readonly #kept: number;
+  /** What runs and what is promised; and of that, what runs. */
   readonly #used = new Map<string, number>();
+  readonly #running = new Map<string, number>();
   #total = 0;
+  #runningTotal = 0;
   #turn = 0;
 
   constructor(max: number, limits: ReadonlyMap<string, HandlerLimits>) {
@@ -62,6 +65,21 @@ export class Slots {
     return this.#room(source) > 0 && this.#usedBy(pair(source, type)) < ofType;
   }
 
+  /** The same, whatever is promised. */
+  mayRun({ source, type }: Named): boolean {
+    const { max = 0, types } = this.#limits.get(source) ?? {};
+    return (
+      this.#runningTotal < this.#max &&
+      (this.#running.get(source) ?? 0) < max &&
+      (this.#running.get(pair(source, type)) ?? 0) < (types?.get(type) ?? Infinity)
+    );
+  }
+
+  /** Whether handlers are so quick, or so few, that what is promised twice hardly ever comes to more than there is. */
+  get isEasy(): boolean {
+    return this.#runningTotal * 2 <= this.#max;
+  }
+
   /** Whether events of this type may have been left out of a claim because too many of them ran. */
   isLimited({ source, type }: Named): boolean {
     return this.#limits.get(source)?.types.has(type) === true;
@@ -69,9 +87,11 @@ export class Slots {
 
   /**
    * Promises free slots: one by one to each source in turn, who is first changing at every call, so that a single slot
-   * goes round. `wanted` bounds them by source; without it everybody gets what there is.
+   * goes round. `wanted` bounds them by source; without it everybody gets what there is. What was promised as `twice` may be
+   * promised once more: then `mayRun` has to be asked of what comes.
    */
-  offer(wanted?: ReadonlyMap<string, number>): Offer {
+  offer(wanted?: ReadonlyMap<string, number>, twice: Offer = noOffer): Offer {
+    this.#promise(twice, -1);
     const order = wanted === undefined ? this.#rotated() : [...wanted.keys()];
     const slots = Object.fromEntries(order.map((source) => [source, 0]));
     for (let isGiving = true; isGiving;) {
@@ -86,17 +106,25 @@ export class Slots {
         isGiving = true;
       }
     }
-    return { slots, typesMax: this.#offerTypes() };
+    const offer = { slots, typesMax: this.#offerTypes() };
+    this.#promise(twice, 1);
+    return offer;
   }
 
   /** Takes back what was promised: what of it was used is counted by itself. */
-  takeBack({ slots, typesMax }: Offer): void {
+  takeBack(offer: Offer): void {
+    this.#promise(offer, -1);
+  }
+
+  #promise({ slots, typesMax }: Offer, sign: 1 | -1): void {
     for (const [source, count] of Object.entries(slots)) {
-      this.#add(source, -count);
-      this.#total -= count;
+      this.#add(source, sign * count);
+      this.#total += sign * count;
     }
     for (const [source, types] of Object.entries(typesMax)) {
-      for (const [type, count] of Object.entries(types)) this.#add(pair(source, type), -count);
+      for (const [type, count] of Object.entries(types)) {
+        this.#add(pair(source, type), sign * count);
+      }
     }
   }
 
@@ -138,8 +166,12 @@ export class Slots {
 
   #count(source: string, type: string, change: 1 | -1): void {
     this.#total += change;
-    this.#add(source, change);
-    if (this.isLimited({ source, type })) this.#add(pair(source, type), change);
+    this.#runningTotal += change;
+    const names = this.isLimited({ source, type }) ? [source, pair(source, type)] : [source];
+    for (const name of names) {
+      this.#add(name, change);
+      this.#running.set(name, (this.#running.get(name) ?? 0) + change);
+    }
   }
 
   #add(name: string, change: number): void {
@@ -147,6 +179,7 @@ export class Slots {
   }
 }
 
+const noOffer: Offer = { slots: {}, typesMax: {} };
 const pair = (source: string, type: string): string => `${source}\0${type}`;
 
 /** What each source may use: as many as it says itself, and as its handlers allow. */

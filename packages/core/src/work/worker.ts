@@ -138,7 +138,8 @@ export class Worker {
     if (this.#state === "working" && !this.#needs.worksOnDemand) {
       for (const { source } of events) wanted.set(source, (wanted.get(source) ?? 0) + 1);
     }
-    const offer = this.#slots.offer(wanted);
+    // A search must not keep from them what they need: they would be looked for in their turn, which takes as long.
+    const offer = this.#slots.offer(wanted, this.#slots.isEasy ? this.#search.offer : undefined);
     const ask = { fence: this.#fence(), leaseMs: this.#leases.leaseMs, ...offer };
     this.#offers.set(ask, offer);
     return ask;
@@ -253,26 +254,22 @@ export class Worker {
   /** Takes claims in hand, before anything of them runs; answers those whose events were not in hand already. */
   #hold(claims: readonly Claim[]): readonly Held[] {
     const fresh: Held[] = [];
-    const holds = claims.map((claim) => {
+    for (const claim of claims) {
       const held = this.#held.get(claim.event.key);
-      if (held === undefined) fresh.push(this.#holdNew(claim));
-      else meet(held, claim);
-      return holdOf(held ?? (fresh.at(-1) as Held));
-    });
-    if (holds.length > 0) this.#leases.hold(holds);
+      if (held !== undefined) meet(held, claim);
+      else if (this.#slots.mayRun(claim.event)) fresh.push(this.#holdNew(claim));
+      else this.#giveBack(claim);
+    }
+    this.#leases.hold(claims.flatMap(({ event }) => this.#held.get(event.key) ?? []).map(holdOf));
     return fresh;
   }
 
   #holdNew(claim: Claim): Held {
     const { event } = claim;
     const { clock, registry, leaseMs } = this.#needs;
-    let timeoutMs = 0;
-    for (const handler of registry.of(event.source, event.type)) {
-      timeoutMs = Math.max(timeoutMs, handler.timeoutMs);
-    }
     // Beyond the deadline by the length of a lease: long enough to settle what ended in the last moment.
-    const until = clock.now() + timeoutMs + leaseMs;
-    const taken = heldOf(claim, until);
+    const holdMs = registry.timeoutMsOf(event.source, event.type) + leaseMs;
+    const taken = heldOf(claim, clock.now() + holdMs);
     if (this.#state !== "working") taken.abort.abort(new Error("the inbox is closing"));
     this.#held.set(event.key, taken);
     this.#slots.use(event);
@@ -300,15 +297,20 @@ export class Worker {
 
   /** Runs an event anew that came back while it was in hand; gives it back if its slot is somebody else's now. */
   #takeNext(next: Claim): void {
-    if (this.#slots.hasRoom(next.event)) return this.#take([next]);
-    this.#search.waitsFor(next.event.source);
-    void this.#settlements.add(() => handedBack(next));
+    if (this.#slots.hasRoom(next.event)) this.#take([next]);
+    else this.#giveBack(next);
+  }
+
+  /** There is no slot for it now. */
+  #giveBack(claim: Claim): void {
+    const given = this.#settlements.add(() => handedBack(claim));
+    void given.then(() => this.#search.waitsFor(claim.event.source));
   }
 
   /** What was found too late, when a drain had ended, is not begun. */
   #found(claims: readonly Claim[]): void {
-    if (this.#isAsked || this.#state !== "working") return this.#take(claims);
-    for (const claim of claims) void this.#settlements.add(() => handedBack(claim));
+    if (this.#isAsked || this.#state !== "working") this.#take(claims);
+    else for (const claim of claims) this.#giveBack(claim);
   }
 
   /** Takes claims in hand and runs them, those aside that are in hand already. */

@@ -2,7 +2,7 @@
  * `intervene`.
  *
  * Inputs: `ARGV[1]` JSON `{ act, by, reason, dryRun, limit, cursor?, rerun, afterMs, to, states: { state: true },
- * keys? | filter, channel }`, `to` being the state that the act leads to.
+ * keys? | filter, wake: { channel, from } }`, `to` being the state that the act leads to.
  * Output: `[cursor, keys]`.
  * Refuses events in other states, and to have handled what has no delivery any more.
  */
@@ -102,7 +102,7 @@ end
 if ask.act == 'erase' then keys = withKin(keys) end
 if not ask.dryRun then
   for _, key in ipairs(keys) do actOn(read(key), now + ask.afterMs) end
-  if ask.to == 'pending' and #keys > 0 then wake(ask.channel) end
+  if ask.to == 'pending' and #keys > 0 then wake(ask.wake) end
   writeMoves()
 end
 return { cursor, keys }

@@ -156,8 +156,8 @@ local function writeMoves()
   end
 end
 
--- Tells others that there is work. It is no harm where the user may not.
-local function wake(channel) redis.pcall('PUBLISH', channel, '') end
+-- Tells others that there is work, and who says so. It is no harm where the user may not.
+local function wake(to) redis.pcall('PUBLISH', to.channel, to.from) end
 
 local function get(key) return redis.call('HGETALL', P .. 'event:' .. key) end
 local function deliveryOf(id) return redis.call('HGETALL', P .. 'delivery:' .. id) end

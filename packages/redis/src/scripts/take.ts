@@ -1,8 +1,8 @@
 /**
  * `take`.
  *
- * Inputs: `ARGV[1]` JSON `{ fence, leaseMs, slots: { source: n }, typesMax: { source: { type: n } }, channel, events: [{ key,
- * source, id, type, identified, quarantine?, refused?, occurredAt?, dueAfterMs?, lane?, notes, delivery (from 1), copies, conflictKey? }], deliveries: [{
+ * Inputs: `ARGV[1]` JSON `{ fence, leaseMs, slots: { source: n }, typesMax: { source: { type: n } }, wake: { channel, from }, events:
+ * [{ key, source, id, type, identified, quarantine?, refused?, occurredAt?, dueAfterMs?, lane?, notes, delivery (from 1), copies, conflictKey? }], deliveries: [{
  * receivedAt, method, target, account?, segment?, headers, verifiedWith, sealed?, trace?, reconstructed, contentHash }] }`; then the bodies, in the
  * order of the deliveries.
  * Output: the instant, and for each event `[word, event?]`: `taken`, `claimed`, `again` (claimed by this call made before, with
@@ -133,7 +133,7 @@ local function takeAll(ask, known, body)
       if state == 'pending' then isLeft = true end
     end
   end
-  if isLeft then wake(ask.channel) end
+  if isLeft then wake(ask.wake) end
   return answers
 end
 `;
