@@ -7,6 +7,7 @@ const packages = readdirSync("packages").map((name) => ({
   root: `packages/${name}`,
   test: {
     name,
+    ...(["cli", "mysql"].includes(name) ? { globalSetup: "../../tests/setup/mysql.ts" } : {}),
     include: ["test/**/*.test.ts"],
     typecheck: {
       enabled: true,
@@ -49,6 +50,7 @@ export default defineConfig({
         root: "tests",
         test: {
           name: "tests",
+          globalSetup: "./setup/mysql.ts",
           include: ["**/*.test.ts"],
           exclude: ["torture/**", "**/node_modules/**"],
           testTimeout: 600_000,

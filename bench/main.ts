@@ -1,5 +1,5 @@
 /**
- * Benchmarks, each a ratio within one run: `pnpm bench [ack|latency|disturbed|drain|size|wake-ups|footprint|flame] [--rounds 7] [--seconds 10]
+ * Benchmarks, each a ratio within one run: `pnpm bench [ack|latency|disturbed|drain|size|scaling|slow-disk|wake-ups|footprint|flame] [--rounds 7] [--seconds 10]
  * [--only sqlite [--only postgres]] [--kept 1000000] [--out DIR]`. Servers are those of `DATABASE_URL` and `REDIS_URL`, else private
  * ones with durable settings. `--out` gets what was found as JSON, as Markdown and as a picture.
  */
@@ -18,7 +18,9 @@ import { flushMs } from "./flush.ts";
 import { footprint } from "./footprint.ts";
 import { latency } from "./latency.ts";
 import { markdownOf, type Report } from "./report.ts";
+import { scaling } from "./scaling.ts";
 import { size } from "./size.ts";
+import { slowDisk } from "./slow-disk.ts";
 import { wakeUps } from "./wake-ups.ts";
 
 const { values, positionals } = parseArgs({
@@ -37,7 +39,18 @@ const options = {
   kept: Number(values.kept),
   only: values.only,
 };
-const benchmarks = { ack, latency, disturbed, drain, size, "wake-ups": wakeUps, footprint, flame };
+const benchmarks = {
+  ack,
+  latency,
+  disturbed,
+  drain,
+  size,
+  scaling,
+  "slow-disk": slowDisk,
+  "wake-ups": wakeUps,
+  footprint,
+  flame,
+};
 const named = positionals.length === 0 ? Object.keys(benchmarks) : positionals;
 const isKnown = (name: string): name is keyof typeof benchmarks => name in benchmarks;
 const unknown = named.find((name) => !isKnown(name));

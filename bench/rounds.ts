@@ -30,6 +30,8 @@ export interface RoundsAsk {
   /** Of how many deliveries to a subject one is a copy; undefined: none. */
   readonly copyEvery?: (name: string) => number | undefined;
   readonly places: Places;
+  /** What runs subjects, if it is not this very Node. */
+  readonly execPath?: string;
 }
 
 /** The subject gets one core and the load another one, where there are two and a way to say so. */
@@ -41,10 +43,12 @@ export function started(
   given: readonly string[],
   core: number,
   execArgv: readonly string[] = [],
+  execPath: string = process.execPath,
 ): ChildProcess {
   const child = fork(new URL(module, import.meta.url), given, {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     execArgv: [...execArgv],
+    execPath,
   });
   if (canPin) spawnSync("taskset", ["-a", "-p", "-c", String(core), String(child.pid)]);
   return child;
@@ -97,7 +101,7 @@ export async function roundsOf(ask: RoundsAsk): Promise<ReadonlyMap<string, read
 /** Each time in a new process: what one round has stored does not slow down the next. */
 async function measured(name: string, loader: ChildProcess, ask: RoundsAsk): Promise<Measured> {
   const { connections, warmUpMs, countedMs, perSecond, places } = ask;
-  const subject = started("./subject.ts", [name, JSON.stringify(places)], 0);
+  const subject = started("./subject.ts", [name, JSON.stringify(places)], 0, [], ask.execPath);
   const { port, shape } = await told<Kind<"ready">>(subject);
   const before = await asked(subject, "cpu");
   const loading = told<LoadResult>(loader);

@@ -109,6 +109,7 @@ describe("packages", () => {
     express: ["@webhook-inbox/core"],
     fastify: ["@webhook-inbox/core"],
     koa: ["@webhook-inbox/core"],
+    mysql: ["@webhook-inbox/core"],
     nestjs: ["@webhook-inbox/core"],
     opentelemetry: ["@webhook-inbox/core"],
     postgres: ["@webhook-inbox/core"],

@@ -10,7 +10,7 @@ import { packed, project, type Project } from "./project.ts";
 
 const page = readFileSync(join(root, "docs/stores.md"), "utf8");
 const blocks = [...page.matchAll(/^```(?:ts|sh)\n([^]*?)^```$/gm)].map((match) => match[1] ?? "");
-const [install = "", program = "", , , , onRedis = ""] = blocks;
+const [install = "", program = "", , , , onMysql = "", onRedis = ""] = blocks;
 
 describe("the page on stores", () => {
   let shop: string;
@@ -19,9 +19,9 @@ describe("the page on stores", () => {
 
   beforeAll(async () => {
     shop = mkdtempSync(join(tmpdir(), "webhook-inbox-packed-"));
-    own = project(packed(["core", "postgres", "redis"], shop));
+    own = project(packed(["core", "mysql", "postgres", "redis"], shop));
     own.shell(install);
-    own.shell("npm install @webhook-inbox/redis ioredis redis");
+    own.shell("npm install @webhook-inbox/redis ioredis redis @webhook-inbox/mysql mysql2");
     own.shell("npm install -D typescript @types/node @types/pg");
     pool = new Pool({ connectionString: inject("postgresUrl"), max: 1 });
     await pool.query(`CREATE DATABASE consumers_${process.pid}`);
@@ -66,16 +66,18 @@ describe("the page on stores", () => {
     expect(rows).toHaveLength(1);
   });
 
-  test("its line on Redis opens a store", () => {
+  test.each([
+    ["Redis", onRedis, `REDIS_URL=${inject("redisUrl")}`],
+    ["MySQL", onMysql, `MYSQL_URL=${inject("mysqlUrl")}`],
+  ])("its line on %s opens a store", (_, line, environment) => {
     own.write(
-      "redis.ts",
-      `${onRedis}
+      "line.ts",
+      `${line}
        import { systemClock } from "@webhook-inbox/core";
        await store.open({ clock: systemClock });
        console.log((await store.list({})).events.length);
        process.exit();`,
     );
-    const environment = `REDIS_URL=${inject("redisUrl")}`;
-    expect(own.shell(`${environment} node redis.ts`)).toBe("0\n");
+    expect(own.shell(`${environment} node line.ts`)).toBe("0\n");
   });
 });

@@ -21,7 +21,10 @@ import { SmallDisk } from "./disk.ts";
 export interface Recipe {
   readonly name: string;
   /** Program and arguments, run in the server's directory. */
-  readonly command: (server: { readonly port: number }) => readonly string[];
+  readonly command: (server: {
+    readonly port: number;
+    readonly directory: string;
+  }) => readonly string[];
   /** What it prints once it takes connections. */
   readonly readyWhen: RegExp;
   readonly url: (port: number) => string;

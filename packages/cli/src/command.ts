@@ -14,7 +14,7 @@ export function command(program: Command, usage: string, description: string): C
   return program
     .command(usage)
     .description(description)
-    .option("--store <url>", "sqlite:<file>, postgres://… or redis://…")
+    .option("--store <url>", "sqlite:<file>, postgres://…, mysql://… or redis://…")
     .option("--inbox <module>", "a module that exports your inbox")
     .option("--json", "JSON, one value a line");
 }

@@ -49,7 +49,7 @@ function defaultUrl(): string {
   if (existsSync(storeDefault)) return `sqlite:${storeDefault}`;
   throw new Exit(
     "usage",
-    `which store? Give --store sqlite:<file>, postgres://… or redis://…, set ${storeVariable}, or name your own inbox with ` +
+    `which store? Give --store sqlite:<file>, postgres://…, mysql://… or redis://…, set ${storeVariable}, or name your own inbox with ` +
       "--inbox <module>. There is no webhooks.sqlite in this directory.",
   );
 }

@@ -6,9 +6,12 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Store } from "@webhook-inbox/core";
 import { sqlite } from "@webhook-inbox/core/sqlite";
+import type * as mysqlModule from "@webhook-inbox/mysql";
 import type * as postgresModule from "@webhook-inbox/postgres";
 import type * as redisModule from "@webhook-inbox/redis";
 import type * as ioredisModule from "ioredis";
+import type * as mysql2Module from "mysql2/promise";
+import type { RowDataPacket } from "mysql2/promise";
 import type pgModule from "pg";
 import { Exit } from "./exit.ts";
 
@@ -27,17 +30,27 @@ export interface OpenOptions {
 
 /** Opens nothing yet. Throws for a URL that names no store, a file that is not there, and a package that is missing. */
 export async function openStore(url: string, options: OpenOptions = {}): Promise<OpenStore> {
-  const scheme = /^[a-z0-9+.-]+(?=:)/i.exec(url)?.[0].toLowerCase();
-  if (scheme === "sqlite") return sqliteOf(url);
-  if (isPostgres(url)) return await postgresOf(url);
-  if (scheme === "redis" || scheme === "rediss") return await redisOf(url, options);
+  const scheme = schemeOf(url);
+  switch (scheme) {
+    case "sqlite":
+      return sqliteOf(url);
+    case "postgres":
+    case "postgresql":
+    case "mysql":
+    case "mariadb":
+      return await openTables(url, "check");
+    case "redis":
+    case "rediss":
+      return await redisOf(url, options);
+  }
   throw new Exit(
     "usage",
-    `a store is named by a URL: sqlite:<file>, postgres://… or redis://…${scheme === undefined ? "" : `, and not by "${scheme}:"`}.`,
+    `a store is named by a URL: sqlite:<file>, postgres://…, mysql://… or redis://…${scheme === undefined ? "" : `, and not by "${scheme}:"`}.`,
   );
 }
 
-export const isPostgres = (url: string): boolean => /^postgres(?:ql)?:/i.test(url);
+const schemeOf = (url: string): string | undefined =>
+  /^[a-z0-9+.-]+(?=:)/i.exec(url)?.[0].toLowerCase();
 
 function sqliteOf(url: string): OpenStore {
   const filename = /^sqlite:(?:\/\/)?([^?#]+)$/i.exec(url)?.[1];
@@ -47,15 +60,34 @@ function sqliteOf(url: string): OpenStore {
   return { store: sqlite(filename), end: async () => undefined };
 }
 
-export interface PostgresPlace {
-  readonly pool: InstanceType<typeof pgModule.Pool>;
-  readonly options: { readonly schema?: string };
-  readonly package: typeof postgresModule;
+/** A store with tables that somebody may want to bring to a version by hand. */
+export interface TabledStore extends OpenStore {
+  /** What makes its tables from nothing. */
+  readonly schemaSql: string;
 }
 
-/** Connects to nothing yet. */
-export async function postgresAt(url: string): Promise<PostgresPlace> {
-  const postgres = await installed<typeof postgresModule>("@webhook-inbox/postgres", "pg");
+/** Opens nothing yet. Who only looks must not bring the tables of a running service to another version: `check`. */
+export async function openTables(url: string, migrate: "auto" | "check"): Promise<TabledStore> {
+  switch (schemeOf(url)) {
+    case "postgres":
+    case "postgresql":
+      return await postgresOf(url, migrate);
+    case "mysql":
+    case "mariadb":
+      return await mysqlOf(url, migrate);
+    default:
+      throw new Exit(
+        "usage",
+        "only PostgreSQL and MySQL have tables that somebody may want to bring up by hand.",
+      );
+  }
+}
+
+async function postgresOf(url: string, migrate: "auto" | "check"): Promise<TabledStore> {
+  const { postgres, schemaSql } = await installed<typeof postgresModule>(
+    "@webhook-inbox/postgres",
+    "pg",
+  );
   const { default: pg } = await installed<{ readonly default: typeof pgModule }>(
     "pg",
     "@webhook-inbox/postgres",
@@ -64,19 +96,38 @@ export async function postgresAt(url: string): Promise<PostgresPlace> {
   const pool = new pg.Pool({ connectionString, max: 4 });
   // Without it, the end of an idle connection would end the process.
   pool.on("error", () => undefined);
-  return { pool, options: schema === null ? {} : { schema }, package: postgres };
+  const options = schema === null ? {} : { schema };
+  return {
+    store: postgres(pool, { ...options, migrate }),
+    schemaSql: schemaSql(options),
+    now: async () => {
+      const asked = "SELECT extract(epoch FROM clock_timestamp()) * 1000 AS now";
+      const { rows } = await pool.query<{ readonly now: string }>(asked);
+      return Number(rows[0]?.now);
+    },
+    end: () => pool.end(),
+  };
 }
 
-async function postgresOf(url: string): Promise<OpenStore> {
-  const { pool, options, package: postgres } = await postgresAt(url);
-  // Who only looks must not bring the tables of a running service to another version.
-  const store = postgres.postgres(pool, { ...options, migrate: "check" });
-  const now = async (): Promise<number> => {
-    const asked = "SELECT extract(epoch FROM clock_timestamp()) * 1000 AS now";
-    const { rows } = await pool.query<{ readonly now: string }>(asked);
-    return Number(rows[0]?.now);
+async function mysqlOf(url: string, migrate: "auto" | "check"): Promise<TabledStore> {
+  const { mysql, schemaSql } = await installed<typeof mysqlModule>("@webhook-inbox/mysql", "mysql2");
+  const { createPool } = await installed<typeof mysql2Module>(
+    "mysql2/promise",
+    "@webhook-inbox/mysql",
+  );
+  const [uri, prefix] = without(url.replace(/^mariadb:/i, "mysql:"), "prefix");
+  const pool = createPool({ uri, connectionLimit: 4 });
+  const options = prefix === null ? {} : { prefix };
+  return {
+    store: mysql(pool, { ...options, migrate }),
+    schemaSql: schemaSql(options),
+    now: async () => {
+      const asked = "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) AS now";
+      const [rows] = await pool.query<(RowDataPacket & { readonly now: string })[]>(asked);
+      return Number(rows[0]?.now) / 1000;
+    },
+    end: () => pool.end(),
   };
-  return { store, now, end: () => pool.end() };
 }
 
 async function redisOf(url: string, { isStrict = false }: OpenOptions): Promise<OpenStore> {
@@ -115,5 +166,5 @@ async function installed<Module>(name: string, beside: string): Promise<Module> 
     }
     return (await import(pathToFileURL(path).href)) as Module;
   }
-  throw new Exit("usage", `this store needs ${name}: npm install ${[name, beside].join(" ")}`);
+  throw new Exit("usage", `this store needs ${name}: npm install ${[name, beside].map((one) => one.replace("/promise", "")).join(" ")}`);
 }

@@ -6,9 +6,11 @@ import { createInbox, type Store } from "@webhook-inbox/core";
 import { audata } from "@webhook-inbox/core/providers/audata";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
 import { sqlite } from "@webhook-inbox/core/sqlite";
+import { mysql } from "@webhook-inbox/mysql";
 import { postgres } from "@webhook-inbox/postgres";
 import { redis } from "@webhook-inbox/redis";
 import { Redis } from "ioredis";
+import { createPool } from "mysql2/promise";
 import { Pool } from "pg";
 import { inject, onTestFinished } from "vitest";
 import { ask, serve } from "../../../tests/support/served.ts";
@@ -38,6 +40,16 @@ export const placesOf = {
     const url = new URL(inject("postgresUrl"));
     url.searchParams.set("schema", schema);
     return { url: url.href, store: postgres(pool, { schema }) };
+  },
+  MySQL: (): Place => {
+    const prefix = placeName();
+    const pool = createPool({ uri: inject("mysqlUrl"), connectionLimit: 4 });
+    onTestFinished(async () => {
+      const names = ["events", "deliveries", "tallies", "lanes", "meta"];
+      await pool.query(`DROP TABLE IF EXISTS ${names.map((name) => `${prefix}_${name}`).join(", ")}`);
+      await pool.end();
+    });
+    return { url: `${inject("mysqlUrl")}?prefix=${prefix}`, store: mysql(pool, { prefix }) };
   },
   Redis: (): Place => {
     const prefix = placeName();

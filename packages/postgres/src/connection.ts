@@ -2,8 +2,8 @@
 
 import { createHash } from "node:crypto";
 import { WebhookInboxError } from "@webhook-inbox/core";
-import { inTime } from "@webhook-inbox/core/records";
-import { Owners } from "./owners.ts";
+import { inTime, Owners } from "@webhook-inbox/core/records";
+
 import type { PostgresClient, PostgresPool, Row, Run } from "./pool.ts";
 import { isAnswered, isMisnamed, mayRepeat, unavailable } from "./unavailable.ts";
 

@@ -8,7 +8,7 @@ import type { Console } from "../console.ts";
 import { Exit } from "../exit.ts";
 import { urlOf } from "../open.ts";
 import { lengthOf } from "../select.ts";
-import { isPostgres, openStore, postgresAt } from "../stores.ts";
+import { openStore, openTables } from "../stores.ts";
 
 interface UpkeepOptions {
   readonly store?: string;
@@ -26,7 +26,7 @@ export function defineUpkeep(program: Command, console: Console): void {
     program
       .command(usage)
       .description(description)
-      .option("--store <url>", "sqlite:<file>, postgres://… or redis://…")
+      .option("--store <url>", "sqlite:<file>, postgres://…, mysql://… or redis://…")
       .option("--json", "JSON");
   const age = (flags: string, description: string): Option =>
     new Option(flags, description).argParser(lengthOf).makeOptionMandatory();
@@ -39,12 +39,12 @@ export function defineUpkeep(program: Command, console: Console): void {
 
   const migrate = program
     .command("migrate")
-    .description("the tables of a PostgreSQL store: those of SQLite and Redis need nobody");
+    .description("the tables of a PostgreSQL or MySQL store: those of SQLite and Redis need nobody");
   const sub = (name: keyof typeof migrations, description: string): void => {
     migrate
       .command(name)
       .description(description)
-      .option("--store <url>", "postgres://…")
+      .option("--store <url>", "postgres://… or mysql://…")
       .option("--json", "JSON")
       .action(async ({ store, json = false }: UpkeepOptions) => {
         const said = await migrations[name](urlOf(store, console.env));
@@ -104,24 +104,18 @@ const migrations = {
     return "The tables are of this version now.\n";
   },
   sql: async (url: string): Promise<string> => {
-    const { pool, options, package: postgres } = await placeOf(url);
-    await pool.end();
-    return postgres.schemaSql(options);
+    const { schemaSql, end } = await openTables(url, "check");
+    await end();
+    return schemaSql;
   },
 } as const;
 
 async function opened(url: string, migrate: "auto" | "check"): Promise<void> {
-  const { pool, options, package: postgres } = await placeOf(url);
-  const store = postgres.postgres(pool, { ...options, migrate });
+  const { store, end } = await openTables(url, migrate);
   try {
     await store.open({ clock: systemClock });
   } finally {
     await store.close();
-    await pool.end();
+    await end();
   }
-}
-
-async function placeOf(url: string): ReturnType<typeof postgresAt> {
-  if (isPostgres(url)) return await postgresAt(url);
-  throw new Exit("usage", "only PostgreSQL has tables that somebody may want to bring up by hand.");
 }

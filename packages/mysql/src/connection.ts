@@ -1,0 +1,183 @@
+/** Connections of the user's pool in the store's use: each statement has a deadline, and nothing waits for ever. */
+
+import { inTime, Moves, Owners } from "@webhook-inbox/core/records";
+import { advance, lockLanes } from "./lanes.ts";
+import type { Answer, MysqlConnection, MysqlPool, Row, Run, Statement } from "./pool.ts";
+import { numberOf } from "./rows.ts";
+import { nowMs, type Tables } from "./tables.ts";
+import { writeTallies } from "./tallies.ts";
+import { isAnswered, mayRepeat, unavailable } from "./unavailable.ts";
+
+const triesMax = 8;
+
+/** A transaction that moves events. */
+export interface Writing {
+  readonly run: Run;
+  readonly tables: Tables;
+  /** Now, by the server's clock, when it began. */
+  readonly now: number;
+  /** What moves in it: tallied before its commit. */
+  readonly moves: Moves;
+}
+
+export class Connection<Client extends MysqlConnection> {
+  readonly #pool: MysqlPool<Client>;
+  readonly #timeoutMs: number;
+  readonly #owners = new Owners();
+
+  constructor(pool: MysqlPool<Client>, timeoutMs: number) {
+    this.#pool = pool;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Runs one statement, by itself. */
+  readonly run: Run = (sql, values) =>
+    this.#repeated(() => this.#with((client) => this.#query(client, sql, values)));
+
+  /** Runs `work` in one transaction, again if the server undid it because of another one. */
+  transaction<T>(
+    work: (run: Run) => Promise<T>,
+    { timeoutMs = this.#timeoutMs, ...terms }: TransactionTerms = {},
+  ): Promise<T> {
+    return this.#repeated(() =>
+      this.#with((client) => {
+        const run: Run = (sql, values) => this.#query(client, sql, values, timeoutMs);
+        return within(run, () => work(run), terms);
+      }),
+    );
+  }
+
+  /** Runs statements on one connection, each by itself. */
+  session<T>(work: (run: Run) => Promise<T>, timeoutMs: number): Promise<T> {
+    return this.#repeated(() =>
+      this.#with((client) => work((sql, values) => this.#query(client, sql, values, timeoutMs))),
+    );
+  }
+
+  /** A transaction that moves events: what has moved is tallied, and lanes go on, at its end. */
+  moving<T>(tables: Tables, work: (on: Writing) => Promise<T>): Promise<T> {
+    return this.#owners.with((owner) =>
+      this.transaction(async (run) => {
+        const { rows } = await run(`SELECT ${nowMs} AS now`);
+        const on = { run, tables, now: numberOf(rows[0]?.["now"]), moves: new Moves() };
+        const result = await work(on);
+        await writeTallies(on, owner);
+        await lockLanes(on);
+        await advance(on);
+        return result;
+      }),
+    );
+  }
+
+  /** Runs `work` in one transaction, once, with the connection itself. */
+  lent<T>(work: (client: Client, run: Run) => Promise<T>, openMs: number): Promise<T> {
+    return this.#with((client) => {
+      const run: Run = (sql, values) => this.#query(client, sql, values);
+      // What never ends must not keep the connection.
+      return inTime(
+        within(run, () => work(client, run)),
+        openMs,
+        "the function of ctx.transaction has not ended",
+      );
+    });
+  }
+
+  async #with<T>(work: (client: Client) => Promise<T>): Promise<T> {
+    const client = await this.#take();
+    try {
+      const result = await work(client);
+      client.release();
+      return result;
+    } catch (error) {
+      // What is under way on it, and is waited for no longer, ends with it.
+      if (isAnswered(error)) client.release();
+      else client.destroy();
+      throw error;
+    }
+  }
+
+  async #take(): Promise<Client> {
+    const connecting = this.#pool.getConnection();
+    try {
+      return await inTime(connecting, this.#timeoutMs, "no connection was to be had");
+    } catch (error) {
+      // One that comes after all goes back.
+      connecting.then(
+        (client) => client.release(),
+        () => undefined,
+      );
+      throw error;
+    }
+  }
+
+  async #repeated<T>(act: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await act();
+      } catch (error) {
+        if (!mayRepeat(error) || tries >= triesMax) throw unavailable(error);
+        // Whoever was in the way gets ahead.
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * 2 ** tries));
+      }
+    }
+  }
+
+  async #query(
+    client: Client,
+    sql: string,
+    values?: readonly unknown[],
+    timeoutMs: number = this.#timeoutMs,
+  ): Promise<Answer> {
+    const statement: Statement = {
+      sql,
+      ...(values === undefined ? {} : { values: values.map(sent) }),
+      ...asWeRead,
+    };
+    const asking = values === undefined ? client.query(statement) : client.execute(statement);
+    const [result] = await inTime(asking, timeoutMs, "it did not answer");
+    if (Array.isArray(result)) return { rows: result as readonly Row[], found: result.length };
+    return { rows: [], found: (result as { readonly affectedRows?: number }).affectedRows ?? 0 };
+  }
+}
+
+/** Drivers know bytes as buffers. */
+const sent = (value: unknown): unknown =>
+  value instanceof Uint8Array
+    ? Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+    : value;
+
+/** Whatever the user of the pool has as a default. */
+const asWeRead = {
+  rowsAsArray: false,
+  namedPlaceholders: false,
+  nestTables: false,
+  typeCast: true,
+} as const;
+
+interface TransactionTerms {
+  readonly timeoutMs?: number;
+  /** Sees nothing that is committed after its beginning, and writes nothing. */
+  readonly isSnapshot?: boolean;
+}
+
+/** Runs `work` between START TRANSACTION and COMMIT; rolls back what fails. */
+async function within<T>(
+  run: Run,
+  work: () => Promise<T>,
+  { isSnapshot = false }: Pick<TransactionTerms, "isSnapshot"> = {},
+): Promise<T> {
+  // Whatever the default is: what is looked at again has to be seen as it is then, and gaps between rows stay free.
+  const level = isSnapshot ? "REPEATABLE READ" : "READ COMMITTED";
+  await run(`SET TRANSACTION ISOLATION LEVEL ${level}`);
+  await run(
+    isSnapshot ? "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY" : "START TRANSACTION",
+  );
+  try {
+    const result = await work();
+    await run("COMMIT");
+    return result;
+  } catch (error) {
+    if (isAnswered(error)) await run("ROLLBACK");
+    throw error;
+  }
+}
