@@ -77,11 +77,7 @@ export function planFor(eventsPerDay: number, costs: Costs, given: Assumptions):
   const waiting = (atHeight * given.handlerMs) / 1000 / (given.handlersMax * given.share);
   const receivers = cores(costs.receive, mostPerSecond, burstShare);
   const workers = Math.max(cores(costs.work, atHeight, given.share), waiting);
-  const processes = Math.max(
-    receivers,
-    cores(costs.both, atHeight, given.share),
-    waiting,
-  );
+  const processes = Math.max(receivers, cores(costs.both, atHeight, given.share), waiting);
   const serverCores = Math.max(
     cores(costs.serverBoth, atHeight, given.share),
     cores(costs.serverReceive, mostPerSecond, burstShare),
@@ -141,7 +137,8 @@ export function dayOf(plan: Plan, costs: Costs, given: Assumptions): Day {
     const done = Math.min(waiting + taken, working, left / costs.serverWork);
     waiting += taken - done;
     handled += done;
-    const used = (taken * costs.serverReceive + done * costs.serverWork) / (serverCapacity / usable);
+    const used =
+      (taken * costs.serverReceive + done * costs.serverWork) / (serverCapacity / usable);
     serverSum += used;
     serverMost = Math.max(serverMost, used);
     if (waiting > waitingMost) {

@@ -16,7 +16,11 @@ const pool = new Pool({ connectionString: url, max: 20 });
 const store = postgres(pool, { schema });
 await store.open({ clock: systemClock });
 await takeMany(store, Number(backlog));
-const inbox = createInbox({ store, sources: { audata: audata({ token: "token" }) }, logger: false });
+const inbox = createInbox({
+  store,
+  sources: { audata: audata({ token: "token" }) },
+  logger: false,
+});
 inbox.on("audata", "*", () => undefined);
 const tell = (told: WorkerTold): void => void process.send?.(told);
 

@@ -148,11 +148,7 @@ function loaded(loader: ReturnType<typeof started>, how: LoadAsk): Promise<LoadR
 async function worked(places: Places): Promise<Measured & { readonly keptBytes: number }> {
   const pool = new Pool({ connectionString: places.postgresUrl, max: 1 });
   const schema = `bench_scaling_${process.pid}`;
-  const worker = started(
-    "./scaling-worker.ts",
-    [places.postgresUrl, schema, String(backlog)],
-    0,
-  );
+  const worker = started("./scaling-worker.ts", [places.postgresUrl, schema, String(backlog)], 0);
   try {
     await told<WorkerTold>(worker);
     const before = await serverMicroseconds(pool);
@@ -194,13 +190,17 @@ async function serverMicroseconds(pool: Pool): Promise<number> {
     .filter((name) => /^\d+$/.test(name) && workingDirectoryOf(name) === directory)
     .map((pid) => {
       // After the name of the program, which may hold anything: the 12th to the 15th field from there on.
-      const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
+      const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+        .replace(/^.*\) /s, "")
+        .split(" ");
       const isMaster = readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("listen_addresses");
       const own = fields.slice(11, isMaster ? 15 : 13).map(Number);
       return own.reduce((sum, value) => sum + value, 0);
     });
   if (ticks.length === 0) {
-    throw new Error("the server is none of this machine, or not to be looked at: unset DATABASE_URL.");
+    throw new Error(
+      "the server is none of this machine, or not to be looked at: unset DATABASE_URL.",
+    );
   }
   return (ticks.reduce((sum, value) => sum + value, 0) / ticksPerSecond) * 1e6;
 }

@@ -18,7 +18,9 @@ export async function startMysql(...more: readonly string[]): Promise<Server> {
       `--socket=${join(directory, "socket")}`,
       `--pid-file=${join(directory, "pid")}`,
       `--init-file=${join(directory, "init.sql")}`,
-      ..."--bind-address=127.0.0.1 --skip-name-resolve --max-connections=200".split(" "),
+      ..."--bind-address=127.0.0.1 --skip-name-resolve --max-connections=200 --max-prepared-stmt-count=500000".split(
+        " ",
+      ),
       `--port=${port}`,
     ],
     readyWhen: /ready for connections/,

@@ -45,12 +45,11 @@ export async function openStore(url: string, options: OpenOptions = {}): Promise
   }
   throw new Exit(
     "usage",
-    `a store is named by a URL: sqlite:<file>, postgres://…, mysql://… or redis://…${scheme === undefined ? "" : `, and not by "${scheme}:"`}.`,
+    `a store is named by a URL: sqlite:<file>, postgres://…, mysql://… or redis://…${scheme === "" ? "" : `, and not by "${scheme}:"`}.`,
   );
 }
 
-const schemeOf = (url: string): string | undefined =>
-  /^[a-z0-9+.-]+(?=:)/i.exec(url)?.[0].toLowerCase();
+const schemeOf = (url: string): string => /^[a-z0-9+.-]+(?=:)/i.exec(url)?.[0].toLowerCase() ?? "";
 
 function sqliteOf(url: string): OpenStore {
   const filename = /^sqlite:(?:\/\/)?([^?#]+)$/i.exec(url)?.[1];
@@ -110,7 +109,10 @@ async function postgresOf(url: string, migrate: "auto" | "check"): Promise<Table
 }
 
 async function mysqlOf(url: string, migrate: "auto" | "check"): Promise<TabledStore> {
-  const { mysql, schemaSql } = await installed<typeof mysqlModule>("@webhook-inbox/mysql", "mysql2");
+  const { mysql, schemaSql } = await installed<typeof mysqlModule>(
+    "@webhook-inbox/mysql",
+    "mysql2",
+  );
   const { createPool } = await installed<typeof mysql2Module>(
     "mysql2/promise",
     "@webhook-inbox/mysql",
@@ -166,5 +168,8 @@ async function installed<Module>(name: string, beside: string): Promise<Module> 
     }
     return (await import(pathToFileURL(path).href)) as Module;
   }
-  throw new Exit("usage", `this store needs ${name}: npm install ${[name, beside].map((one) => one.replace("/promise", "")).join(" ")}`);
+  throw new Exit(
+    "usage",
+    `this store needs ${name}: npm install ${[name, beside].map((one) => one.replace("/promise", "")).join(" ")}`,
+  );
 }

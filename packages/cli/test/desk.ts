@@ -46,7 +46,9 @@ export const placesOf = {
     const pool = createPool({ uri: inject("mysqlUrl"), connectionLimit: 4 });
     onTestFinished(async () => {
       const names = ["events", "deliveries", "tallies", "lanes", "meta"];
-      await pool.query(`DROP TABLE IF EXISTS ${names.map((name) => `${prefix}_${name}`).join(", ")}`);
+      await pool.query(
+        `DROP TABLE IF EXISTS ${names.map((name) => `${prefix}_${name}`).join(", ")}`,
+      );
       await pool.end();
     });
     return { url: `${inject("mysqlUrl")}?prefix=${prefix}`, store: mysql(pool, { prefix }) };

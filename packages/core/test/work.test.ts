@@ -348,7 +348,7 @@ describe("who works on what", () => {
     const attempts = new Map<string, number[]>();
     const gates: (() => void)[] = [];
     const release = (): void => {
-      for (const open of gates.splice(0)) open();
+      for (const pass of gates.splice(0)) pass();
     };
     inbox.on("socialdata", "job_finished", async ({ key }, { attempt }) => {
       running += 1;

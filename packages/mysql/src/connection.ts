@@ -3,10 +3,10 @@
 import { inTime, Moves, Owners } from "@webhook-inbox/core/records";
 import { advance, lockLanes } from "./lanes.ts";
 import type { Answer, MysqlConnection, MysqlPool, Row, Run, Statement } from "./pool.ts";
-import { numberOf } from "./rows.ts";
 import { nowMs, type Tables } from "./tables.ts";
 import { writeTallies } from "./tallies.ts";
 import { isAnswered, mayRepeat, unavailable } from "./unavailable.ts";
+import { numberOf } from "./values.ts";
 
 const triesMax = 8;
 
@@ -151,8 +151,8 @@ const asWeRead = {
   rowsAsArray: false,
   namedPlaceholders: false,
   nestTables: false,
-  typeCast: true,
-} as const;
+  typeCast: (_, next) => next(),
+} as const satisfies Partial<Statement>;
 
 interface TransactionTerms {
   readonly timeoutMs?: number;

@@ -3,8 +3,8 @@
 import type { ClaimAsk } from "@webhook-inbox/core";
 import { forever, type Room } from "@webhook-inbox/core/records";
 import type { Run } from "./pool.ts";
-import { numberOf, textOf } from "./rows.ts";
 import { Given, literal, nowMs, type Tables } from "./tables.ts";
+import { numberOf, textOf } from "./values.ts";
 
 /** Types looked at in one call: a sender may think of any number of them. */
 const typesMax = 1000;

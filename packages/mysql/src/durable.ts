@@ -2,11 +2,17 @@
 
 import { WebhookInboxError } from "@webhook-inbox/core";
 import type { Row, Run } from "./pool.ts";
-import { optional, textOf } from "./rows.ts";
+import { optional, textOf } from "./values.ts";
 
 const names = [
-  ...["innodb_flush_log_at_trx_commit", "innodb_doublewrite", "innodb_flush_method", "log_bin"],
-  ...["sync_binlog", "read_only", "innodb_read_only", "autocommit"],
+  "innodb_flush_log_at_trx_commit",
+  "innodb_doublewrite",
+  "innodb_flush_method",
+  "log_bin",
+  "sync_binlog",
+  "read_only",
+  "innodb_read_only",
+  "autocommit",
 ];
 
 /**

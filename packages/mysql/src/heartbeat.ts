@@ -16,10 +16,10 @@ interface HeartbeatOptions {
 const heartbeatModule = new URL(import.meta.url);
 
 /** What a connection is made with, of all that a driver keeps beside it. */
-const settings = [
-  ...["host", "port", "socketPath", "localAddress", "user", "password", "database", "ssl"],
-  ...["connectTimeout", "compress", "enableCleartextPlugin"],
-];
+const settings =
+  "host port socketPath localAddress user password database ssl connectTimeout compress enableCleartextPlugin".split(
+    " ",
+  );
 
 /** Where `mysql2` keeps what a pool was made with. */
 interface Kept {

@@ -12,8 +12,9 @@ import { actedOn, joinsLane, listText } from "@webhook-inbox/core/records";
 import type { Writing } from "./connection.ts";
 import { lockLanes, takeLastPlaces } from "./lanes.ts";
 import { pageOf, type Page } from "./page.ts";
-import { eventColumns, eventOf, keyBytes, keyOf, numberOf, ofEvent } from "./rows.ts";
+import { eventColumns, eventOf, keyBytes, keyOf, ofEvent } from "./rows.ts";
 import { Given, givenKeys, literal } from "./tables.ts";
+import { numberOf } from "./values.ts";
 
 const keysOf = (events: readonly Pick<EventRecord, "key">[]): string =>
   givenKeys.of(events.map(({ key }) => ({ event_key: keyBytes(key) })));
@@ -143,10 +144,7 @@ async function rewrite(
   { run, tables: { events } }: Writing,
   acted: readonly EventRecord[],
 ): Promise<ReadonlyMap<string, number>> {
-  const columns = [
-    ...["id", "state", "occurred_at", "due_at", "replayed", "generation", "attempts", "crashes"],
-    ...["finished", "gave_up", "history", "interventions", "lane", "lane_head"],
-  ] as const;
+  const columns = given.names.filter((name) => name !== "event_key");
   const rows = acted.map((event) => ({
     event_key: keyBytes(event.key),
     id: event.id,
@@ -166,7 +164,7 @@ async function rewrite(
   }));
   await run(
     `UPDATE ${given.table} JOIN ${events} AS e ON e.event_key = ${given.sql("event_key")}
-     SET ${columns.map((name) => `e.${name} = ${given.sql(name as "id")}`).join(", ")},
+     SET ${columns.map((name) => `e.${name} = ${given.sql(name)}`).join(", ")},
        e.reason = NULL, e.fence = NULL, e.lease_ends_at = NULL`,
     [given.of(rows)],
   );

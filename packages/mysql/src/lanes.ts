@@ -7,8 +7,8 @@ import type { EventRecord } from "@webhook-inbox/core";
 import { forever } from "@webhook-inbox/core/records";
 import type { Writing } from "./connection.ts";
 import type { Row } from "./pool.ts";
-import { numberOf, optional, textOf } from "./rows.ts";
 import { Given, givenSeqs, literal, seqsOf } from "./tables.ts";
+import { numberOf, optional, textOf } from "./values.ts";
 
 /** Rows that stand for all lanes, several for each: a lane has the one that its key comes to. */
 export const lockCount = 256;

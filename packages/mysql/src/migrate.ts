@@ -2,9 +2,9 @@
 
 import { WebhookInboxError } from "@webhook-inbox/core";
 import type { Run } from "./pool.ts";
-import { numberOf, textOf } from "./rows.ts";
 import { beginning, steps } from "./schema.ts";
 import { literal, tablesOf, type Tables } from "./tables.ts";
+import { numberOf, textOf } from "./values.ts";
 
 /** How long to wait for another instance that does the same. */
 const lockSeconds = 60;

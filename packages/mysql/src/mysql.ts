@@ -68,7 +68,11 @@ export function mysql<Client extends MysqlConnection>(
   pool: MysqlPool<Client>,
   options: MysqlOptions = {},
 ): Store<MysqlTransaction<Client>> {
-  const { prefix = "webhook_inbox", migrate: mode = "auto", timeoutMs = timeoutMsDefault } = options;
+  const {
+    prefix = "webhook_inbox",
+    migrate: mode = "auto",
+    timeoutMs = timeoutMsDefault,
+  } = options;
   refuseUnknown("OPTION_INVALID", "mysql", options, known);
   if (typeof pool?.getConnection !== "function") {
     throw invalid("the first argument must be a pool, as createPool() of mysql2/promise gives it");
@@ -92,7 +96,10 @@ export function mysql<Client extends MysqlConnection>(
 }
 
 function invalid(what: string): WebhookInboxError {
-  return new WebhookInboxError("OPTION_INVALID", `mysql(pool, { prefix, migrate, timeoutMs }): ${what}.`);
+  return new WebhookInboxError(
+    "OPTION_INVALID",
+    `mysql(pool, { prefix, migrate, timeoutMs }): ${what}.`,
+  );
 }
 
 class MysqlStore<Client extends MysqlConnection> implements Store<MysqlTransaction<Client>> {

@@ -4,10 +4,11 @@
  */
 
 import type { EventFilter, EventRecord } from "@webhook-inbox/core";
-import { cursorAt, everyState, placeOf, type Place } from "@webhook-inbox/core/records";
-import type { Row, Run } from "./pool.ts";
-import { eventColumns, eventOf, numberOf, textOf } from "./rows.ts";
+import { cursorAt, everyState, matches, placeOf, type Place } from "@webhook-inbox/core/records";
+import type { Run } from "./pool.ts";
+import { eventColumns, eventOf } from "./rows.ts";
 import { givenSeqs, literal, seqsOf, type Tables } from "./tables.ts";
+import { numberOf, textOf } from "./values.ts";
 
 const lookedAtMax = 20_000;
 /** Rows looked at first, where no index knows what fits; then eight times as many, and so on. */
@@ -25,7 +26,7 @@ export interface PageAsk {
   readonly order: "newest" | "oldest";
   readonly cursor: string | undefined;
   readonly limit: number;
-  /** Whether to lock what is found; then only what fits still once it is locked is answered. */
+  /** Whether to lock what is found. */
   readonly locks?: boolean;
 }
 
@@ -138,14 +139,12 @@ async function read(
   // In one order, so that those who want the same events do not wait for one another in a circle.
   const { rows } = await run(
     `SELECT STRAIGHT_JOIN ${eventColumns} FROM ${givenSeqs.table} JOIN ${events} AS e ON e.seq = g.seq
-     WHERE ${locks ? fitting(filter) : "TRUE"} ${locks ? "FOR UPDATE" : ""}`,
+     ${locks ? "FOR UPDATE" : ""}`,
     [seqsOf(seqs.toSorted((a, b) => a - b))],
   );
-  const found = new Map<number, Row>(rows.map((row) => [numberOf(row["seq"]), row]));
-  return seqs.flatMap((seq) => {
-    const row = found.get(seq);
-    return row === undefined ? [] : [eventOf(row)];
-  });
+  const found = new Map(rows.map((row) => [numberOf(row["seq"]), eventOf(row)]));
+  // While its lock was waited for, one may have become another.
+  return seqs.flatMap((seq) => found.get(seq) ?? []).filter((event) => matches(event, filter));
 }
 
 /** Sources that have events, found by leaping from one to the next. */

@@ -7,7 +7,8 @@ export interface Statement {
   readonly rowsAsArray: false;
   readonly namedPlaceholders: false;
   readonly nestTables: false;
-  readonly typeCast: true;
+  /** Values as the driver reads them. */
+  readonly typeCast: (field: unknown, next: () => unknown) => unknown;
 }
 
 /** A connection in exclusive use. */

@@ -5,9 +5,10 @@ import { badCursor } from "@webhook-inbox/core/records";
 import type { Connection, Writing } from "./connection.ts";
 import { sourcesOf } from "./page.ts";
 import type { MysqlConnection, Row } from "./pool.ts";
-import { numberOf, ofEvent, textOf } from "./rows.ts";
+import { ofEvent } from "./rows.ts";
 import { foldTallies } from "./tallies.ts";
 import { Given, givenSeqs, literal, seqsOf, type Tables } from "./tables.ts";
+import { numberOf, textOf } from "./values.ts";
 
 const isOver = `state IN (${prunable.map(literal).join(", ")})`;
 

@@ -14,6 +14,7 @@ import {
 import { listOf, rareIn } from "@webhook-inbox/core/records";
 import { laneOf } from "./lanes.ts";
 import type { Row } from "./pool.ts";
+import { numberOf, optional, textOf } from "./values.ts";
 
 /** Columns of an event, without those of its delivery. */
 export const eventColumns = `e.seq, e.event_key, e.source, e.id, e.type, e.identified, e.state, e.reason, e.content_hash,
@@ -26,16 +27,6 @@ export const deliveryColumns =
 
 /** How a delivery is found from its event. */
 export const ofEvent = "d.id = e.delivery";
-
-/** What drivers give for a whole number differs: a number, a text. */
-export const numberOf = (value: unknown): number => Number(value);
-
-/** All text is kept as its bytes, so that equal means equal. */
-export const textOf = (value: unknown): string =>
-  typeof value === "string" ? value : Buffer.from(value as Uint8Array).toString("utf8");
-
-export const optional = <T>(value: unknown, read: (value: unknown) => T): T | undefined =>
-  value === null || value === undefined ? undefined : read(value);
 
 export function eventOf(row: Row): EventRecord {
   return {

@@ -5,9 +5,10 @@ import { forever, headsAfter, listOf, listText, waitsAfter } from "@webhook-inbo
 import type { Writing } from "./connection.ts";
 import { laneOf } from "./lanes.ts";
 import type { Row, Run } from "./pool.ts";
-import { keyBytes, keyOf, numberOf, textOf } from "./rows.ts";
+import { keyBytes, keyOf } from "./rows.ts";
 import { takeAll } from "./take.ts";
 import { Given, givenKeys, givenSeqs, literal, nowMs, seqsOf, type Tables } from "./tables.ts";
+import { numberOf, textOf } from "./values.ts";
 
 /**
  * Rows that are held under these fences, by key and fence. They are locked in the order of their keys, so that those who

@@ -63,10 +63,12 @@ const types: Readonly<Record<Kind, string>> = {
 export class Given<Name extends string> {
   /** For `FROM`; takes one parameter, which `of` makes. */
   readonly table: string;
+  readonly names: readonly Name[];
   readonly #kinds: Readonly<Record<Name, Kind>>;
 
   constructor(kinds: Readonly<Record<Name, Kind>>) {
     this.#kinds = kinds;
+    this.names = Object.keys(kinds) as Name[];
     const columns = Object.entries<Kind>(kinds).map(
       ([name, kind]) => `${name} ${types[kind]} PATH '$.${name}'`,
     );

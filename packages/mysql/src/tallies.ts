@@ -4,8 +4,8 @@ import type { AuditAnswer, EventState, PruneAsk, Tally, TallyQuery } from "@webh
 import { floorTo, hourMs, tallyBounds } from "@webhook-inbox/core/records";
 import type { Writing } from "./connection.ts";
 import type { Row, Run } from "./pool.ts";
-import { numberOf, textOf } from "./rows.ts";
 import { Given, literal, type Tables } from "./tables.ts";
+import { numberOf, textOf } from "./values.ts";
 
 const columns = "at, owner, source, type, from_state, to_state, count";
 

@@ -6,9 +6,10 @@
 import { WebhookInboxError, type Hold } from "@webhook-inbox/core";
 import { claimLost, listOf, listText, Undone } from "@webhook-inbox/core/records";
 import type { Run } from "./pool.ts";
-import { keyBytes, textOf } from "./rows.ts";
+import { keyBytes } from "./rows.ts";
 import { literal, type Tables } from "./tables.ts";
 import { numberOfError } from "./unavailable.ts";
+import { textOf } from "./values.ts";
 
 /**
  * Runs `work` in a transaction on the store's database, and marks the handler as succeeded in the same transaction: both
@@ -29,9 +30,9 @@ export async function finishWith<T>(
   handler: string,
   work: () => Promise<T>,
 ): Promise<T> {
-  const held = `event_key = ? AND fence = ${literal(fence)} AND state = ${literal("running")}`;
-  const bytes = keyBytes(key);
-  const { rows } = await run(`SELECT seq FROM ${events} WHERE ${held}`, [bytes]);
+  const held = `event_key = ? AND fence = ? AND state = ${literal("running")}`;
+  const hold = [keyBytes(key), Buffer.from(fence)];
+  const { rows } = await run(`SELECT seq FROM ${events} WHERE ${held}`, hold);
   if (rows.length === 0) throw new Undone(claimLost(key));
   await run(`SAVEPOINT ${savepoint}`);
   let result: T;
@@ -47,11 +48,11 @@ export async function finishWith<T>(
     if (numberOfError(error) === noSavepoint) throw new Undone(ended());
     throw error;
   }
-  const still = await run(`SELECT finished FROM ${events} WHERE ${held} FOR UPDATE`, [bytes]);
+  const still = await run(`SELECT finished FROM ${events} WHERE ${held} FOR UPDATE`, hold);
   const [row] = still.rows;
   if (row === undefined) throw new Undone(claimLost(key));
   const finished = listText([...listOf(textOf(row["finished"])), handler]);
-  await run(`UPDATE ${events} SET finished = ${literal(finished)} WHERE ${held}`, [bytes]);
+  await run(`UPDATE ${events} SET finished = ? WHERE ${held}`, [Buffer.from(finished), ...hold]);
   return result;
 }
 

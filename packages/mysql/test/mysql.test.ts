@@ -3,7 +3,16 @@ import { audata } from "@webhook-inbox/core/providers/audata";
 import { mysql, schemaSql, type MysqlTransaction } from "@webhook-inbox/mysql";
 import { createPool as createCallbackPool } from "mysql2";
 import { createPool, type PoolConnection, type RowDataPacket } from "mysql2/promise";
-import { afterAll, beforeAll, describe, expect, expectTypeOf, inject, onTestFinished, test } from "vitest";
+import {
+  afterAll,
+  beforeAll,
+  describe,
+  expect,
+  expectTypeOf,
+  inject,
+  onTestFinished,
+  test,
+} from "vitest";
 import { startMysql } from "../../../tests/services/mysql.ts";
 import type { Server } from "../../../tests/services/server.ts";
 import { newEvent } from "../../../tests/support/new-event.ts";

@@ -39,7 +39,9 @@ export function defineUpkeep(program: Command, console: Console): void {
 
   const migrate = program
     .command("migrate")
-    .description("the tables of a PostgreSQL or MySQL store: those of SQLite and Redis need nobody");
+    .description(
+      "the tables of a PostgreSQL or MySQL store: those of SQLite and Redis need nobody",
+    );
   const sub = (name: keyof typeof migrations, description: string): void => {
     migrate
       .command(name)

@@ -250,6 +250,20 @@ export const interveneTests: StoreTests = {
     assert.ok((await store.get(eventKey("a", "stranger")))?.delivery);
   },
 
+  "erasing takes along a variant that came beside others in one delivery": async (open) => {
+    const store = await open();
+    await take(store, eventOf("2"));
+    const delivery = deliveryOf("batch");
+    await store.take(
+      [eventOf("1", { delivery }), eventOf("2", { delivery, text: "batch" })],
+      takeAsk(),
+    );
+    const { keys } = await store.intervene(keysOf("1"), ask("erase"));
+    const variant = eventKey("a", "2\0batch");
+    assert.deepEqual(new Set(keys), new Set([...keysOf("1", "2").keys, variant]));
+    assert.equal((await store.get(variant))?.delivery, undefined);
+  },
+
   "erasing a variant takes along the event whose id it has": async (open) => {
     const store = await open();
     await take(store, eventOf("1"));
