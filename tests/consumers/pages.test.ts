@@ -7,13 +7,19 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { root } from "../architecture/sources.ts";
 import { packed, project, type Project } from "./project.ts";
 
-const blocks = ["dashboard", "frameworks", "operations", "providers", "writing-a-provider"].flatMap(
-  (name) => {
-    const page = readFileSync(join(root, `docs/${name}.md`), "utf8");
-    const found = [...page.matchAll(/^```ts\n([^]*?)^```$/gm)].map((match) => match[1] ?? "");
-    return found.map((block, index): [string, number, string] => [name, index + 1, block]);
-  },
-);
+const pages = [
+  "dashboard",
+  "frameworks",
+  "operations",
+  "providers",
+  "scaling",
+  "writing-a-provider",
+];
+const blocks = pages.flatMap((name) => {
+  const page = readFileSync(join(root, `docs/${name}.md`), "utf8");
+  const found = [...page.matchAll(/^```ts\n([^]*?)^```$/gm)].map((match) => match[1] ?? "");
+  return found.map((block, index): [string, number, string] => [name, index + 1, block]);
+});
 
 /** What blocks take for granted. */
 const declared: Readonly<Record<string, string>> = {
@@ -62,12 +68,13 @@ describe("the documentation", () => {
       "fastify",
       "nestjs",
       "opentelemetry",
+      "postgres",
       "testing",
     ];
     own = project(packed(names, shop));
     const ours = names.map((name) => `@webhook-inbox/${name}`).join(" ");
     const theirs =
-      "bullmq express @types/express koa @types/koa fastify hono zod @hono/node-server @nestjs/common @nestjs/core @nestjs/terminus reflect-metadata rxjs @opentelemetry/api @opentelemetry/core @opentelemetry/context-async-hooks @opentelemetry/sdk-trace";
+      "bullmq pg @types/pg express @types/express koa @types/koa fastify hono zod @hono/node-server @nestjs/common @nestjs/core @nestjs/terminus reflect-metadata rxjs @opentelemetry/api @opentelemetry/core @opentelemetry/context-async-hooks @opentelemetry/sdk-trace";
     own.shell(`npm init -y\nnpm pkg set type=module\nnpm install ${ours} ${theirs} @types/node@24`);
     own.write("stubs.d.ts", stubs);
     own.write("inbox.ts", 'export declare const inbox: () => import("@webhook-inbox/core").Inbox;');

@@ -3,7 +3,7 @@
 import type { ClaimAsk } from "@webhook-inbox/core";
 import type { Room } from "@webhook-inbox/core/records";
 import type { Writing } from "./connection.ts";
-import { isSuspect, pending, running, type Waiting } from "./due.ts";
+import { chunksOf, isSuspect, pending, running, type Waiting } from "./due.ts";
 import type { Row, Run } from "./pool.ts";
 import { literal, type Tables } from "./tables.ts";
 import { numberOf, textOf } from "./values.ts";
@@ -47,15 +47,6 @@ export async function candidatesOf(
   }
   found.sort((a, b) => a.replayed - b.replayed || a.dueAt - b.dueAt || a.seq - b.seq);
   return [...suspects, ...found];
-}
-
-const looksAtOnce = 200;
-
-function chunksOf(looks: readonly string[]): readonly (readonly string[])[] {
-  const count = Math.ceil(looks.length / looksAtOnce);
-  return Array.from({ length: count }, (_, n) =>
-    looks.slice(n * looksAtOnce, (n + 1) * looksAtOnce),
-  );
 }
 
 const columns = "e.seq, e.source, e.type, e.size, e.crashes, e.replayed";

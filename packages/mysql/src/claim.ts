@@ -93,7 +93,8 @@ async function lock(
   const known = new Map(wanted.map((one) => [one.seq, one]));
   const { rows } = await run(
     `SELECT STRAIGHT_JOIN e.seq, e.crashes, e.state FROM ${givenSeqs.table} JOIN ${tables.events} AS e ON e.seq = g.seq
-     WHERE (e.state = ${pending} AND e.due_at <= ?) OR (e.state = ${running} AND e.lease_ends_at <= ?)
+     WHERE ((e.state = ${pending} AND e.due_at <= ?) OR (e.state = ${running} AND e.lease_ends_at <= ?))
+       AND EXISTS (SELECT 1 FROM ${tables.deliveries} AS d WHERE ${ofEvent})
      FOR UPDATE SKIP LOCKED`,
     [seqsOf(wanted.map(({ seq }) => seq)), now, now],
   );
@@ -114,7 +115,7 @@ async function takeInHand(
 ): Promise<readonly Claim[]> {
   const { events, deliveries } = tables;
   await run(
-    `UPDATE ${givenChosen.table} JOIN ${events} AS e ON e.seq = g.seq
+    `UPDATE ${givenChosen.table} STRAIGHT_JOIN ${events} AS e ON e.seq = g.seq
      SET e.crashes = e.crashes + g.lapsed, e.attempts = e.attempts + 1, e.state = ${running}, e.fence = ?,
        e.lease_ends_at = ?`,
     [

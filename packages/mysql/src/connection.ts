@@ -1,11 +1,12 @@
 /** Connections of the user's pool in the store's use: each statement has a deadline, and nothing waits for ever. */
 
-import { inTime, Moves, Owners } from "@webhook-inbox/core/records";
+import { inTime, Lending, Moves, Owners } from "@webhook-inbox/core/records";
 import { advance, lockLanes } from "./lanes.ts";
 import type { Answer, MysqlConnection, MysqlPool, Row, Run, Statement } from "./pool.ts";
 import { nowMs, type Tables } from "./tables.ts";
 import { writeTallies } from "./tallies.ts";
-import { isAnswered, mayRepeat, unavailable } from "./unavailable.ts";
+import { isAnswered, mayRepeat, TooLarge, unavailable } from "./unavailable.ts";
+import { within, type TransactionTerms } from "./within.ts";
 import { numberOf } from "./values.ts";
 
 const triesMax = 8;
@@ -24,10 +25,17 @@ export class Connection<Client extends MysqlConnection> {
   readonly #pool: MysqlPool<Client>;
   readonly #timeoutMs: number;
   readonly #owners = new Owners();
+  /** How large a statement may be: the server ends a connection that sends a larger one. */
+  statementBytesMax: number = Infinity;
+
+  readonly #known = new WeakSet<object>();
+  /** Connections that may be lent to handlers. */
+  readonly #lending: Lending;
 
   constructor(pool: MysqlPool<Client>, timeoutMs: number) {
     this.#pool = pool;
     this.#timeoutMs = timeoutMs;
+    this.#lending = new Lending(limitOf(pool));
   }
 
   /** Runs one statement, by itself. */
@@ -71,20 +79,23 @@ export class Connection<Client extends MysqlConnection> {
 
   /** Runs `work` in one transaction, once, with the connection itself. */
   lent<T>(work: (client: Client, run: Run) => Promise<T>, openMs: number): Promise<T> {
-    return this.#with((client) => {
-      const run: Run = (sql, values) => this.#query(client, sql, values);
-      // What never ends must not keep the connection.
-      return inTime(
-        within(run, () => work(client, run)),
-        openMs,
-        "the function of ctx.transaction has not ended",
-      );
-    });
+    return this.#lending.with(() =>
+      this.#with((client) => {
+        const run: Run = (sql, values) => this.#query(client, sql, values);
+        // What never ends must not keep the connection.
+        return inTime(
+          within(run, () => work(client, run)),
+          openMs,
+          "the function of ctx.transaction has not ended",
+        );
+      }),
+    );
   }
 
   async #with<T>(work: (client: Client) => Promise<T>): Promise<T> {
     const client = await this.#take();
     try {
+      await this.#meet(client);
       const result = await work(client);
       client.release();
       return result;
@@ -94,6 +105,17 @@ export class Connection<Client extends MysqlConnection> {
       else client.destroy();
       throw error;
     }
+  }
+
+  /**
+   * What we wait for no longer goes on in the server, with all that it has locked, until it has its lock: so it waits less
+   * long than we do.
+   */
+  async #meet(client: Client): Promise<void> {
+    if (this.#known.has(identityOf(client))) return;
+    const seconds = Math.max(1, Math.floor(this.#timeoutMs / 1000) - 1);
+    await this.#query(client, `SET SESSION innodb_lock_wait_timeout = ${seconds}`);
+    this.#known.add(identityOf(client));
   }
 
   async #take(): Promise<Client> {
@@ -133,12 +155,29 @@ export class Connection<Client extends MysqlConnection> {
       ...(values === undefined ? {} : { values: values.map(sent) }),
       ...asWeRead,
     };
+    const bytes = (values ?? []).reduce<number>((sum, value) => sum + sizeOf(value), sql.length);
+    if (bytes > this.statementBytesMax) throw new TooLarge(bytes, this.statementBytesMax);
     const asking = values === undefined ? client.query(statement) : client.execute(statement);
     const [result] = await inTime(asking, timeoutMs, "it did not answer");
     if (Array.isArray(result)) return { rows: result as readonly Row[], found: result.length };
     return { rows: [], found: (result as { readonly affectedRows?: number }).affectedRows ?? 0 };
   }
 }
+
+/** The same connection comes in another wrapper each time. */
+const identityOf = (client: MysqlConnection): object =>
+  (client as { readonly connection?: object }).connection ?? client;
+
+/** How many connections a pool has: that of a driver which does not say so has ten. */
+function limitOf(pool: MysqlPool): number {
+  const kept = pool as {
+    readonly pool?: { readonly config?: { readonly connectionLimit?: number } };
+  };
+  return kept.pool?.config?.connectionLimit ?? 10;
+}
+
+const sizeOf = (value: unknown): number =>
+  typeof value === "string" || value instanceof Uint8Array ? value.length : 16;
 
 /** Drivers know bytes as buffers. */
 const sent = (value: unknown): unknown =>
@@ -153,31 +192,3 @@ const asWeRead = {
   nestTables: false,
   typeCast: (_, next) => next(),
 } as const satisfies Partial<Statement>;
-
-interface TransactionTerms {
-  readonly timeoutMs?: number;
-  /** Sees nothing that is committed after its beginning, and writes nothing. */
-  readonly isSnapshot?: boolean;
-}
-
-/** Runs `work` between START TRANSACTION and COMMIT; rolls back what fails. */
-async function within<T>(
-  run: Run,
-  work: () => Promise<T>,
-  { isSnapshot = false }: Pick<TransactionTerms, "isSnapshot"> = {},
-): Promise<T> {
-  // Whatever the default is: what is looked at again has to be seen as it is then, and gaps between rows stay free.
-  const level = isSnapshot ? "REPEATABLE READ" : "READ COMMITTED";
-  await run(`SET TRANSACTION ISOLATION LEVEL ${level}`);
-  await run(
-    isSnapshot ? "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY" : "START TRANSACTION",
-  );
-  try {
-    const result = await work();
-    await run("COMMIT");
-    return result;
-  } catch (error) {
-    if (isAnswered(error)) await run("ROLLBACK");
-    throw error;
-  }
-}

@@ -3,7 +3,7 @@
 import type { ClaimAsk } from "@webhook-inbox/core";
 import { forever, type Room } from "@webhook-inbox/core/records";
 import type { Run } from "./pool.ts";
-import { Given, literal, nowMs, type Tables } from "./tables.ts";
+import { literal, nowMs, type Tables } from "./tables.ts";
 import { numberOf, textOf } from "./values.ts";
 
 /** Types looked at in one call: a sender may think of any number of them. */
@@ -32,28 +32,29 @@ export async function waitingTypes(
   return found;
 }
 
-const givenTypes = new Given({ type: "text" });
-
 /** Found by leaping from one type to the next; where there are too many, each call goes on. */
 async function typesOf(
   run: Run,
-  { events, prefix }: Tables,
+  tables: Tables,
   source: string,
   walks: Map<string, string>,
 ): Promise<readonly WaitingType[]> {
+  const { events, prefix } = tables;
   const ofSource = `e.source = ${literal(source)} AND e.state = ${pending}`;
+  const index = `FORCE INDEX (${prefix}_events_due_by_type)`;
   const walk = async (from: string, most: number): Promise<readonly string[]> => {
-    const first = (after: string): string => `
-      SELECT e.type FROM ${events} AS e FORCE INDEX (${prefix}_events_due_by_type)
-      WHERE ${ofSource} AND ${after} ORDER BY e.type LIMIT 1`;
-    const { rows } = await run(
-      `WITH RECURSIVE walk AS (
-         SELECT (${first(from === "" ? "TRUE" : `e.type > ${literal(from)}`)}) AS type, 1 AS place
-         UNION ALL
-         SELECT (${first("e.type > walk.type")}), place + 1 FROM walk WHERE walk.type IS NOT NULL AND place < ${most}
-       ) SELECT type FROM walk WHERE type IS NOT NULL`,
-    );
-    return rows.map((row) => textOf(row["type"]));
+    const found: string[] = [];
+    for (let after = from === "" ? "TRUE" : `e.type > ${literal(from)}`; found.length < most;) {
+      const { rows } = await run(
+        `SELECT e.type FROM ${events} AS e ${index} WHERE ${ofSource} AND ${after} ORDER BY e.type LIMIT 1`,
+      );
+      const [row] = rows;
+      if (row === undefined) break;
+      const type = textOf(row["type"]);
+      found.push(type);
+      after = `e.type > ${literal(type)}`;
+    }
+    return found;
   };
   const from = walks.get(source) ?? "";
   const types = [...(await walk(from, typesMax))];
@@ -62,27 +63,57 @@ async function typesOf(
     types.push(...more.filter((type) => !types.includes(type)));
   }
   walks.set(source, types.length < typesMax ? "" : (types.at(-1) ?? ""));
-  if (types.length === 0) return [];
-  const first = (replayed: 0 | 1): string => `(
-    SELECT e.due_at FROM ${events} AS e FORCE INDEX (${prefix}_events_due_by_type)
-    WHERE ${ofSource} AND e.type = ${givenTypes.sql("type")} AND e.crashes = 0 AND e.replayed = ${replayed}
-    ORDER BY e.due_at LIMIT 1)`;
-  const { rows } = await run(
-    `SELECT ${givenTypes.sql("type")} AS type, ${first(0)} AS at_first, ${first(1)} AS at_replayed
-     FROM ${givenTypes.table}`,
-    [givenTypes.of(types.map((type) => ({ type })))],
+  const firsts = await firstDue(
+    run,
+    types.flatMap((type, place) =>
+      replays.map(
+        (replayed) => `(
+          SELECT ${place} AS place, ${replayed} AS replayed, e.due_at AS at FROM ${events} AS e ${index}
+          WHERE ${ofSource} AND e.type = ${literal(type)} AND e.crashes = 0 AND e.replayed = ${replayed}
+          ORDER BY e.due_at LIMIT 1)`,
+      ),
+    ),
   );
-  return rows.map((row) => ({
-    type: textOf(row["type"]),
-    at: [instantOf(row["at_first"]), instantOf(row["at_replayed"])],
-  }));
+  return types.map((type, place) => ({ type, at: firsts.get(place) ?? never }));
+}
+
+const replays = [0, 1] as const;
+const never = [Infinity, Infinity] as const;
+
+/**
+ * When the first ones are due, by `place`. Each look has its values in its text: servers follow an index to the first row
+ * only for what is constant there.
+ */
+async function firstDue(
+  run: Run,
+  looks: readonly string[],
+): Promise<ReadonlyMap<number, readonly [number, number]>> {
+  const found = new Map<number, [number, number]>();
+  for (const part of chunksOf(looks)) {
+    const { rows } = await run(part.join(" UNION ALL "));
+    for (const row of rows) {
+      const place = numberOf(row["place"]);
+      const at = found.get(place) ?? [...never];
+      at[numberOf(row["replayed"]) as 0 | 1] = instantOf(row["at"]);
+      found.set(place, at);
+    }
+  }
+  return found;
+}
+
+const looksAtOnce = 200;
+
+/** Statements of a length that servers like. */
+export function chunksOf(looks: readonly string[]): readonly (readonly string[])[] {
+  const count = Math.ceil(looks.length / looksAtOnce);
+  return Array.from({ length: count }, (_, n) =>
+    looks.slice(n * looksAtOnce, (n + 1) * looksAtOnce),
+  );
 }
 
 /** What waits in its lane is due when others make room, and is found then. */
 const instantOf = (value: unknown): number =>
   value === null || numberOf(value) >= forever ? Infinity : numberOf(value);
-
-const givenSources = new Given({ source: "text" });
 
 /** Milliseconds until something of the sources may be claimed; suspects count only while one may run. */
 export async function untilDue(
@@ -93,33 +124,32 @@ export async function untilDue(
   types: Waiting,
 ): Promise<number | undefined> {
   const sources = Object.keys(slots);
-  const ofSources = givenSources.of(sources.map((source) => ({ source })));
-  const first = (replayed: 0 | 1): string => `(
-    SELECT e.due_at FROM ${events} AS e FORCE INDEX (${prefix}_events_due)
-    WHERE e.source = ${givenSources.sql("source")} AND e.state = ${pending} AND e.crashes = 0 AND e.replayed = ${replayed}
-    ORDER BY e.due_at LIMIT 1)`;
-  const waiting = await run(
-    `SELECT ${nowMs} AS now, ${givenSources.sql("source")} AS source, ${first(0)} AS at_first, ${first(1)} AS at_replayed
-     FROM ${givenSources.table}`,
-    [ofSources],
+  const index = `FORCE INDEX (${prefix}_events_due)`;
+  const asked = await run(`SELECT ${nowMs} AS now`);
+  const now = numberOf(asked.rows[0]?.["now"]);
+  const whole = sources.filter((source) => !types.has(source));
+  const firsts = await firstDue(
+    run,
+    whole.flatMap((source, place) =>
+      replays.map(
+        (replayed) => `(
+          SELECT ${place} AS place, ${replayed} AS replayed, e.due_at AS at FROM ${events} AS e ${index}
+          WHERE e.source = ${literal(source)} AND e.state = ${pending} AND e.crashes = 0 AND e.replayed = ${replayed}
+          ORDER BY e.due_at LIMIT 1)`,
+      ),
+    ),
   );
-  const now = numberOf(waiting.rows[0]?.["now"] ?? 0);
-  const instants = waiting.rows.flatMap((row) => {
-    const ofTypes = types.get(textOf(row["source"]));
-    return ofTypes === undefined
-      ? [instantOf(row["at_first"]), instantOf(row["at_replayed"])]
-      : ofTypes
-          .filter(({ type }) => !room.isFull(textOf(row["source"]), type))
-          .flatMap(({ at }) => at);
-  });
-  if (suspectsMax > 0) {
+  const ofTypes = [...types].flatMap(([source, waiting]) =>
+    waiting.filter(({ type }) => !room.isFull(source, type)).flatMap(({ at }) => at),
+  );
+  const instants = [...[...firsts.values()].flat(), ...ofTypes];
+  if (suspectsMax > 0 && sources.length > 0) {
     // There are as many as are in hand.
     const { rows } = await run(
-      `SELECT STRAIGHT_JOIN e.source, e.type, MIN(CASE e.state WHEN ${running} THEN e.lease_ends_at ELSE e.due_at END) AS at
-       FROM ${givenSources.table} JOIN ${events} AS e FORCE INDEX (${prefix}_events_due)
-         ON e.source = ${givenSources.sql("source")} AND ${isSuspect(crashesMax)}
+      `SELECT e.source, e.type, MIN(CASE e.state WHEN ${running} THEN e.lease_ends_at ELSE e.due_at END) AS at
+       FROM ${events} AS e ${index}
+       WHERE e.source IN (${sources.map(literal).join(", ")}) AND ${isSuspect(crashesMax)}
        GROUP BY e.source, e.type`,
-      [ofSources],
     );
     const open = rows.filter((row) => !room.isFull(textOf(row["source"]), textOf(row["type"])));
     instants.push(...open.map((row) => instantOf(row["at"])));

@@ -13,13 +13,14 @@ const names = [
   "read_only",
   "innodb_read_only",
   "autocommit",
+  "max_allowed_packet",
 ];
 
 /**
- * Throws `STORE_LOSSY` for a server that would lose what it has committed, `STORE_UNAVAILABLE` for a replica, and
+ * Answers how many bytes a statement may have. Throws `STORE_LOSSY` for a server that would lose what it has committed, `STORE_UNAVAILABLE` for a replica, and
  * `STORE_INCOMPATIBLE` for a version that is too old or a session that does not commit by itself.
  */
-export async function proveDurable(run: Run): Promise<void> {
+export async function proveDurable(run: Run): Promise<number> {
   const { rows } = await run(
     `SELECT VERSION() AS version, DATABASE() AS name, ${names.map((name) => `@@${name} AS ${name}`).join(", ")}`,
   );
@@ -47,7 +48,7 @@ export async function proveDurable(run: Run): Promise<void> {
   // 3 is MariaDB's way to sync twice.
   if (flush !== "1" && flush !== "3") throw lossy("innodb_flush_log_at_trx_commit", flush, "1");
   const doublewrite = valueOf(row, "innodb_doublewrite");
-  if (["0", "OFF", "DETECT_ONLY"].includes(doublewrite)) {
+  if (["0", "DETECT_ONLY"].includes(doublewrite)) {
     throw lossy("innodb_doublewrite", doublewrite, "ON");
   }
   const method = valueOf(row, "innodb_flush_method");
@@ -57,9 +58,15 @@ export async function proveDurable(run: Run): Promise<void> {
   if (valueOf(row, "log_bin") !== "0" && valueOf(row, "sync_binlog") !== "1") {
     throw lossy("sync_binlog", valueOf(row, "sync_binlog"), "1");
   }
+  return Number(valueOf(row, "max_allowed_packet"));
 }
 
-const valueOf = (row: Row, name: string): string =>
+/** As a number or in words: servers differ. */
+const valueOf = (row: Row, name: string): string => words[textIn(row, name)] ?? textIn(row, name);
+
+const words: Readonly<Record<string, string>> = { OFF: "0", ON: "1" };
+
+const textIn = (row: Row, name: string): string =>
   optional(row[name], (value) => (value instanceof Uint8Array ? textOf(value) : String(value))) ??
   "";
 

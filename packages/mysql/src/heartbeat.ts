@@ -21,6 +21,9 @@ const settings =
     " ",
   );
 
+/** Other ways to connect, of which a thread knows nothing. */
+const others = "authPlugins authSwitchHandler stream passwordSha1 password2 password3".split(" ");
+
 /** Where `mysql2` keeps what a pool was made with. */
 interface Kept {
   readonly pool?: {
@@ -38,7 +41,7 @@ export function threadAccessOf(
   timeoutMs: number,
 ): ThreadAccess | undefined {
   const kept = (pool as Kept).pool?.config?.connectionConfig;
-  if (kept === undefined) return undefined;
+  if (kept === undefined || others.some((name) => Boolean(kept[name]))) return undefined;
   const config = Object.fromEntries(
     settings.filter((name) => kept[name] !== undefined).map((name) => [name, kept[name]]),
   );

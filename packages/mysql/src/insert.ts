@@ -1,10 +1,16 @@
 /** Inserts what is new in MySQL: events, and their deliveries. */
 
 import { randomBytes } from "node:crypto";
-import type { Delivery, EventRecord, NewEvent, TakeAsk } from "@webhook-inbox/core";
+import {
+  WebhookInboxError,
+  type Delivery,
+  type EventRecord,
+  type NewEvent,
+  type TakeAsk,
+} from "@webhook-inbox/core";
 import { bornRecord, listText } from "@webhook-inbox/core/records";
 import type { Writing } from "./connection.ts";
-import { newPlace, widthOf } from "./lanes.ts";
+import { laneOf, newPlace, widthOf } from "./lanes.ts";
 import type { Row } from "./pool.ts";
 import { eventColumns, keyBytes, keyOf } from "./rows.ts";
 import { Given, givenKeys } from "./tables.ts";
@@ -81,10 +87,21 @@ export async function insert(
     [keys],
   );
   const held = new Map<string, Row>();
+  const ours = new Set<string>();
   for (const row of found.rows) {
-    if (!call.equals(row["taken_by"] as Uint8Array)) held.set(keyOf(row["event_key"]), row);
+    const key = keyOf(row["event_key"]);
+    if (call.equals(row["taken_by"] as Uint8Array)) ours.add(key);
+    else held.set(key, row);
+    // Who wanted to let it be a head while its row was held by us has left that to us.
+    moves.touch(laneOf(row)?.key);
   }
-  const born = births.filter(({ event }) => !held.has(event.key));
+  const born = births.filter(({ event }) => ours.has(event.key));
+  if (born.length + held.size < births.length) {
+    throw new WebhookInboxError(
+      "STORE_UNAVAILABLE",
+      `of ${births.length} events some are neither new nor there: is AUTO_INCREMENT of ${events} behind its rows? Try again.`,
+    );
+  }
   const fresh = new Set(born.map(({ event }) => event.delivery));
   const kept = [...deliveries].filter(
     ([delivery]) => fresh.has(delivery) && !on.known.has(delivery),
@@ -92,14 +109,13 @@ export async function insert(
   await insertDeliveries(on, kept);
   for (const [delivery, id] of kept) on.known.set(delivery, id);
   for (const { record } of born) {
-    const { source, type, state, duplicates, lane } = record;
+    const { source, type, state, duplicates } = record;
     moves.add({ source, type, from: undefined, to: state });
     if (duplicates > 0) moves.add({ source, type, from: undefined, to: "duplicate" }, duplicates);
-    moves.touch(lane?.key);
   }
   if (born.some(({ record }) => record.lane !== undefined)) {
     await run(
-      `UPDATE ${givenKeys.table} JOIN ${events} AS e ON e.event_key = ${givenKeys.sql("event_key")}
+      `UPDATE ${givenKeys.table} STRAIGHT_JOIN ${events} AS e ON e.event_key = ${givenKeys.sql("event_key")}
        SET e.lane_place = e.${newPlace} WHERE e.taken_by = ? AND e.lane IS NOT NULL`,
       [keys, call],
     );
@@ -193,7 +209,7 @@ async function insertDeliveries(
   });
   await run(
     `INSERT INTO ${tables.deliveries} (${deliveryNames.join(", ")}, body)
-     SELECT ${givenDeliveries.list(...deliveryNames)}, SUBSTRING(?, g.place, g.size) FROM ${givenDeliveries.table}`,
+     SELECT ${givenDeliveries.list(...deliveryNames)}, SUBSTRING(CAST(? AS BINARY), g.place, g.size) FROM ${givenDeliveries.table}`,
     [Buffer.concat(deliveries.map(([{ body }]) => body)), givenDeliveries.of(rows)],
   );
 }

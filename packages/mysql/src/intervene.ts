@@ -51,9 +51,11 @@ export async function interveneNow(
 }
 
 async function selected(on: Writing, selection: Selection, ask: InterveneAsk): Promise<Page> {
-  const { run, tables } = on;
+  const { run, tables, moves } = on;
   const states = statesFor[ask.act];
   const locks = !ask.dryRun;
+  // Who wanted to let one be a head while its row was held by us has left that to us.
+  const onLocked = ({ lane }: EventRecord): void => moves.touch(lane?.key);
   if (!("keys" in selection)) {
     if (!states.includes(selection.state)) return { events: [], cursor: undefined };
     const { cursor, limit } = ask;
@@ -62,7 +64,7 @@ async function selected(on: Writing, selection: Selection, ask: InterveneAsk): P
       order: "oldest",
       cursor,
       limit,
-      locks,
+      ...(locks ? { onLocked } : {}),
     });
     return { ...page, events: await handleable(on, page.events, ask) };
   }
@@ -73,6 +75,7 @@ async function selected(on: Writing, selection: Selection, ask: InterveneAsk): P
     [keysOf(keys.toSorted().map((key) => ({ key })))],
   );
   const found = new Map(rows.map((row) => [keyOf(row["event_key"]), eventOf(row)]));
+  if (locks) for (const event of found.values()) onLocked(event);
   const events = keys.flatMap((key) => found.get(key) ?? []);
   return { events: await handleable(on, events, ask), cursor: undefined };
 }
@@ -163,7 +166,7 @@ async function rewrite(
     lane_head: event.lane?.isHead === true ? 1 : 0,
   }));
   await run(
-    `UPDATE ${given.table} JOIN ${events} AS e ON e.event_key = ${given.sql("event_key")}
+    `UPDATE ${given.table} STRAIGHT_JOIN ${events} AS e ON e.event_key = ${given.sql("event_key")}
      SET ${columns.map((name) => `e.${name} = ${given.sql(name)}`).join(", ")},
        e.reason = NULL, e.fence = NULL, e.lease_ends_at = NULL`,
     [given.of(rows)],
@@ -179,7 +182,7 @@ async function erase(
   const keys = keysOf(acted);
   await run(`DELETE d ${byKey(events)} JOIN ${deliveries} AS d ON ${ofEvent}`, [keys]);
   await run(
-    `UPDATE ${givenKeys.table} JOIN ${events} AS e ON e.event_key = ${givenKeys.sql("event_key")}
+    `UPDATE ${givenKeys.table} STRAIGHT_JOIN ${events} AS e ON e.event_key = ${givenKeys.sql("event_key")}
      SET e.content_hash = ''`,
     [keys],
   );

@@ -33,7 +33,6 @@ export function laneOf(row: Row): EventRecord["lane"] {
 /** Places of new events, far from one another. */
 export const newPlace = "seq * 1048576";
 
-const given = new Given({ lane: "key" });
 const locks = new Given({ slot: "number" });
 
 /** The lock of a lane. */
@@ -90,26 +89,30 @@ export async function takeLastPlaces(
  */
 export async function advance({ run, tables, moves, now }: Writing): Promise<void> {
   const { events, prefix } = tables;
-  const lanes = [...moves.lanes].map((lane) => ({ lane }));
+  const lanes = [...moves.lanes];
   if (lanes.length === 0) return;
-  const inLane = waiting(events, prefix, given.sql("lane"));
-  const { rows } = await run(
-    `SELECT ${given.sql("lane")} AS lane, (SELECT e.seq ${inLane} LIMIT 1) AS first,
-       (SELECT GREATEST(1, e.lane_max) ${inLane} LIMIT 1) AS width,
-       (SELECT COUNT(*) FROM ${events} AS h WHERE h.lane = ${given.sql("lane")} AND h.lane_head = 1) AS heads
-     FROM ${given.table}`,
-    [given.of(lanes)],
+  const heads = await run(
+    `SELECT h.lane, COUNT(*) AS heads FROM ${events} AS h FORCE INDEX (${prefix}_events_lanes)
+     WHERE h.lane IN (${lanes.map(literal).join(", ")}) AND h.lane_head = 1 GROUP BY h.lane`,
+  );
+  const headsOf = new Map(heads.rows.map((row) => [textOf(row["lane"]), numberOf(row["heads"])]));
+  // Each lane has its key in the text: servers follow an index to the first row only for what is constant there.
+  const firsts = await run(
+    lanes
+      .map((lane, place) => {
+        const [key, of] = [literal(lane), `${place} AS place`];
+        return `(SELECT ${of}, e.seq, GREATEST(1, e.lane_max) AS width ${waiting(events, prefix, key)} LIMIT 1)`;
+      })
+      .join(" UNION ALL "),
   );
   const next: number[] = [];
-  for (const row of rows) {
-    const room = numberOf(row["width"]) - numberOf(row["heads"]);
-    if (row["first"] === null || room <= 0) continue;
-    if (room === 1) next.push(numberOf(row["first"]));
-    else {
-      const lane = literal(row["lane"] as Uint8Array);
-      const more = await run(`SELECT e.seq ${waiting(events, prefix, lane)} LIMIT ${room}`);
-      next.push(...more.rows.map(({ seq }) => numberOf(seq)));
-    }
+  for (const row of firsts.rows) {
+    const lane = lanes[numberOf(row["place"])] ?? "";
+    const room = numberOf(row["width"]) - (headsOf.get(lane) ?? 0);
+    if (room === 1) next.push(numberOf(row["seq"]));
+    if (room <= 1) continue;
+    const more = await run(`SELECT e.seq ${waiting(events, prefix, literal(lane))} LIMIT ${room}`);
+    next.push(...more.rows.map(({ seq }) => numberOf(seq)));
   }
   if (next.length === 0) return;
   const free = await run(
@@ -119,7 +122,7 @@ export async function advance({ run, tables, moves, now }: Writing): Promise<voi
   );
   if (free.rows.length === 0) return;
   await run(
-    `UPDATE ${givenSeqs.table} JOIN ${events} AS e ON e.seq = g.seq SET e.lane_head = 1, e.due_at = ?`,
+    `UPDATE ${givenSeqs.table} STRAIGHT_JOIN ${events} AS e ON e.seq = g.seq SET e.lane_head = 1, e.due_at = ?`,
     [seqsOf(free.rows.map(({ seq }) => numberOf(seq))), now],
   );
 }

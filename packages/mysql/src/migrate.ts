@@ -45,7 +45,7 @@ export async function migrate(run: Run, tables: Tables, mode: "auto" | "check"):
     );
   }
   // Names of locks are those of the server, not of the database.
-  const lock = `MD5(CONCAT('webhook-inbox ', DATABASE(), ' ', ${literal(tables.prefix)}))`;
+  const lock = `LEFT(SHA2(CONCAT('webhook-inbox ', DATABASE(), ' ', ${literal(tables.prefix)}), 256), 60)`;
   const { rows } = await run(`SELECT GET_LOCK(${lock}, ${lockSeconds}) AS held`);
   if (numberOf(rows[0]?.["held"]) !== 1) {
     throw new WebhookInboxError(

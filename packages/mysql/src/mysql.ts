@@ -129,7 +129,7 @@ class MysqlStore<Client extends MysqlConnection> implements Store<MysqlTransacti
   }
 
   async open(): Promise<void> {
-    await proveDurable(this.#connection.run);
+    this.#connection.statementBytesMax = await proveDurable(this.#connection.run);
     await this.#connection.session((run) => migrate(run, this.#tables, this.#mode), migrateMs);
   }
 

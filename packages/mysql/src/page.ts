@@ -26,13 +26,13 @@ export interface PageAsk {
   readonly order: "newest" | "oldest";
   readonly cursor: string | undefined;
   readonly limit: number;
-  /** Whether to lock what is found. */
-  readonly locks?: boolean;
+  /** Given to lock what is found; gets each event that was locked, also if it fits no longer. */
+  readonly onLocked?: (event: EventRecord) => void;
 }
 
 /** Events that fit, beyond the cursor. */
 export async function pageOf(run: Run, tables: Tables, ask: PageAsk): Promise<Page> {
-  const { filter, order, limit, locks = false } = ask;
+  const { filter, order, limit } = ask;
   const isUp = order === "oldest";
   const ways = await waysOf(run, tables, filter);
   const isKnown = filter.type === undefined && filter.reason === undefined;
@@ -49,7 +49,7 @@ export async function pageOf(run: Run, tables: Tables, ask: PageAsk): Promise<Pa
     const isFull = found.length > limit;
     if (isFull || end === undefined || looked >= looksMost) {
       const last = isFull ? found[limit - 1] : end;
-      const events = await read(run, tables, ask, found.slice(0, limit), locks);
+      const events = await read(run, tables, ask, found.slice(0, limit));
       return { events, cursor: last === undefined ? undefined : cursorAt(last) };
     }
     from = end;
@@ -130,33 +130,35 @@ function fitting(filter: EventFilter): string {
 async function read(
   run: Run,
   { events }: Tables,
-  { filter }: PageAsk,
+  { filter, onLocked }: PageAsk,
   places: readonly Place[],
-  locks: boolean,
 ): Promise<readonly EventRecord[]> {
   if (places.length === 0) return [];
   const seqs = places.map(({ seq }) => seq);
   // In one order, so that those who want the same events do not wait for one another in a circle.
   const { rows } = await run(
     `SELECT STRAIGHT_JOIN ${eventColumns} FROM ${givenSeqs.table} JOIN ${events} AS e ON e.seq = g.seq
-     ${locks ? "FOR UPDATE" : ""}`,
+     ${onLocked === undefined ? "" : "FOR UPDATE"}`,
     [seqsOf(seqs.toSorted((a, b) => a - b))],
   );
   const found = new Map(rows.map((row) => [numberOf(row["seq"]), eventOf(row)]));
+  for (const event of found.values()) onLocked?.(event);
   // While its lock was waited for, one may have become another.
   return seqs.flatMap((seq) => found.get(seq) ?? []).filter((event) => matches(event, filter));
 }
 
 /** Sources that have events, found by leaping from one to the next. */
 export async function sourcesOf(run: Run, { events, prefix }: Tables): Promise<readonly string[]> {
-  const first = (after: string): string => `
-    SELECT e.source FROM ${events} AS e FORCE INDEX (${prefix}_events_listed)
-    WHERE ${after} ORDER BY e.source LIMIT 1`;
-  const { rows } = await run(
-    `WITH RECURSIVE walk AS (
-       SELECT (${first("TRUE")}) AS source
-       UNION ALL SELECT (${first("e.source > walk.source")}) FROM walk WHERE walk.source IS NOT NULL
-     ) SELECT source FROM walk WHERE source IS NOT NULL`,
-  );
-  return rows.map((row) => textOf(row["source"]));
+  const found: string[] = [];
+  for (let after = "TRUE"; ;) {
+    const { rows } = await run(
+      `SELECT e.source FROM ${events} AS e FORCE INDEX (${prefix}_events_listed)
+       WHERE ${after} ORDER BY e.source LIMIT 1`,
+    );
+    const [row] = rows;
+    if (row === undefined) return found;
+    const source = textOf(row["source"]);
+    found.push(source);
+    after = `e.source > ${literal(source)}`;
+  }
 }

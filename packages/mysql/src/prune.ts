@@ -61,8 +61,7 @@ interface Part {
 }
 
 /** The instant so long ago; where nothing ever grows old, one before all others. */
-const instantBefore = (now: number, ms: number): number =>
-  Number.isFinite(ms) ? Math.max(-9e15, Math.ceil(now - ms)) : -9e15;
+const instantBefore = (now: number, ms: number): number => Math.max(-9e15, Math.ceil(now - ms));
 
 const givenIds = new Given({ id: "key", received_at: "number" });
 
@@ -90,11 +89,12 @@ async function prunePayloads(
   if (ids.length === 0) return { removed: 0, last };
   const ofThem = `FROM ${givenIds.table} JOIN ${events} AS e
     ON e.received_at = g.received_at AND e.delivery = ${givenIds.sql("id")}`;
-  const all = await run(`SELECT STRAIGHT_JOIN e.delivery, e.seq ${ofThem}`, [givenIds.of(ids)]);
   const locked = await run(
     `SELECT STRAIGHT_JOIN e.seq ${ofThem} WHERE e.${isOver} FOR UPDATE SKIP LOCKED`,
     [givenIds.of(ids)],
   );
+  // After the locks: what came of those events meanwhile is seen.
+  const all = await run(`SELECT STRAIGHT_JOIN e.delivery, e.seq ${ofThem}`, [givenIds.of(ids)]);
   const free = new Set(locked.rows.map((row) => numberOf(row["seq"])));
   const needed = new Set(
     all.rows
@@ -104,7 +104,7 @@ async function prunePayloads(
   const unneeded = ids.filter(({ id }) => !needed.has(Buffer.from(id).toString("hex")));
   if (unneeded.length === 0) return { removed: 0, last };
   const { found } = await run(
-    `DELETE d FROM ${givenIds.table} JOIN ${deliveries} AS d ON d.id = ${givenIds.sql("id")}`,
+    `DELETE d FROM ${givenIds.table} STRAIGHT_JOIN ${deliveries} AS d ON d.id = ${givenIds.sql("id")}`,
     [givenIds.of(unneeded)],
   );
   return { removed: found, last };
@@ -155,7 +155,7 @@ async function forget(
   rows: readonly Row[],
 ): Promise<void> {
   if (rows.length === 0) return;
-  await run(`DELETE e FROM ${givenSeqs.table} JOIN ${events} AS e ON e.seq = g.seq`, [
+  await run(`DELETE e FROM ${givenSeqs.table} STRAIGHT_JOIN ${events} AS e ON e.seq = g.seq`, [
     seqsOf(rows.map((row) => numberOf(row["seq"]))),
   ]);
   for (const row of rows) {
@@ -192,7 +192,7 @@ async function pruneRefused(
     [seqsOf(surplus)],
   );
   const { found } = await run(
-    `DELETE d FROM ${givenSeqs.table} JOIN ${events} AS e ON e.seq = g.seq JOIN ${deliveries} AS d ON ${ofEvent}`,
+    `DELETE d FROM ${givenSeqs.table} STRAIGHT_JOIN ${events} AS e ON e.seq = g.seq JOIN ${deliveries} AS d ON ${ofEvent}`,
     [seqsOf(locked.rows.map((row) => numberOf(row["seq"])))],
   );
   await forget(on, locked.rows);

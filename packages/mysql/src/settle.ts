@@ -41,7 +41,7 @@ export async function extendAll(
   const seqs = found.flatMap((row) => (row === undefined ? [] : [numberOf(row["seq"])]));
   if (seqs.length > 0) {
     await run(
-      `UPDATE ${givenSeqs.table} JOIN ${tables.events} AS e ON e.seq = g.seq SET e.lease_ends_at = ${nowMs} + ?`,
+      `UPDATE ${givenSeqs.table} STRAIGHT_JOIN ${tables.events} AS e ON e.seq = g.seq SET e.lease_ends_at = ${nowMs} + ?`,
       [seqsOf(seqs), Math.round(leaseMs)],
     );
   }
@@ -87,7 +87,7 @@ export async function settleAll(
   }
   if (ended.length === 0) return answers;
   await run(
-    `UPDATE ${given.table} JOIN ${tables.events} AS e ON e.seq = g.seq
+    `UPDATE ${given.table} STRAIGHT_JOIN ${tables.events} AS e ON e.seq = g.seq
      SET e.state = ${given.sql("state")}, e.reason = ${given.sql("reason")}, e.due_at = g.due_at, e.attempts = g.attempts,
        e.crashes = g.crashes, e.finished = ${given.sql("finished")}, e.gave_up = ${given.sql("gave_up")},
        e.history = ${given.sql("history")}, e.lane_head = g.lane_head, e.fence = NULL, e.lease_ends_at = NULL`,

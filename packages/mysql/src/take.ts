@@ -6,6 +6,7 @@
 import { conflictsMax, type NewEvent, type Taken } from "@webhook-inbox/core";
 import { isBornClaimed, isSameContent, Room, variantOf } from "@webhook-inbox/core/records";
 import { birthOf, insert, type Birth, type Taking } from "./insert.ts";
+import { laneOf } from "./lanes.ts";
 import type { Row } from "./pool.ts";
 import { eventOf, keyBytes } from "./rows.ts";
 import { numberOf, optional, textOf } from "./values.ts";
@@ -48,11 +49,12 @@ async function takeAgain(on: Taking, event: NewEvent, row: Row): Promise<Taken> 
   const conflicts = numberOf(row["conflicts"]);
   const variant = birthOf(on, variantOf(event, conflictKey), false, event.key);
   const { rows } = await run(
-    `SELECT e.seq FROM ${tables.events} AS e WHERE e.event_key = ? FOR UPDATE`,
+    `SELECT e.seq, e.lane, e.lane_max, e.lane_head FROM ${tables.events} AS e WHERE e.event_key = ? FOR UPDATE`,
     [keyBytes(conflictKey)],
   );
   const known = rows[0];
   if (known !== undefined) {
+    moves.touch(laneOf(known)?.key);
     await countAgain(on, known, event);
     return { kind: "conflict", kept: true };
   }

@@ -2,11 +2,22 @@
 
 import { WebhookInboxError } from "@webhook-inbox/core";
 
-/** Undone by the server because of another transaction, or waited for too long: safe to do again as a whole. */
+/** Of a statement that the server would not read, and would end the connection for: told before it is sent. */
+export class TooLarge extends Error {
+  constructor(bytes: number, bytesMax: number) {
+    super(
+      `a statement of ${bytes} bytes is larger than the server's max_allowed_packet, which is ${bytesMax}. Raise it above twice ` +
+        "the largest body that is to be received.",
+    );
+  }
+}
+
+/** Undone by the server because of another transaction: safe to do again as a whole. */
 const undone: ReadonlySet<number> = new Set([
   1020, // the row has changed since it was read
-  1205, // a lock that is not to be had
   1213, // a deadlock
+  1615, // a statement that has to be prepared anew
+  3101, // a conflict in a group of servers
 ]);
 
 /** Of what is written: bad data, a broken constraint, something too large. */
@@ -29,6 +40,8 @@ const advices: readonly (readonly [readonly number[], string])[] = [
     "It has no connection left: lower the size of pools, or raise max_connections.",
   ],
   [[1021, 1037, 1041, 1114], "It is short of space or memory."],
+  [[1205], "Somebody has been holding what is wanted for as long as it may be waited for."],
+  [[1461], "Raise max_prepared_stmt_count: each connection prepares some thirty statements."],
   [[1146], "The tables of webhook-inbox are gone: start the inbox again to create them anew."],
   [
     [1665],
@@ -61,19 +74,30 @@ const endings: ReadonlySet<number> = new Set([
   1040, 1053, 1077, 1079, 1152, 1153, 1158, 1159, 1160, 1161, 1184, 1927, 4031,
 ]);
 
+/** Errors after which nobody knows what a connection is in the midst of. */
+const spoilers = new WeakSet<object>();
+
+export function spoils(error: unknown): void {
+  if (typeof error === "object" && error !== null) spoilers.add(error);
+}
+
 /** Whether the connection can go on: the server has answered with an error and has not closed it; or it is not the server's. */
 export function isAnswered(error: unknown): boolean {
+  if (typeof error === "object" && error !== null && spoilers.has(error)) return false;
   const number = numberOfError(error);
-  if (error instanceof WebhookInboxError || !(error instanceof Error)) return true;
+  if (!(error instanceof Error) || isOurs(error)) return true;
   return number !== undefined && !endings.has(number) && (error as ServerError).fatal !== true;
 }
+
+const isOurs = (error: Error): boolean =>
+  error instanceof WebhookInboxError || error instanceof TooLarge;
 
 export const mayRepeat = (error: unknown): boolean => undone.has(numberOfError(error) ?? 0);
 
 /** Wraps what says that the database cannot be used now; leaves what is about a row, or ours already, as it is. */
 export function unavailable(error: unknown): unknown {
   const number = numberOfError(error);
-  if (!(error instanceof Error) || error instanceof WebhookInboxError) return error;
+  if (!(error instanceof Error) || isOurs(error)) return error;
   if (number !== undefined && ofRow.has(number)) return error;
   const reason = number === raised ? "a trigger in it has failed" : error.message;
   const advice =

@@ -78,6 +78,19 @@ test("whatever the settings of the user's pool and session are, what comes out i
   expect((await store.list({ type: words.trim() })).events).toHaveLength(0);
 });
 
+test("a delivery that is too large for the server is one that cannot be taken, and hinders no other", async () => {
+  const prefix = prefixOfTest();
+  const store = mysql(pool, { prefix });
+  await store.open(context);
+  const [rows] = await pool.query<RowDataPacket[]>("SELECT @@max_allowed_packet AS bytes");
+  const large = newEvent("a", "large", "x", "x".repeat(Number(rows[0]?.["bytes"])));
+  const terms = { fence: "f", leaseMs: 1000, slots: {} };
+  const taking = store.take([large], terms);
+  await expect(taking).rejects.toThrow(/larger than the server's max_allowed_packet/);
+  await expect(taking).rejects.not.toMatchObject({ code: "STORE_UNAVAILABLE" });
+  expect(await store.take([newEvent("a", "small", "x")], terms)).toEqual([{ kind: "taken" }]);
+});
+
 describe("migrations", () => {
   test("instances that start at once make the tables once", async () => {
     const prefix = prefixOfTest();

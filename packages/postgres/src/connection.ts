@@ -1,8 +1,7 @@
 /** Connections of the user's pool in the store's use: each statement has a deadline, and nothing waits for ever. */
 
 import { createHash } from "node:crypto";
-import { WebhookInboxError } from "@webhook-inbox/core";
-import { inTime, Owners } from "@webhook-inbox/core/records";
+import { inTime, Lending, Owners } from "@webhook-inbox/core/records";
 
 import type { PostgresClient, PostgresPool, Row, Run } from "./pool.ts";
 import { isAnswered, isMisnamed, mayRepeat, unavailable } from "./unavailable.ts";
@@ -46,15 +45,14 @@ export class Connection<Client extends PostgresClient> {
   #isNaming = true;
   readonly #owners = new Owners();
   readonly #known = new WeakSet<Client>();
-  /** Connections that may be lent to handlers: two stay for the inbox itself. */
-  #toLend: number;
-  readonly #borrowers: (() => void)[] = [];
+  /** Connections that may be lent to handlers. */
+  readonly #lending: Lending;
 
   constructor(pool: PostgresPool<Client>, timeoutMs: number) {
     this.#pool = pool;
     ignoreErrorsOf(pool);
     this.#timeoutMs = timeoutMs;
-    this.#toLend = Math.max(1, this.max - 2);
+    this.#lending = new Lending(this.max);
   }
 
   /** How many connections the pool may have. */
@@ -88,12 +86,9 @@ export class Connection<Client extends PostgresClient> {
   }
 
   /** Runs `work` in one transaction, once, with the connection itself; `openMs` is how long it may stand open. */
-  async lent<T>(work: (client: Client, run: Run) => Promise<T>, openMs: number): Promise<T> {
-    if (this.max < 2) throw tooSmall();
-    if (this.#toLend > 0) this.#toLend -= 1;
-    else await new Promise<void>((resolve) => this.#borrowers.push(resolve));
-    try {
-      return await this.#with((client) => {
+  lent<T>(work: (client: Client, run: Run) => Promise<T>, openMs: number): Promise<T> {
+    return this.#lending.with(() =>
+      this.#with((client) => {
         const run: Run = (text, values) => this.#query(client, text, values);
         // The server has ended it by then; what never ends must not keep the connection.
         return inTime(
@@ -101,12 +96,8 @@ export class Connection<Client extends PostgresClient> {
           openMs,
           "the function of ctx.transaction has not ended",
         );
-      });
-    } finally {
-      const next = this.#borrowers.shift();
-      if (next === undefined) this.#toLend += 1;
-      else next();
-    }
+      }),
+    );
   }
 
   /** Gives a connection that stays with the caller until it is released. */
@@ -196,13 +187,6 @@ export class Connection<Client extends PostgresClient> {
     }
     return name;
   }
-}
-
-function tooSmall(): WebhookInboxError {
-  return new WebhookInboxError(
-    "TRANSACTION_INVALID",
-    "ctx.transaction needs a pool of at least two connections (max: 2): one for the handler, and one for the inbox.",
-  );
 }
 
 /**

@@ -188,9 +188,8 @@ export function createRegistry(
   };
 }
 
-function longest(handlers: readonly Registered[]): number {
-  return Math.max(0, ...handlers.map(({ timeoutMs }) => timeoutMs));
-}
+const longest = (handlers: readonly Registered[]): number =>
+  Math.max(0, ...handlers.map(({ timeoutMs }) => timeoutMs));
 
 function least(handlers: readonly Registered[] = []): number {
   return Math.min(Infinity, ...handlers.map(({ concurrency }) => concurrency));

@@ -239,6 +239,25 @@ export const laneTests: StoreTests = {
     assert.deepEqual((await rest(store)).toSorted(), names.toSorted());
   },
 
+  "the next one comes up though it is delivered again in the very moment that its head ends":
+    async (open) => {
+      const store = await open();
+      // Many lanes at once, so that some of them meet the moment.
+      const heads = Array.from({ length: 40 }, (_, n) => `head ${n}`);
+      const numbered = (n: number) => ({ ...ordered, key: eventKey("lanes of a", String(n)) });
+      for (const [n, id] of heads.entries()) await takeAll(store, numbered(n), [id, `next ${n}`]);
+      const claims = await claimed(store);
+      assert.equal(claims.length, heads.length);
+      const copies = heads.map((_, n) =>
+        take(store, eventOf(`next ${n}`, { lane: numbered(n), conflictKey: undefined })),
+      );
+      await Promise.all([...copies, ...claims.map((claim) => end(store, claim))]);
+      assert.deepEqual(
+        new Set(ids(await claimed(store))),
+        new Set(heads.map((_, n) => `next ${n}`)),
+      );
+    },
+
   "a lane that is worked on while more comes neither stops nor doubles": async (open) => {
     const store = await open();
     const names = Array.from({ length: 60 }, (_, n) => String(n));
