@@ -13,6 +13,7 @@ import { Redis } from "ioredis";
 import { createPool } from "mysql2/promise";
 import { Pool } from "pg";
 import { inject, onTestFinished } from "vitest";
+import { dropTables } from "../../../tests/support/mysql-tables.ts";
 import { ask, serve } from "../../../tests/support/served.ts";
 import { temporaryFile } from "../../../tests/support/temporary.ts";
 
@@ -45,10 +46,7 @@ export const placesOf = {
     const prefix = placeName();
     const pool = createPool({ uri: inject("mysqlUrl"), connectionLimit: 4 });
     onTestFinished(async () => {
-      const names = ["events", "deliveries", "tallies", "lanes", "meta"];
-      await pool.query(
-        `DROP TABLE IF EXISTS ${names.map((name) => `${prefix}_${name}`).join(", ")}`,
-      );
+      await dropTables(pool, prefix);
       await pool.end();
     });
     return { url: `${inject("mysqlUrl")}?prefix=${prefix}`, store: mysql(pool, { prefix }) };

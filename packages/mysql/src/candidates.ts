@@ -2,8 +2,8 @@
 
 import type { ClaimAsk } from "@webhook-inbox/core";
 import type { Room } from "@webhook-inbox/core/records";
-import type { Writing } from "./connection.ts";
-import { chunksOf, isSuspect, pending, running, type Waiting } from "./due.ts";
+import type { Writing } from "./writing.ts";
+import { isSuspect, lookAll, pending, running, type Waiting } from "./due.ts";
 import type { Row, Run } from "./pool.ts";
 import { literal, type Tables } from "./tables.ts";
 import { numberOf, textOf } from "./values.ts";
@@ -40,11 +40,7 @@ export async function candidatesOf(
     .flatMap(([source, slots]) => looksOf(tables, source, slots, room, types, now));
   const sources = Object.keys(ask.slots).filter((source) => (ask.slots[source] ?? 0) > 0);
   const suspects = ask.suspectsMax > 0 ? await suspectsOf(run, tables, sources, ask, now) : [];
-  const found: Candidate[] = [];
-  for (const part of chunksOf(looks)) {
-    const { rows } = await run(part.join(" UNION ALL "));
-    found.push(...rows.map(candidateOf));
-  }
+  const found = (await lookAll(run, looks)).map(candidateOf);
   found.sort((a, b) => a.replayed - b.replayed || a.dueAt - b.dueAt || a.seq - b.seq);
   return [...suspects, ...found];
 }

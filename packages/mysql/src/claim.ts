@@ -6,11 +6,12 @@
 import type { Claim, ClaimAnswer, ClaimAsk } from "@webhook-inbox/core";
 import { Room } from "@webhook-inbox/core/records";
 import { candidatesOf, isOfSuspect, type Candidate } from "./candidates.ts";
-import type { Connection, Writing } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { Writing } from "./writing.ts";
 import { pending, running, untilDue, waitingTypes, type Waiting } from "./due.ts";
 import type { MysqlConnection, Row } from "./pool.ts";
 import { deliveryColumns, deliveryOf, eventColumns, eventOf, ofEvent } from "./rows.ts";
-import { Given, givenSeqs, seqsOf, type Tables } from "./tables.ts";
+import { Given, givenSeqs, nowOf, seqsOf, type Tables } from "./tables.ts";
 import { numberOf, textOf } from "./values.ts";
 
 export async function claimDue<Client extends MysqlConnection>(
@@ -22,7 +23,14 @@ export async function claimDue<Client extends MysqlConnection>(
   const whole = new Room(ask);
   const limited = Object.keys(ask.slots).filter((source) => whole.isLimited(source));
   const types = await waitingTypes(connection.run, tables, limited, walks);
-  const soonest = await untilDue(connection.run, tables, ask, whole, types);
+  const soonest = await untilDue(
+    connection.run,
+    tables,
+    ask,
+    whole,
+    types,
+    await nowOf(connection.run),
+  );
   if (soonest !== 0) return { claims: [], nextDueInMs: soonest };
   return await connection.moving(tables, async (on) => {
     const room = new Room(ask);
@@ -30,8 +38,8 @@ export async function claimDue<Client extends MysqlConnection>(
     const suspects = claims.filter(({ event }) => event.crashes > 0).length;
     const left = { ...ask, suspectsMax: ask.suspectsMax - suspects };
     // Types of which something was due have moved on.
-    const now = await waitingTypes(on.run, tables, limited, new Map(walks));
-    return { claims, nextDueInMs: await untilDue(on.run, tables, left, room, now) };
+    const waiting = await waitingTypes(on.run, tables, limited, new Map(walks));
+    return { claims, nextDueInMs: await untilDue(on.run, tables, left, room, waiting, on.now) };
   });
 }
 

@@ -2,40 +2,37 @@
 
 import { inTime, Lending, Moves, Owners } from "@webhook-inbox/core/records";
 import { advance, lockLanes } from "./lanes.ts";
-import type { Answer, MysqlConnection, MysqlPool, Row, Run, Statement } from "./pool.ts";
-import { nowMs, type Tables } from "./tables.ts";
+import {
+  configOf,
+  type Answer,
+  type MysqlConnection,
+  type MysqlPool,
+  type Row,
+  type Run,
+  type Statement,
+} from "./pool.ts";
+import { nowOf, type Tables } from "./tables.ts";
 import { writeTallies } from "./tallies.ts";
 import { isAnswered, mayRepeat, TooLarge, unavailable } from "./unavailable.ts";
+import type { Writing } from "./writing.ts";
 import { within, type TransactionTerms } from "./within.ts";
-import { numberOf } from "./values.ts";
 
 const triesMax = 8;
-
-/** A transaction that moves events. */
-export interface Writing {
-  readonly run: Run;
-  readonly tables: Tables;
-  /** Now, by the server's clock, when it began. */
-  readonly now: number;
-  /** What moves in it: tallied before its commit. */
-  readonly moves: Moves;
-}
 
 export class Connection<Client extends MysqlConnection> {
   readonly #pool: MysqlPool<Client>;
   readonly #timeoutMs: number;
   readonly #owners = new Owners();
-  /** How large a statement may be: the server ends a connection that sends a larger one. */
-  statementBytesMax: number = Infinity;
-
   readonly #known = new WeakSet<object>();
   /** Connections that may be lent to handlers. */
   readonly #lending: Lending;
+  /** How large a statement may be: the server ends a connection that sends a larger one. */
+  statementBytesMax: number = Infinity;
 
   constructor(pool: MysqlPool<Client>, timeoutMs: number) {
     this.#pool = pool;
     this.#timeoutMs = timeoutMs;
-    this.#lending = new Lending(limitOf(pool));
+    this.#lending = new Lending(configOf(pool).connectionLimit ?? poolMax);
   }
 
   /** Runs one statement, by itself. */
@@ -66,8 +63,7 @@ export class Connection<Client extends MysqlConnection> {
   moving<T>(tables: Tables, work: (on: Writing) => Promise<T>): Promise<T> {
     return this.#owners.with((owner) =>
       this.transaction(async (run) => {
-        const { rows } = await run(`SELECT ${nowMs} AS now`);
-        const on = { run, tables, now: numberOf(rows[0]?.["now"]), moves: new Moves() };
+        const on = { run, tables, now: await nowOf(run), moves: new Moves() };
         const result = await work(on);
         await writeTallies(on, owner);
         await lockLanes(on);
@@ -168,13 +164,8 @@ export class Connection<Client extends MysqlConnection> {
 const identityOf = (client: MysqlConnection): object =>
   (client as { readonly connection?: object }).connection ?? client;
 
-/** How many connections a pool has: that of a driver which does not say so has ten. */
-function limitOf(pool: MysqlPool): number {
-  const kept = pool as {
-    readonly pool?: { readonly config?: { readonly connectionLimit?: number } };
-  };
-  return kept.pool?.config?.connectionLimit ?? 10;
-}
+/** Of a pool that does not say how large it is. */
+const poolMax = 10;
 
 const sizeOf = (value: unknown): number =>
   typeof value === "string" || value instanceof Uint8Array ? value.length : 16;

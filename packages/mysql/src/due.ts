@@ -2,8 +2,8 @@
 
 import type { ClaimAsk } from "@webhook-inbox/core";
 import { forever, type Room } from "@webhook-inbox/core/records";
-import type { Run } from "./pool.ts";
-import { literal, nowMs, type Tables } from "./tables.ts";
+import type { Row, Run } from "./pool.ts";
+import { literal, type Tables } from "./tables.ts";
 import { numberOf, textOf } from "./values.ts";
 
 /** Types looked at in one call: a sender may think of any number of them. */
@@ -80,53 +80,52 @@ async function typesOf(
 const replays = [0, 1] as const;
 const never = [Infinity, Infinity] as const;
 
-/**
- * When the first ones are due, by `place`. Each look has its values in its text: servers follow an index to the first row
- * only for what is constant there.
- */
+/** When the first ones are due, by `place`. */
 async function firstDue(
   run: Run,
   looks: readonly string[],
 ): Promise<ReadonlyMap<number, readonly [number, number]>> {
   const found = new Map<number, [number, number]>();
-  for (const part of chunksOf(looks)) {
-    const { rows } = await run(part.join(" UNION ALL "));
-    for (const row of rows) {
-      const place = numberOf(row["place"]);
-      const at = found.get(place) ?? [...never];
-      at[numberOf(row["replayed"]) as 0 | 1] = instantOf(row["at"]);
-      found.set(place, at);
-    }
+  for (const row of await lookAll(run, looks)) {
+    const place = numberOf(row["place"]);
+    const at = found.get(place) ?? [...never];
+    at[numberOf(row["replayed"]) as 0 | 1] = instantOf(row["at"]);
+    found.set(place, at);
   }
   return found;
 }
 
+/** Looks in one statement, of a length that servers like. */
 const looksAtOnce = 200;
 
-/** Statements of a length that servers like. */
-export function chunksOf(looks: readonly string[]): readonly (readonly string[])[] {
-  const count = Math.ceil(looks.length / looksAtOnce);
-  return Array.from({ length: count }, (_, n) =>
-    looks.slice(n * looksAtOnce, (n + 1) * looksAtOnce),
-  );
+/**
+ * Rows of many looks. Each has its values in its text: servers follow an index to the first row only for what is constant
+ * there.
+ */
+export async function lookAll(run: Run, looks: readonly string[]): Promise<readonly Row[]> {
+  const found: Row[] = [];
+  for (let from = 0; from < looks.length; from += looksAtOnce) {
+    const { rows } = await run(looks.slice(from, from + looksAtOnce).join(" UNION ALL "));
+    found.push(...rows);
+  }
+  return found;
 }
 
 /** What waits in its lane is due when others make room, and is found then. */
 const instantOf = (value: unknown): number =>
   value === null || numberOf(value) >= forever ? Infinity : numberOf(value);
 
-/** Milliseconds until something of the sources may be claimed; suspects count only while one may run. */
+/** Milliseconds from `now` until something of the sources may be claimed; suspects count only while one may run. */
 export async function untilDue(
   run: Run,
   { events, prefix }: Tables,
   { slots, suspectsMax, crashesMax }: ClaimAsk,
   room: Room,
   types: Waiting,
+  now: number,
 ): Promise<number | undefined> {
   const sources = Object.keys(slots);
   const index = `FORCE INDEX (${prefix}_events_due)`;
-  const asked = await run(`SELECT ${nowMs} AS now`);
-  const now = numberOf(asked.rows[0]?.["now"]);
   const whole = sources.filter((source) => !types.has(source));
   const firsts = await firstDue(
     run,

@@ -2,7 +2,7 @@
 
 import type { ConnectHeartbeat, ThreadAccess } from "@webhook-inbox/core";
 import { Connection } from "./connection.ts";
-import type { MysqlPool } from "./pool.ts";
+import { configOf, type MysqlPool } from "./pool.ts";
 import { extendAll } from "./settle.ts";
 import { tablesOf } from "./tables.ts";
 
@@ -24,13 +24,6 @@ const settings =
 /** Other ways to connect, of which a thread knows nothing. */
 const others = "authPlugins authSwitchHandler stream passwordSha1 password2 password3".split(" ");
 
-/** Where `mysql2` keeps what a pool was made with. */
-interface Kept {
-  readonly pool?: {
-    readonly config?: { readonly connectionConfig?: Readonly<Record<string, unknown>> };
-  };
-}
-
 /**
  * Access for the thread, if what the pool was made with can be handed to it: a function among it cannot. Without it, leases
  * last as long as the longest handler may run.
@@ -40,7 +33,7 @@ export function threadAccessOf(
   prefix: string,
   timeoutMs: number,
 ): ThreadAccess | undefined {
-  const kept = (pool as Kept).pool?.config?.connectionConfig;
+  const { connectionConfig: kept } = configOf(pool);
   if (kept === undefined || others.some((name) => Boolean(kept[name]))) return undefined;
   const config = Object.fromEntries(
     settings.filter((name) => kept[name] !== undefined).map((name) => [name, kept[name]]),

@@ -9,7 +9,7 @@ import {
   type TakeAsk,
 } from "@webhook-inbox/core";
 import { bornRecord, listText } from "@webhook-inbox/core/records";
-import type { Writing } from "./connection.ts";
+import type { Writing } from "./writing.ts";
 import { laneOf, newPlace, widthOf } from "./lanes.ts";
 import type { Row } from "./pool.ts";
 import { eventColumns, keyBytes, keyOf } from "./rows.ts";

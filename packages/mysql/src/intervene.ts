@@ -9,7 +9,7 @@ import {
   type Selection,
 } from "@webhook-inbox/core";
 import { actedOn, joinsLane, listText } from "@webhook-inbox/core/records";
-import type { Writing } from "./connection.ts";
+import type { Writing } from "./writing.ts";
 import { lockLanes, takeLastPlaces } from "./lanes.ts";
 import { pageOf, type Page } from "./page.ts";
 import { eventColumns, eventOf, keyBytes, keyOf, ofEvent } from "./rows.ts";

@@ -5,7 +5,7 @@
 
 import type { EventRecord } from "@webhook-inbox/core";
 import { forever } from "@webhook-inbox/core/records";
-import type { Writing } from "./connection.ts";
+import type { Writing } from "./writing.ts";
 import type { Row } from "./pool.ts";
 import { Given, givenSeqs, literal, seqsOf } from "./tables.ts";
 import { numberOf, optional, textOf } from "./values.ts";

@@ -23,7 +23,7 @@ import {
   type TallyQuery,
   type ThreadAccess,
 } from "@webhook-inbox/core";
-import { limitOf, refuseUnknown, Undone } from "@webhook-inbox/core/records";
+import { committed, limitOf, refuseUnknown } from "@webhook-inbox/core/records";
 import { claimDue } from "./claim.ts";
 import { Connection } from "./connection.ts";
 import { proveDurable } from "./durable.ts";
@@ -31,7 +31,7 @@ import { threadAccessOf } from "./heartbeat.ts";
 import { interveneNow } from "./intervene.ts";
 import { migrate } from "./migrate.ts";
 import { pageOf } from "./page.ts";
-import type { MysqlConnection, MysqlPool, Run } from "./pool.ts";
+import type { MysqlConnection, MysqlPool } from "./pool.ts";
 import { prune } from "./prune.ts";
 import { deliveryColumns, eventColumns, keptOf, keyBytes, ofEvent } from "./rows.ts";
 import { extendAll, settleAll } from "./settle.ts";
@@ -190,24 +190,17 @@ class MysqlStore<Client extends MysqlConnection> implements Store<MysqlTransacti
   }
 
   transaction(hold: Hold, handler: string): MysqlTransaction<Client> {
-    return async <T>(work: (client: Client) => Promise<T>): Promise<T> => {
-      const tables = this.#tables;
-      let written: { readonly result: T } | undefined;
-      const write = async (client: Client, run: Run): Promise<T> => {
-        const result = await finishWith(run, tables, hold, handler, () => work(client));
-        written = { result };
-        return result;
-      };
-      try {
-        return await this.#connection.lent(write, transactionMs);
-      } catch (error) {
-        if (error instanceof Undone) throw error.error;
-        // The answer to COMMIT may have been lost on its way: then the completion is there.
-        const isThere =
-          written !== undefined && (await wasFinished(this.#connection.run, tables, hold, handler));
-        if (isThere) return written?.result as T;
-        throw unavailable(error);
-      }
-    };
+    const tables = this.#tables;
+    return <T>(work: (client: Client) => Promise<T>): Promise<T> =>
+      committed<T>({
+        run: (written) =>
+          this.#connection.lent(
+            async (client, run) =>
+              written(await finishWith(run, tables, hold, handler, () => work(client))),
+            transactionMs,
+          ),
+        wasFinished: () => wasFinished(this.#connection.run, tables, hold, handler),
+        unavailable,
+      });
   }
 }

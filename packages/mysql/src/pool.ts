@@ -26,6 +26,16 @@ export interface MysqlPool<Client extends MysqlConnection = MysqlConnection> {
   getConnection(): Promise<Client>;
 }
 
+/** What `mysql2` keeps of how a pool was made. */
+export interface PoolConfig {
+  readonly connectionLimit?: number;
+  readonly connectionConfig?: Readonly<Record<string, unknown>>;
+}
+
+/** Empty for a driver that keeps nothing of it. */
+export const configOf = (pool: MysqlPool): PoolConfig =>
+  (pool as { readonly pool?: { readonly config?: PoolConfig } }).pool?.config ?? {};
+
 /** A row as it comes; columns are read in `rows.ts` alone. */
 export type Row = Readonly<Record<string, string | number | bigint | null | Uint8Array>>;
 

@@ -2,7 +2,8 @@
 
 import { prunable, type PruneAnswer, type PruneAsk } from "@webhook-inbox/core";
 import { badCursor } from "@webhook-inbox/core/records";
-import type { Connection, Writing } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { Writing } from "./writing.ts";
 import { sourcesOf } from "./page.ts";
 import type { MysqlConnection, Row } from "./pool.ts";
 import { ofEvent } from "./rows.ts";

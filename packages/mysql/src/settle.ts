@@ -2,7 +2,7 @@
 
 import type { Hold, Settlement } from "@webhook-inbox/core";
 import { forever, headsAfter, listOf, listText, waitsAfter } from "@webhook-inbox/core/records";
-import type { Writing } from "./connection.ts";
+import type { Writing } from "./writing.ts";
 import { laneOf } from "./lanes.ts";
 import type { Row, Run } from "./pool.ts";
 import { keyBytes, keyOf } from "./rows.ts";

@@ -1,6 +1,8 @@
 /** Names of the tables, and what statements are made of. */
 
 import { WebhookInboxError } from "@webhook-inbox/core";
+import type { Run } from "./pool.ts";
+import { numberOf } from "./values.ts";
 
 export interface Tables {
   /** What the names of all tables begin with. */
@@ -36,6 +38,11 @@ export function tablesOf(prefix: string): Tables {
 /** Now, by the server's clock, in milliseconds since 1970, whatever the time zone of the session. */
 export const nowMs =
   "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(3)) DIV 1000)";
+
+export const nowOf = async (run: Run): Promise<number> => {
+  const { rows } = await run(`SELECT ${nowMs} AS now`);
+  return numberOf(rows[0]?.["now"]);
+};
 
 /** A text, or bytes, as a literal: it needs no quoting, whatever the session's settings are. */
 export const literal = (value: string | Uint8Array): string => `X'${hexOf(value)}'`;

@@ -2,7 +2,7 @@
 
 import type { AuditAnswer, EventState, PruneAsk, Tally, TallyQuery } from "@webhook-inbox/core";
 import { floorTo, hourMs, tallyBounds } from "@webhook-inbox/core/records";
-import type { Writing } from "./connection.ts";
+import type { Writing } from "./writing.ts";
 import type { Row, Run } from "./pool.ts";
 import { Given, literal, type Tables } from "./tables.ts";
 import { numberOf, textOf } from "./values.ts";

@@ -1,5 +1,4 @@
-import { createInbox, systemClock, type Store } from "@webhook-inbox/core";
-import { audata } from "@webhook-inbox/core/providers/audata";
+import { systemClock, type Store } from "@webhook-inbox/core";
 import { mysql, schemaSql, type MysqlTransaction } from "@webhook-inbox/mysql";
 import { createPool as createCallbackPool } from "mysql2";
 import { createPool, type PoolConnection, type RowDataPacket } from "mysql2/promise";
@@ -16,8 +15,9 @@ import {
 import { startMysql } from "../../../tests/services/mysql.ts";
 import type { Server } from "../../../tests/services/server.ts";
 import { newEvent } from "../../../tests/support/new-event.ts";
-import { ask, serve } from "../../../tests/support/served.ts";
-import { dropTables, newPrefix, testPool } from "./places.ts";
+import { blocksAndKeeps } from "../../../tests/support/blocking-handler.ts";
+import { dropTables } from "../../../tests/support/mysql-tables.ts";
+import { newPrefix, testPool } from "./places.ts";
 
 const pool = testPool();
 const context = { clock: systemClock };
@@ -25,7 +25,7 @@ const context = { clock: systemClock };
 /** Tables that are gone when the test ends. */
 function prefixOfTest(): string {
   const prefix = newPrefix();
-  onTestFinished(() => dropTables(pool, prefix));
+  onTestFinished(() => dropTables(pool, prefix, "effects"));
   return prefix;
 }
 
@@ -169,32 +169,9 @@ describe("a server that would lose events, or cannot be written", () => {
   });
 });
 
-test("a handler that blocks the event loop keeps its event", { timeout: 30_000 }, async () => {
-  const prefix = prefixOfTest();
-  const inbox = createInbox({
-    store: mysql(pool, { prefix }),
-    sources: { audata: audata({ auth: "none" }) },
-    work: { leaseMs: 600 },
-    logger: false,
-  });
-  let runs = 0;
-  inbox.on("audata", "*", () => {
-    runs += 1;
-    const end = Date.now() + 3000;
-    while (Date.now() < end);
-  });
-  await inbox.start();
-  const served = await serve(inbox);
-  await ask(served, "/webhooks/audata?event=Prize.created&webhookCallId=1&sender[id]=1", {
-    method: "GET",
-  });
-  await inbox.idle();
-  const { events } = await inbox.list();
-  expect(events.map(({ state, attempts, crashes }) => [state, attempts, crashes])).toEqual([
-    ["done", 1, 0],
-  ]);
-  expect(runs).toBe(1);
-});
+test("a handler that blocks the event loop keeps its event", { timeout: 30_000 }, () =>
+  blocksAndKeeps(mysql(pool, { prefix: prefixOfTest() })),
+);
 
 describe("what a function of ctx.transaction must not do", () => {
   const bad: Readonly<Record<string, (client: PoolConnection) => Promise<unknown>>> = {

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, test } from "vitest";
 import { startMysql } from "../../../tests/services/mysql.ts";
 import { Proxy } from "../../../tests/services/proxy.ts";
 import type { Server } from "../../../tests/services/server.ts";
-import { dropTables, newPrefix } from "./places.ts";
+import { dropTables } from "../../../tests/support/mysql-tables.ts";
+import { newPrefix } from "./places.ts";
 
 // A server of this file's own: it is killed, frozen and filled with connections.
 let server: Server;

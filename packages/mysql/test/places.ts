@@ -17,10 +17,3 @@ export function newPrefix(): string {
   places += 1;
   return `test_${process.pid}_${process.env["VITEST_POOL_ID"] ?? 0}_${places}`;
 }
-
-export const tableNames = ["events", "deliveries", "tallies", "lanes", "meta"] as const;
-
-export async function dropTables(pool: Pool, prefix: string): Promise<void> {
-  const names = [...tableNames, "effects"].map((name) => `${prefix}_${name}`);
-  await pool.query(`DROP TABLE IF EXISTS ${names.join(", ")}`);
-}

@@ -4,7 +4,8 @@ import { mysql, type MysqlTransaction } from "@webhook-inbox/mysql";
 import { storeSuite, type Effects } from "@webhook-inbox/testing/store";
 import type { PoolConnection, RowDataPacket } from "mysql2/promise";
 import { describe, expect, test } from "vitest";
-import { dropTables, newPrefix, tableNames, testPool } from "./places.ts";
+import { dropTables, tableNames } from "../../../tests/support/mysql-tables.ts";
+import { newPrefix, testPool } from "./places.ts";
 
 const pool = testPool();
 const prefixes = new WeakMap<object, string>();
@@ -60,7 +61,7 @@ const placeOf = (wrapped: (store: Store) => Store) => async () => {
       }
       return false;
     },
-    remove: () => dropTables(pool, prefix),
+    remove: () => dropTables(pool, prefix, "effects"),
   };
 };
 /** More of them by `MODEL_SEQUENCES`. */

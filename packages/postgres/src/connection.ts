@@ -2,7 +2,6 @@
 
 import { createHash } from "node:crypto";
 import { inTime, Lending, Owners } from "@webhook-inbox/core/records";
-
 import type { PostgresClient, PostgresPool, Row, Run } from "./pool.ts";
 import { isAnswered, isMisnamed, mayRepeat, unavailable } from "./unavailable.ts";
 

@@ -24,7 +24,7 @@ import {
   type TallyQuery,
   type ThreadAccess,
 } from "@webhook-inbox/core";
-import { limitOf, refuseUnknown, Undone } from "@webhook-inbox/core/records";
+import { committed, limitOf, refuseUnknown } from "@webhook-inbox/core/records";
 import { claimDue } from "./claim.ts";
 import { Connection, type Session } from "./connection.ts";
 import { makeDays } from "./days.ts";
@@ -248,24 +248,15 @@ class PostgresStore<Client> implements Store<PostgresTransaction<Client>> {
   }
 
   transaction(hold: Hold, handler: string): PostgresTransaction<Client> {
-    return async <T>(work: (client: Client) => Promise<T>): Promise<T> => {
-      const tables = this.#tables;
-      let written: { readonly result: T } | undefined;
-      const write = async (client: Client, run: Run): Promise<T> => {
-        const result = await finishWith(run, tables, hold, handler, () => work(client));
-        written = { result };
-        return result;
-      };
-      try {
-        return await this.#lend(write);
-      } catch (error) {
-        if (error instanceof Undone) throw error.error;
-        // The answer to COMMIT may have been lost on its way: then the completion is there.
-        const isThere =
-          written !== undefined && (await wasFinished(this.#connection.run, tables, hold, handler));
-        if (isThere) return written?.result as T;
-        throw unavailable(error);
-      }
-    };
+    const tables = this.#tables;
+    return <T>(work: (client: Client) => Promise<T>): Promise<T> =>
+      committed<T>({
+        run: (written) =>
+          this.#lend(async (client, run) =>
+            written(await finishWith(run, tables, hold, handler, () => work(client))),
+          ),
+        wasFinished: () => wasFinished(this.#connection.run, tables, hold, handler),
+        unavailable,
+      });
   }
 }

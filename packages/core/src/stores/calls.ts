@@ -25,6 +25,31 @@ export class Undone {
   }
 }
 
+/** A handler's transaction, for `committed`. */
+export interface Committing<T> {
+  /** Runs it to its commit; calls `written` with the result once all of it is written, just before that. */
+  readonly run: (written: (result: T) => T) => Promise<T>;
+  /** Whether its completion is there. */
+  readonly wasFinished: () => Promise<boolean>;
+  /** What an error of the database is to its caller. */
+  readonly unavailable: (error: unknown) => unknown;
+}
+
+/** Runs a transaction. Where the answer to its commit was lost on its way, it counts as committed if its completion is there. */
+export async function committed<T>({ run, wasFinished, unavailable }: Committing<T>): Promise<T> {
+  let written: { readonly result: T } | undefined;
+  try {
+    return await run((result) => {
+      written = { result };
+      return result;
+    });
+  } catch (error) {
+    if (error instanceof Undone) throw error.error;
+    if (written !== undefined && (await wasFinished())) return written.result;
+    throw unavailable(error);
+  }
+}
+
 /** For a transaction of who has the event of this key in hand no more. */
 export function claimLost(key: string): WebhookInboxError {
   return new WebhookInboxError(
