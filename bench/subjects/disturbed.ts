@@ -4,6 +4,7 @@ import {
   createInbox,
   systemClock,
   WebhookInboxError,
+  type Clock,
   type Inbox,
   type Store,
 } from "@webhook-inbox/core";
@@ -11,6 +12,7 @@ import { audata } from "@webhook-inbox/core/providers/audata";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { webhooks } from "@webhook-inbox/express";
 import express from "express";
+import { startUpkeep } from "../../packages/core/src/work/upkeep.ts";
 import { wrapped } from "../../tests/support/wrapped.ts";
 import { eventNumber } from "../events.ts";
 import { dayMs, filled, isOver, isWaiting } from "../filled.ts";
@@ -31,9 +33,7 @@ type Disturbance = (typeof disturbances)[number];
 const keptCount = 500_000;
 const spilledCount = 40_000;
 const hangingCount = 200;
-/** As the upkeep prunes. */
-const prune = { payloadMs: dayMs, keyMs: dayMs, refusedMax: 500, limit: 200 };
-const prunePauseMs = 20;
+const upkeepMsMax = 1000;
 /** How long the handlers may need for what was taken. */
 const handledMsMax = 30_000;
 
@@ -72,20 +72,21 @@ async function receiveMany(inbox: Pick<Inbox, "receive">): Promise<void> {
   }
 }
 
-/** Until the function returned is called, which waits for the last of it and answers how many events were forgotten. */
+/** The upkeep of a worker, which begins at once. The function returned ends it, and answers how many events were forgotten. */
 function pruning(store: Store): () => Promise<number> {
-  const over = new AbortController();
-  const prunes = async (): Promise<void> => {
-    let cursor: string | undefined;
-    while (!over.signal.aborted) {
-      ({ cursor } = await store.prune({ ...prune, ...(cursor === undefined ? {} : { cursor }) }));
-      await new Promise((resolve) => setTimeout(resolve, prunePauseMs));
-    }
+  const after: Clock["after"] = (ms, act) => systemClock.after(Math.min(ms, upkeepMsMax), act);
+  const clock = { ...systemClock, after };
+  const retention = { payloadMs: dayMs, keyMs: dayMs };
+  let step: Promise<unknown> = Promise.resolve();
+  const prune: Store["prune"] = async (ask) => {
+    const pruned = store.prune(ask);
+    step = pruned;
+    return await pruned;
   };
-  const working = prunes();
+  const end = startUpkeep({ store: { prune }, retention, clock, emit: () => undefined });
   return async () => {
-    over.abort();
-    await working;
+    end();
+    await step;
     const { tallies } = await store.audit();
     return tallies.reduce((sum, { to, count }) => sum + (to === "pruned" ? count : 0), 0);
   };

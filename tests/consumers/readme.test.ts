@@ -1,4 +1,4 @@
-/** The README's own blocks, in an empty folder, with the packed packages: what a newcomer would do. */
+/** The blocks of the README, and of the pages that it leads to first, in an empty folder, with the packed packages: what a newcomer would do. */
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,23 +7,28 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { root } from "../architecture/sources.ts";
 import { packed, project, type Project } from "./project.ts";
 
-const readme = readFileSync(join(root, "README.md"), "utf8");
+const textOf = (page: string): string => readFileSync(join(root, page), "utf8");
 
-/** The fenced blocks of one language below a heading, up to the next heading of the same depth. */
-function blocks(heading: string, language: string): readonly string[] {
-  const depth = heading.split(" ")[0] ?? "";
-  const after = readme.slice(readme.indexOf(`\n${heading}\n`) + heading.length + 2);
-  const section = after.split(new RegExp(`^${depth} `, "m"))[0] ?? "";
+/** The fenced blocks of one language of a page, or below one of its headings, up to the next heading of the same depth. */
+function blocks(page: string, language: string, heading?: string): readonly string[] {
+  const text = textOf(page);
+  const depth = heading?.split(" ")[0] ?? "";
+  const after = heading === undefined ? "" : text.split(`\n${heading}\n`)[1];
+  const section =
+    heading === undefined ? text : (after?.split(new RegExp(`^${depth} `, "m"))[0] ?? "");
   return [...section.matchAll(/^```(\w+)\n([^]*?)^```$/gm)]
     .filter((match) => match[1] === language)
     .map((match) => match[2] ?? "");
 }
 
-const [install = "", run = "", send = ""] = blocks("## Quick start", "sh");
-const [main = "", smallest = ""] = blocks("## Quick start", "ts");
-const [output = ""] = blocks("## Quick start", "text");
-const [, inOrder = "", exact = "", elsewhereExact = ""] = blocks("## Handlers", "ts");
-const [board = "", steering = "", shutdown = ""] = blocks("## Look at it, and steer it", "ts");
+const [install = "", run = "", send = ""] = blocks("README.md", "sh", "## Quick start");
+const [main = "", smallest = ""] = blocks("README.md", "ts", "## Quick start");
+const [output = ""] = blocks("README.md", "text", "## Quick start");
+const [board = ""] = blocks("README.md", "ts", "## Look at it, and steer it");
+const [inOrder = ""] = blocks("docs/handlers.md", "ts", "## In order");
+const [exact = "", elsewhereExact = ""] = blocks("docs/handlers.md", "ts", "## Exactly once");
+const [steering = ""] = blocks("docs/steering.md", "ts");
+const [shutdown = ""] = blocks("docs/deployment.md", "ts", "## Starting and stopping");
 
 /** The README's port may be somebody's: its programs run on a free one. */
 const port = 20_000 + (process.pid % 20_000);
@@ -65,8 +70,6 @@ describe("the README", () => {
     own.write(
       "recipes.ts",
       `import { createInbox } from "@webhook-inbox/core";
-       import { audata } from "@webhook-inbox/core/providers/audata";
-       import { captainData } from "@webhook-inbox/core/providers/captain-data";
        import { sqlite } from "@webhook-inbox/core/sqlite";
        import { webhooks } from "@webhook-inbox/express";
        import express from "express";

@@ -3,6 +3,7 @@
 import { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Store } from "@webhook-inbox/core";
 import { Redis } from "ioredis";
+import * as mysql2 from "mysql2/promise";
 import { Client } from "pg";
 import { wrapped } from "../support/wrapped.ts";
 
@@ -43,8 +44,8 @@ export function leaveUnsynced(): void {
 type Call = (this: object, ...given: unknown[]) => unknown;
 
 /**
- * Ends this process right before or right after its nth call of a store's driver: statements of SQLite and PostgreSQL, and
- * commands of Redis. Answers how many of these moments have come; `NaN` is none.
+ * Ends this process right before or right after its nth call of a store's driver: statements of SQLite, PostgreSQL and
+ * MySQL, and commands of Redis. Answers how many of these moments have come; `NaN` is none.
  */
 export function diesAtCall(n: number): () => number {
   let moments = 0;
@@ -65,6 +66,9 @@ export function diesAtCall(n: number): () => number {
   observe(DatabaseSync.prototype, "exec");
   for (const name of ["run", "get", "all"]) observe(StatementSync.prototype, name);
   observe(Client.prototype, "query");
+  // A class that has no type.
+  const { prototype } = Reflect.get(mysql2, "PromiseConnection") as { readonly prototype: object };
+  for (const name of ["query", "execute"]) observe(prototype, name);
   observe(Redis.prototype, "sendCommand");
   return () => moments;
 }

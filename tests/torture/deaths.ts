@@ -8,11 +8,13 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
+import { createConnection } from "mysql2/promise";
 import { Client } from "pg";
 import { check, isBroken } from "./checker.ts";
 import { run } from "./children.ts";
 import type { Place } from "./places.ts";
 import { eventsAt, kindOf } from "./stores.ts";
+import { dropTables } from "../support/mysql-tables.ts";
 import { seeded } from "../support/random.ts";
 
 export interface DeathsReport {
@@ -118,6 +120,13 @@ async function empty(url: string): Promise<void> {
       await client.query("DROP SCHEMA IF EXISTS webhook_inbox CASCADE");
       await client.query("DROP TABLE IF EXISTS effects");
       await client.end();
+      return;
+    }
+    case "mysql": {
+      const connection = await createConnection({ uri: url });
+      await dropTables(connection, "webhook_inbox");
+      await connection.query("DROP TABLE IF EXISTS effects");
+      await connection.end();
       return;
     }
     case "redis": {

@@ -1,6 +1,7 @@
 /** The application's own table, in the database of the store: what handlers write there inside `ctx.transaction`. */
 
 import { DatabaseSync } from "node:sqlite";
+import { createConnection, type Connection } from "mysql2/promise";
 import { Client } from "pg";
 import { kindOf } from "./stores.ts";
 
@@ -20,9 +21,16 @@ const table = "CREATE TABLE IF NOT EXISTS effects (id TEXT NOT NULL)";
 
 /** Undefined for a store without transactions. */
 export function exactEffectsAt(url: string): ExactEffects | undefined {
-  const kind = kindOf(url);
-  if (kind === "redis") return undefined;
-  return kind === "postgres" ? inPostgres(url) : inFile(url);
+  switch (kindOf(url)) {
+    case "postgres":
+      return inPostgres(url);
+    case "mysql":
+      return inMysql(url);
+    case "redis":
+      return undefined;
+    case "sqlite":
+      return inFile(url);
+  }
 }
 
 function inFile(path: string): ExactEffects {
@@ -65,6 +73,28 @@ function inPostgres(connectionString: string): ExactEffects {
     prepare: async () => void (await asked(table)),
     insert: async (connection, id, after) => {
       await (connection as Pick<Client, "query">).query("INSERT INTO effects (id) VALUES ($1)", [
+        id,
+      ]);
+      after();
+    },
+    all: async () => (await asked("SELECT id FROM effects")).map(({ id }) => id),
+  };
+}
+
+function inMysql(uri: string): ExactEffects {
+  const asked = async (text: string): Promise<readonly { readonly id: string }[]> => {
+    const connection = await createConnection({ uri });
+    try {
+      const [rows] = await connection.query(text);
+      return rows as unknown as readonly { readonly id: string }[];
+    } finally {
+      await connection.end();
+    }
+  };
+  return {
+    prepare: async () => void (await asked(table)),
+    insert: async (connection, id, after) => {
+      await (connection as Pick<Connection, "query">).query("INSERT INTO effects (id) VALUES (?)", [
         id,
       ]);
       after();

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import { Client } from "pg";
 import { BrittleDisk, SmallDisk } from "../services/disk.ts";
+import { startMysql } from "../services/mysql.ts";
 import { startPostgres, startPostgresOn } from "../services/postgres.ts";
 import { Proxy, throughProxy } from "../services/proxy.ts";
 import { startRedis, startRedisOn } from "../services/redis.ts";
@@ -127,6 +128,9 @@ export const outages = {
     () => startPostgresOn(192, "-c", "min_wal_size=32MB", "-c", "max_wal_size=48MB"),
     full,
   ),
+  "MySQL killed": on(startMysql, killed),
+  "MySQL frozen": on(startMysql, frozen),
+  "MySQL black-holed": blackHoled(startMysql),
   "Redis killed": on(startRedis, killed),
   "Redis frozen": on(startRedis, frozen),
   "Redis black-holed": blackHoled(startRedis),

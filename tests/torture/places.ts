@@ -1,5 +1,6 @@
 /** Where a run can keep its events. */
 
+import { startMysql } from "../services/mysql.ts";
 import { startPostgres } from "../services/postgres.ts";
 import { durable, startRedis } from "../services/redis.ts";
 import type { Server } from "../services/server.ts";
@@ -21,6 +22,7 @@ const at = (server: Server): Place => ({
 export const places = {
   sqlite: async () => ({ url: "", remove: () => undefined }),
   postgres: async () => at(await startPostgres()),
+  mysql: async () => at(await startMysql()),
   redis: async () => at(await startRedis(...durable)),
 } as const satisfies Readonly<Record<string, () => Promise<Place>>>;
 

@@ -4,9 +4,11 @@ import { DatabaseSync } from "node:sqlite";
 import { createInbox, systemClock, type EventRecord, type Store } from "@webhook-inbox/core";
 import { audata } from "@webhook-inbox/core/providers/audata";
 import { sqlite } from "@webhook-inbox/core/sqlite";
+import { mysql } from "@webhook-inbox/mysql";
 import { postgres } from "@webhook-inbox/postgres";
 import { redis } from "@webhook-inbox/redis";
 import { Redis } from "ioredis";
+import { createConnection, createPool } from "mysql2/promise";
 import { Client, Pool } from "pg";
 
 export interface OpenStore {
@@ -14,9 +16,10 @@ export interface OpenStore {
   readonly end: () => Promise<void>;
 }
 
-export function kindOf(url: string): "sqlite" | "postgres" | "redis" {
-  if (url.startsWith("postgres:")) return "postgres";
-  return url.startsWith("redis:") ? "redis" : "sqlite";
+const kinds = ["postgres", "mysql", "redis"] as const;
+
+export function kindOf(url: string): "sqlite" | (typeof kinds)[number] {
+  return kinds.find((kind) => url.startsWith(`${kind}:`)) ?? "sqlite";
 }
 
 export function storeAt(url: string): OpenStore {
@@ -24,6 +27,10 @@ export function storeAt(url: string): OpenStore {
     case "postgres": {
       const pool = new Pool({ connectionString: url, max: 10 });
       return { store: postgres(pool), end: () => pool.end() };
+    }
+    case "mysql": {
+      const pool = createPool({ uri: url, connectionLimit: 10 });
+      return { store: mysql(pool), end: () => pool.end() };
     }
     case "redis": {
       const client = new Redis(url);
@@ -42,6 +49,8 @@ export async function eventsAt(url: string): Promise<readonly StoredEvent[]> {
   switch (kindOf(url)) {
     case "postgres":
       return await eventsInPostgres(url);
+    case "mysql":
+      return await eventsInMysql(url);
     case "redis":
       return await eventsInRedis(url);
     case "sqlite":
@@ -73,6 +82,19 @@ async function eventsInPostgres(connectionString: string): Promise<readonly Stor
     return (await client.query<StoredEvent>("SELECT id, state FROM webhook_inbox.events")).rows;
   } finally {
     await client.end();
+  }
+}
+
+async function eventsInMysql(uri: string): Promise<readonly StoredEvent[]> {
+  const connection = await createConnection({ uri });
+  try {
+    // Text is kept as bytes.
+    const [rows] = await connection.query(
+      "SELECT CONVERT(id USING utf8mb4) AS id, CONVERT(state USING utf8mb4) AS state FROM webhook_inbox_events",
+    );
+    return rows as unknown as readonly StoredEvent[];
+  } finally {
+    await connection.end();
   }
 }
 

@@ -29,10 +29,11 @@ export interface Trial {
 }
 
 export const names = Object.keys(places) as readonly PlaceName[];
-export const servers = ["postgres", "redis"] as const satisfies readonly PlaceName[];
+export const servers = ["postgres", "mysql", "redis"] as const satisfies readonly PlaceName[];
 export const titles: Readonly<Record<PlaceName, string>> = {
   sqlite: "SQLite",
   postgres: "PostgreSQL",
+  mysql: "MySQL",
   redis: "Redis",
 };
 

@@ -36,6 +36,7 @@ import {
 /** Programs of this directory. */
 const programs: readonly Trial[] = [
   killed("K1", "postgres", { aliveMsMax: 2000 }, [10, 300], [0, 60_000]),
+  killed("K1", "mysql", { aliveMsMax: 2000 }, [10, 300], [0, 60_000]),
   killed("K2", "sqlite", { aliveMsMax: 2000 }, [10, 300], [0, 60_000]),
   killControl,
   killed("K3", "redis", { aliveMsMax: 2000 }, [10, 300], [0, 60_000]),

@@ -255,11 +255,13 @@ const named = (failures: readonly string[]): string => failures.map((one) => `; 
 const modelSequences: Readonly<Record<PlaceName, readonly [short: number, full: number]>> = {
   sqlite: [12, 10_000],
   postgres: [12, 1000],
+  mysql: [12, 1000],
   redis: [12, 10_000],
 };
 const modelFiles = {
   sqlite: ["testing/stores", "sqlite.*model: "],
   postgres: ["postgres/store", "model: "],
+  mysql: ["mysql/store", "model: "],
   redis: ["redis/store", "ioredis.*model: "],
 } as const;
 

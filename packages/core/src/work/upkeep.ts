@@ -4,6 +4,7 @@ import type { Clock } from "../contracts/clock.ts";
 import type { PruneAsk, Store } from "../contracts/store.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
+import { Pace, restAfter } from "../pace.ts";
 
 export type Retention = Pick<PruneAsk, "payloadMs" | "keyMs">;
 
@@ -17,13 +18,14 @@ export interface UpkeepNeeds {
 
 const firstMs = 60_000;
 const everyMs = 3_600_000;
-const pauseMs = 20;
-const limit = 200;
+/** Rows in one step, at most. */
+const rowsMax = 200;
 /** Refused deliveries that are kept of each source. */
 const refusedMax = 500;
 
 /** Begins; the function returned ends it. */
 export function startUpkeep({ store, retention, clock, emit }: UpkeepNeeds): () => void {
+  const pace = new Pace(rowsMax);
   let hasEnded = false;
   let cancel: () => void = () => undefined;
   let payloads = 0;
@@ -36,10 +38,13 @@ export function startUpkeep({ store, retention, clock, emit }: UpkeepNeeds): () 
   async function step(cursor: string | undefined): Promise<void> {
     try {
       const from = cursor === undefined ? {} : { cursor };
-      const pruned = await store.prune({ ...retention, refusedMax, limit, ...from });
+      const began = performance.now();
+      const pruned = await store.prune({ ...retention, refusedMax, limit: pace.size, ...from });
+      const tookMs = performance.now() - began;
+      pace.took(tookMs);
       payloads += pruned.payloads;
       keys += pruned.keys;
-      if (pruned.cursor !== undefined) return wait(pauseMs, pruned.cursor);
+      if (pruned.cursor !== undefined) return wait(restAfter(tookMs), pruned.cursor);
       if (payloads + keys > 0) emit({ kind: "pruned", payloads, keys });
     } catch (error) {
       emit({ kind: "store_failed", of: "store", verb: "prune", error: summaryOf(error) });

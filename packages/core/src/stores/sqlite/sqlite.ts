@@ -185,23 +185,28 @@ class SqliteStore implements Store<SqliteTransaction> {
 
   async intervene(selection: Selection, ask: InterveneAsk): Promise<InterveneAnswer> {
     const answer = await this.#move((on) => interveneNow(on, selection, ask));
-    if (ask.act === "erase" && !ask.dryRun) this.#emptyJournal();
+    if (ask.act === "erase" && !ask.dryRun) this.#checkpoint("TRUNCATE");
     return answer;
-  }
-
-  /** What was erased or forgotten must not stay in the journal. Others who read or write now keep it there until the next erasure. */
-  #emptyJournal(): void {
-    try {
-      this.#opened().exec("PRAGMA wal_checkpoint(TRUNCATE)");
-    } catch {
-      // The erasure itself is done.
-    }
   }
 
   async prune(ask: PruneAsk): Promise<PruneAnswer> {
     const answer = await this.#move((on) => pruneNow(on, ask));
-    if (answer.cursor === undefined) this.#emptyJournal();
+    if (answer.cursor === undefined) this.#checkpoint("TRUNCATE");
+    // Else the pages of many steps go into the file in one commit, which is somebody else's then.
+    else if (answer.payloads + answer.keys > 0) this.#checkpoint("PASSIVE");
     return answer;
+  }
+
+  /**
+   * The journal goes into the file. With TRUNCATE nothing stays in it of what was erased or forgotten, but where others who
+   * read or write now keep it: then until the next erasure.
+   */
+  #checkpoint(mode: "PASSIVE" | "TRUNCATE"): void {
+    try {
+      this.#opened().exec(`PRAGMA wal_checkpoint(${mode})`);
+    } catch {
+      // What was asked for is done.
+    }
   }
 
   tally(query: TallyQuery): Promise<readonly Tally[]> {
