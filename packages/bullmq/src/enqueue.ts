@@ -11,6 +11,7 @@ export interface WebhookQueue {
   add(name: string, data: WebhookJob, options: JobsOptions): Promise<unknown>;
 }
 
+/** How events become jobs. */
 export interface EnqueueOptions {
   /**
    * `reference`: the job names the event, and a worker reads it from the inbox's store, parsed and validated anew. `value`: the

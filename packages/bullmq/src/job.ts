@@ -2,6 +2,7 @@
 
 import type { WebhookEvent } from "@webhook-inbox/core";
 
+/** What a job's data is: the event, and its body or where it is found. */
 export interface WebhookJob {
   /** Key of the event in the inbox's store. */
   readonly key: string;

@@ -41,6 +41,7 @@ import { audit, tally } from "./tallies.ts";
 import { finishWith, wasFinished, type MysqlTransaction } from "./transaction.ts";
 import { unavailable } from "./unavailable.ts";
 
+/** How the store names and makes its tables, and how long it waits. */
 export interface MysqlOptions {
   /** What the names of the tables begin with. Default: `webhook_inbox`. */
   readonly prefix?: string;

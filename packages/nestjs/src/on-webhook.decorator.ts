@@ -4,6 +4,7 @@ import { WebhookInboxError, type HandlerOptions } from "@webhook-inbox/core";
 import { defaultName } from "./inject-inbox.decorator.ts";
 import type { Handling, InboxName, SourceName, TypeName } from "./register.ts";
 
+/** Options of the handler, and the inbox that it belongs to. */
 export interface OnWebhookOptions<Name extends string = string> extends HandlerOptions {
   /** Which inbox, where there are several. Default: the one without a name. */
   readonly inbox?: Name;

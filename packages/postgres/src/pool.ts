@@ -18,6 +18,7 @@ export interface PostgresClient {
   removeListener?(event: string, listener: (heard: Notification) => void): unknown;
 }
 
+/** What another session has said by NOTIFY. */
 export interface Notification {
   readonly channel: string;
   readonly payload?: string | undefined;

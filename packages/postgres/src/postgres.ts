@@ -59,6 +59,7 @@ export type PostgresBegin<Client> = <T>(
   work: (client: Client, query: PostgresQuery) => Promise<T>,
 ) => Promise<T>;
 
+/** Where the store keeps its tables, who makes them, and how long it waits. */
 export interface PostgresOptions<Client = unknown> {
   /** Schema of the tables, made when it is missing. Default: `webhook_inbox`. */
   readonly schema?: string;

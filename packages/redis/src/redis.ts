@@ -50,6 +50,7 @@ import { extend, settle } from "./scripts/settle.ts";
 import { take } from "./scripts/take.ts";
 import { talliesOf, tallyOf } from "./tallies.ts";
 
+/** What the keys begin with, and how long the store waits. */
 export interface RedisOptions {
   /** Stands before every key, in braces, so that a cluster keeps all of them together. Default: `webhook-inbox`. */
   readonly prefix?: string;

@@ -1,9 +1,27 @@
 /** The documentation as a site: the pages of `docs`, the security page, and the reference that typedoc makes of the docstrings. */
 
-import { defineConfig, type DefaultTheme, type MarkdownOptions } from "vitepress";
+import { fileURLToPath } from "node:url";
+import { defineConfig, type DefaultTheme, type MarkdownOptions, type UserConfig } from "vitepress";
 
 /** Where the repository can be looked at, such as `https://<host>/<owner>/<name>`. Without it, what leads there is no link. */
 const repository = process.env["REPOSITORY"];
+
+/** A tray with a letter that has come to rest in it. */
+const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" fill="none" stroke="#0969da" stroke-width="2.5"><path d="M4 18v9h24v-9h-7a5 5 0 0 1-10 0z"/><path d="M16 3v9m-4-4 4 4 4-4"/></svg>`;
+
+const here = fileURLToPath(import.meta.url);
+
+/** Pages lie outside of this package, and are modules that import it. */
+const fromHere: NonNullable<UserConfig["vite"]>["plugins"] = [
+  {
+    name: "vue-of-this-package",
+    enforce: "pre",
+    async resolveId(id, importer) {
+      const isOfPage = /^vue(?:\/|$)/.test(id) && importer?.includes("/node_modules/") === false;
+      return isOfPage ? await this.resolve(id, here, { skipSelf: true }) : undefined;
+    },
+  },
+];
 
 const pages = (...pairs: readonly (readonly [text: string, page: string])[]) =>
   pairs.map(([text, page]): DefaultTheme.SidebarItem => ({ text, link: `/${page}` }));
@@ -66,25 +84,32 @@ const sidebar: DefaultTheme.SidebarItem[] = [
   },
 ];
 
-/** Links are those of the repository's files: those that leave the site lead to the repository, or nowhere. */
+/** Links are those of the repository's files: those that leave the site lead to the repository, or are none. */
 const markdown: MarkdownOptions = {
+  // Headings have the names that they have in the repository.
+  anchor: {
+    slugify: (text) =>
+      text
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
+        .replaceAll(/\s/g, "-"),
+  },
   config(md) {
-    const { render } = { render: md.renderer.rules.link_open };
     md.core.ruler.push("links-of-the-repository", ({ tokens, env }) => {
-      const path = String((env as { readonly relativePath: string }).relativePath);
-      for (const token of tokens.flatMap(({ children }) => children ?? [])) {
-        const href = token.type === "link_open" ? token.attrGet("href") : null;
-        if (href === null || /^(?:[a-z]+:|#|\/)/.test(href)) continue;
-        token.attrSet("href", linkOf(path, href));
+      const { relativePath } = env as { readonly relativePath: string };
+      for (const token of tokens) {
+        let isNone = false;
+        token.children = (token.children ?? []).filter((child) => {
+          if (child.type === "link_close") return !isNone;
+          const href = child.type === "link_open" ? child.attrGet("href") : null;
+          if (href === null) return true;
+          const to = /^(?:[a-z]+:|#|\/)/.test(href) ? href : linkOf(relativePath, href);
+          child.attrSet("href", to);
+          isNone = to === "";
+          return !isNone;
+        });
       }
     });
-    md.renderer.rules.link_open = (tokens, index, options, env, self) => {
-      const token = tokens[index];
-      if (token?.attrGet("href") === "") return "<span>";
-      return (
-        render?.(tokens, index, options, env, self) ?? self.renderToken(tokens, index, options)
-      );
-    };
   },
 };
 
@@ -105,8 +130,7 @@ export default defineConfig({
   description: "The inbox that every Node application puts in front of its webhooks.",
   srcDir: "../..",
   srcExclude: [
-    "*.md",
-    "!SECURITY.md",
+    "{README,CONTRIBUTING,CODE_OF_CONDUCT}.md",
     "{packages,examples,tests,bench,.github,.changeset}/**",
     "tools/*/*.md",
   ],
@@ -118,6 +142,8 @@ export default defineConfig({
   outDir: "dist",
   cacheDir: "node_modules/.vitepress",
   cleanUrls: true,
+  head: [["link", { rel: "icon", href: `data:image/svg+xml,${encodeURIComponent(icon)}` }]],
+  vite: { plugins: fromHere, build: { chunkSizeWarningLimit: 4000 } },
   markdown,
   themeConfig: {
     nav: pages(

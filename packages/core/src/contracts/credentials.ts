@@ -7,6 +7,7 @@
  */
 export type Secret = SecretList | (() => SecretList | Promise<SecretList>) | undefined;
 
+/** One secret, several while one replaces another, or a function that fetches them. */
 export type SecretList = string | DatedSecret | readonly (string | DatedSecret)[];
 
 /** A secret that holds for a time: outside of it a delivery made with it is refused, and its diagnosis says so. */

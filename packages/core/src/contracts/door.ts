@@ -2,6 +2,7 @@
 
 import type { DeliveryHead } from "../model/delivery.ts";
 
+/** What became of reading a body. */
 export type BodyRead =
   | {
       readonly kind: "read";
@@ -20,6 +21,7 @@ export type BodyRead =
   /** A parser consumed it and kept nothing. */
   | { readonly kind: "consumed" };
 
+/** A body that is read when it is asked for. */
 export interface BodySource {
   /**
    * Reads the whole body as it is on the wire, at most `bytesMax`. Asks `reserve` before it holds more bytes, with all
@@ -28,6 +30,7 @@ export interface BodySource {
   read(bytesMax: number, reserve: (bytes: number) => boolean): Promise<BodyRead>;
 }
 
+/** What a sender is answered. */
 export interface Answer {
   readonly status: number;
   /** Complete, but for `content-length` and `date`. */

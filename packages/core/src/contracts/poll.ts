@@ -9,6 +9,7 @@ export interface Poll {
   ask(ref: string, tools: PollTools): Promise<Polled>;
 }
 
+/** What a poll may use. */
 export interface PollTools {
   readonly fetch: typeof globalThis.fetch;
   /** Aborted after ten seconds, and when the inbox closes. */

@@ -57,6 +57,7 @@ export interface ClaimTerms {
   readonly typesMax?: TypesMax;
 }
 
+/** How many events of a type may run at a time. */
 export type TypesMax = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
 /** Terms under which events may be born claimed, the first ones first. */
@@ -81,6 +82,7 @@ export interface ClaimAsk extends ClaimTerms {
   readonly bytesMax: number;
 }
 
+/** What a store gives to a worker. */
 export interface ClaimAnswer {
   readonly claims: readonly Claim[];
   /**
@@ -111,6 +113,7 @@ export interface ListQuery extends EventFilter {
   readonly order?: "newest" | "oldest" | undefined;
 }
 
+/** A page of events, and where the next one begins. */
 export interface ListAnswer {
   /** May be fewer than asked, even none, while there is more: a page looks at a bounded number of events. */
   readonly events: readonly EventRecord[];
@@ -123,6 +126,7 @@ export type Selection =
   | { readonly keys: readonly string[] }
   | (EventFilter & { readonly state: EventState });
 
+/** An act of a person. */
 export interface InterveneAsk {
   readonly act: Act;
   /** Who, and why. */
@@ -140,6 +144,7 @@ export interface InterveneAsk {
   readonly afterMs?: number;
 }
 
+/** What an act was done to, and where it goes on. */
 export interface InterveneAnswer {
   /** Keys of what was changed. Of an erasure also those that went along. */
   readonly keys: readonly string[];
@@ -147,6 +152,7 @@ export interface InterveneAnswer {
   readonly cursor: string | undefined;
 }
 
+/** What is old enough to be forgotten, and how much of it in one step. */
 export interface PruneAsk {
   /** Age since its receipt at which the delivery of an event that is over is destroyed, and at which its key is forgotten. */
   readonly payloadMs: number;
@@ -159,6 +165,7 @@ export interface PruneAsk {
   readonly cursor?: string;
 }
 
+/** How much was forgotten, and where it goes on. */
 export interface PruneAnswer {
   /** Deliveries destroyed, and keys forgotten. */
   readonly payloads: number;
@@ -181,6 +188,7 @@ export interface Tally {
   readonly count: number;
 }
 
+/** Which numbers of the ledger are asked for. */
 export interface TallyQuery {
   readonly source?: string;
   readonly type?: string;
@@ -206,6 +214,7 @@ export interface ThreadAccess {
   readonly options: unknown;
 }
 
+/** Makes, inside the heartbeat thread, what extends leases there. */
 export type ConnectHeartbeat = (options: unknown) => Promise<Pick<Store, "extend" | "close">>;
 
 /** The type of `ctx.transaction` where the store has none. */

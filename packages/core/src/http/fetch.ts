@@ -5,6 +5,7 @@ import { WebhookInboxError } from "../errors.ts";
 import { elsewhere } from "./elsewhere.ts";
 import { gather, type Bounds } from "./gather.ts";
 
+/** What a `Request` does not say about itself. */
 export interface FetchOptions {
   /**
    * Where the inbox begins in the path of the URL, mount point included, such as `/api/webhooks`. Default: the inbox's own

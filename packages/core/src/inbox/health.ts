@@ -7,6 +7,7 @@ import type { Spilling } from "../receive/spilling.ts";
 import { within } from "../work/patience.ts";
 import { sourceSummary } from "./source-summary.ts";
 
+/** How an inbox is, for people and for monitors. */
 export interface Health {
   /** Whether deliveries can be kept: see `inbox.isReady`. */
   readonly isReady: boolean;
@@ -21,6 +22,7 @@ export interface Health {
   readonly sources: readonly SourceSummary[];
 }
 
+/** How its spill is. */
 export interface SpillHealth {
   /** Whether it can keep deliveries. */
   readonly isOpen: boolean;

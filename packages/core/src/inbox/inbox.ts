@@ -154,6 +154,7 @@ export interface Inbox<Of extends Sources = Sources, Transaction = unknown> exte
   erase(which: Which, options?: InterveneOptions): Promise<Intervened>;
 }
 
+/** Who looks, and why. */
 export interface RevealOptions {
   /** Who looks. */
   readonly by: string;
@@ -161,6 +162,7 @@ export interface RevealOptions {
   readonly reason?: string;
 }
 
+/** When a webhook should have come. */
 export interface ExpectOptions {
   /** How long the webhook may take, in milliseconds. */
   readonly withinMs: number;
@@ -178,11 +180,13 @@ export interface SecretUsage {
   readonly lastAt: number;
 }
 
+/** How long to work, in milliseconds. */
 export interface DrainOptions {
   /** How long to work, in milliseconds: a few seconds less than the platform gives. Default: 25,000. */
   readonly withinMs?: number;
 }
 
+/** How long to go on, in milliseconds. */
 export interface CloseOptions {
   /** How long deliveries are received after `isReady` has become false, in milliseconds. Default: 0. */
   readonly receiveMs?: number;

@@ -77,6 +77,7 @@ export type DeadReason = "exhausted" | "fatal" | "poison";
 /** Why a delivery was refused: see `Diagnosis`. */
 export type RefusedReason = Diagnosis["code"];
 
+/** Why an event is quarantined, dead or refused. */
 export type Reason = QuarantineReason | DeadReason | RefusedReason;
 
 /**

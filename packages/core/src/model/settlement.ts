@@ -20,6 +20,7 @@ export type Outcome =
       readonly handedBack: boolean;
     };
 
+/** What ends an attempt, under the fence of its claim. */
 export interface Settlement {
   readonly key: string;
   /** The claim's fence. A store writes the settlement only while the event still carries it. */

@@ -6,6 +6,7 @@ import { statesFor, type Act } from "./intervention.ts";
 /** Where a transition leads when no row is left. */
 export type Gone = "pruned";
 
+/** A way between two states, and who takes it. */
 export interface Transition {
   /** Undefined: it was not there before. */
   readonly from: EventState | undefined;
@@ -62,6 +63,7 @@ const work: readonly Transition[] = [
   { from: "running", to: "unhandled", by: "settle", when: "no handler is registered" },
 ];
 
+/** Every way between two states; there is no other. */
 export const transitions: readonly Transition[] = [
   ...work,
   ...(Object.keys(statesFor) as Act[]).flatMap((act) =>

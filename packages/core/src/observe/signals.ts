@@ -11,6 +11,7 @@ export interface EventName {
   readonly key: string;
 }
 
+/** Everything observable that happens in an inbox. */
 export type Signal =
   /** The store is open and work has begun. */
   | { readonly kind: "started"; readonly sources: readonly SourceSummary[] }
@@ -112,6 +113,7 @@ export type NamedOutcome =
 /** Gets every signal, at once. Must not throw. */
 export type Emit = (signal: Signal) => void;
 
+/** A source, as it is configured, without its secrets. */
 export interface SourceSummary {
   readonly name: string;
   /** Path below the mount point, with `***` for the token. */

@@ -3,6 +3,7 @@
 import type { Receipt } from "../model/receipt.ts";
 import type { EventName, FailureSummary, NamedOutcome, Signal } from "./signals.ts";
 
+/** Where traces and metrics go. */
 export interface Telemetry {
   /** Gets every signal, at once. What it throws is ignored. */
   readonly onSignal: (signal: Signal) => void;
@@ -21,17 +22,20 @@ export interface Telemetry {
   ) => Promise<T>;
 }
 
+/** A delivery that comes in. */
 export interface ReceivedOf {
   readonly source: string;
   /** Header lines as they came, flat: they may hold the sender's own `traceparent`. */
   readonly headers: readonly string[];
 }
 
+/** How a delivery was answered. */
 export interface Received {
   readonly answer: { readonly status: number };
   readonly receipts: readonly Receipt[];
 }
 
+/** An attempt that begins. */
 export interface AttemptedOf {
   readonly event: EventName;
   readonly attempt: number;

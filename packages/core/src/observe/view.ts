@@ -18,6 +18,7 @@ export interface EventView {
   readonly verdict: Verdict | undefined;
 }
 
+/** A delivery for people: what is personal is masked. */
 export interface DeliveryView {
   readonly method: string;
   /** The path, with `***` for its token and its query. */

@@ -12,6 +12,7 @@ import type { HandlersOf } from "../work/handlers.ts";
 import { delaysOf, functionOf, invalid, oneOf, wholeNumber } from "./checks.ts";
 import { sourcesOf, type Environment } from "./sources.ts";
 
+/** What an inbox is made of. Only `store` and `sources` must be given. */
 export interface InboxOptions<Of extends Sources, Transaction = unknown> {
   /** Where events are kept, such as `sqlite("webhooks.sqlite")`. */
   readonly store: Store<Transaction>;
@@ -83,6 +84,7 @@ export interface InboxOptions<Of extends Sources, Transaction = unknown> {
   readonly clock?: Clock;
 }
 
+/** Which sources an instance works on, and when. */
 export interface WorkOptions<Of extends Sources> {
   /** Default: all. */
   readonly sources?: readonly (keyof Of & string)[];

@@ -11,6 +11,7 @@ import { isRecord } from "./content.ts";
 import type { Fields } from "./events.ts";
 import { askStatus, textOf } from "./status.ts";
 
+/** Access to Captain Data's API. */
 export interface CaptainDataApiOptions {
   readonly apiKey: string;
   /** The project (workspace) uid. */
@@ -27,6 +28,7 @@ export interface CaptainDataApiOptions {
  */
 export type RetryAdvice = "retry" | "after_fix" | "never" | "unknown";
 
+/** What of Captain Data's API concerns webhooks. */
 export interface CaptainDataApi {
   /**
    * Has the webhook of a job sent again, for one that was missed. Answers what the API answers; its shape is not documented.

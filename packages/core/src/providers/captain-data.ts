@@ -111,6 +111,7 @@ const define = defineProvider<CaptainDataEvents, CaptainDataAuth>({
 
 type CaptainDataAuth = "bearer" | "headers" | "basic" | "token";
 
+/** Options of a Captain Data source, beside those of every source. */
 export interface CaptainDataOptions {
   /** Its API, for `inbox.expect`. */
   readonly api?: CaptainDataApiOptions;

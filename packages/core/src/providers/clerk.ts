@@ -19,12 +19,14 @@ export interface ClerkEvent<Data> {
   readonly [key: string]: unknown;
 }
 
+/** What every resource of Clerk has. */
 export interface ClerkResource {
   readonly id: string;
   readonly object?: string | null | undefined;
   readonly [key: string]: unknown;
 }
 
+/** A user of Clerk. */
 export interface ClerkUser extends ClerkResource {
   readonly email_addresses: readonly {
     readonly id: string;

@@ -10,6 +10,7 @@ import { instantOf, isRecord, readJson } from "./content.ts";
 import { defineProvider, type SourceFactory } from "./define-provider.ts";
 import { contentId, eventsIn } from "./events.ts";
 
+/** A webhook event of Discord. */
 export interface DiscordEvent {
   readonly version: number;
   readonly application_id: string;

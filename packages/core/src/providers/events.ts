@@ -8,6 +8,7 @@ import { exactJson, freshJson, isRecord, readJson, type Content } from "./conten
 /** A record of JSON. */
 export type Fields = Readonly<Record<string, unknown>>;
 
+/** Where an event says its type, its id and its time. */
 export interface Reading {
   /** The body as a value. Default: as JSON. */
   readonly content?: (delivery: Delivery) => Content;

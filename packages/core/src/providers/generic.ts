@@ -26,6 +26,7 @@ export type Where =
 
 type GenericAuth = "token" | "bearer" | "headers" | "basic" | "secret" | "publicKey";
 
+/** Options of a generic source: its credentials, and where type and id stand. */
 export type GenericOptions<Own extends EventMap> = SourceOptions<GenericAuth, Own> & {
   /** Where the event's type stands. Default: the content's `type`, else its `event`, else every event is `received`. */
   readonly type?: Where;

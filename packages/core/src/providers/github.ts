@@ -14,6 +14,7 @@ interface Loose {
   readonly [key: string]: unknown;
 }
 
+/** A repository, as GitHub names it in every event of one. */
 export interface GitHubRepository extends Loose {
   readonly id: number;
   readonly full_name: string;

@@ -11,6 +11,7 @@ import { instantOf } from "./content.ts";
 import { defineProvider, type SourceFactory } from "./define-provider.ts";
 import { eventsIn } from "./events.ts";
 
+/** A webhook of Linear. */
 export interface LinearEvent {
   readonly action: string;
   readonly type: string;

@@ -10,6 +10,7 @@ import { instantOf } from "./content.ts";
 import { defineProvider, type SourceFactory } from "./define-provider.ts";
 import { eventsIn } from "./events.ts";
 
+/** A webhook event of PayPal. */
 export interface PayPalEvent {
   /** `WH-…` */
   readonly id: string;

@@ -11,6 +11,7 @@ import { instantOf, isRecord, readJson } from "./content.ts";
 import { defineProvider, type SourceFactory } from "./define-provider.ts";
 import { eventsIn } from "./events.ts";
 
+/** A message of a topic. */
 export interface SnsNotification {
   readonly Type: "Notification";
   readonly MessageId: string;
@@ -22,6 +23,7 @@ export interface SnsNotification {
   readonly [key: string]: unknown;
 }
 
+/** Says that the subscription has ended. */
 export interface SnsUnsubscribed {
   readonly Type: "UnsubscribeConfirmation";
   readonly MessageId: string;
@@ -31,6 +33,7 @@ export interface SnsUnsubscribed {
   readonly [key: string]: unknown;
 }
 
+/** The event types of SNS, with their data. */
 export type SnsEvents = {
   Notification: SnsNotification;
   UnsubscribeConfirmation: SnsUnsubscribed;

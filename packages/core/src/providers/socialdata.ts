@@ -63,6 +63,7 @@ export interface SocialDataMonitorEvent<Data> {
   readonly [key: string]: unknown;
 }
 
+/** A tweet, as monitors send it. Ids do not fit into numbers: use `id_str`. */
 export interface SocialDataTweet {
   readonly id_str?: string | null | undefined;
   readonly tweet_created_at?: string | null | undefined;
@@ -70,6 +71,7 @@ export interface SocialDataTweet {
   readonly [key: string]: unknown;
 }
 
+/** A user, as monitors send it. */
 export interface SocialDataUser {
   readonly id_str?: string | null | undefined;
   readonly name?: string | null | undefined;
@@ -192,6 +194,7 @@ const demanding = defineProvider<SocialDataEvents, "token" | "secret">({
   signature,
 });
 
+/** Options of a SocialData source, beside those of every source. */
 export interface SocialDataOptions {
   /**
    * Refuses deliveries without a signature. Whether those of jobs carry one is not documented. Default: false, a signature
@@ -202,6 +205,7 @@ export interface SocialDataOptions {
   readonly api?: SocialDataApi;
 }
 
+/** Access to SocialData's API, for what was expected and did not come. */
 export interface SocialDataApi {
   readonly apiKey: string | undefined;
   /** Default: `https://api.socialdata.tools`. */

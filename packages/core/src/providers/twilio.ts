@@ -27,6 +27,7 @@ export interface TwilioMessage {
   readonly [key: string]: unknown;
 }
 
+/** A call's status callback. */
 export interface TwilioCall {
   readonly CallSid: string;
   readonly CallStatus: string;

@@ -14,6 +14,7 @@ export interface VerifyingAgain extends EvidenceNeeds {
   readonly sources: ReadonlyMap<string, ConfiguredSource>;
 }
 
+/** Which refused deliveries are verified again, and who asks. */
 export interface VerifyAgainOptions {
   /** Only those of this source. Default: all. */
   readonly source?: string;
@@ -27,6 +28,7 @@ export interface VerifyAgainOptions {
   readonly dryRun?: boolean;
 }
 
+/** What became of the refused deliveries that were verified again. */
 export interface VerifiedAgain {
   /** Deliveries that were authentic: they are read now, and handled. */
   readonly count: number;

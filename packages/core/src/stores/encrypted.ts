@@ -20,6 +20,7 @@ import type { Delivery } from "../model/delivery.ts";
 import type { NewEvent } from "../model/event.ts";
 import type { Settlement } from "../model/settlement.ts";
 
+/** A key, and the name by which what was written with it is known. */
 export interface EncryptionKey {
   /** What it is known by where it was used: letters, digits, `.`, `_` and `-`, at most 64 of them. Never use one again. */
   readonly id: string;
@@ -27,6 +28,7 @@ export interface EncryptionKey {
   readonly key: string | Uint8Array;
 }
 
+/** The keys, the first of which encrypts. */
 export interface EncryptedOptions {
   /** The first one encrypts; all of them decrypt. To rotate, put a new one in front. */
   readonly keys: readonly EncryptionKey[];

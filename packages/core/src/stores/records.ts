@@ -28,6 +28,7 @@ export { Owners } from "./owners.ts";
 const listLimitMax = 100;
 const interventionsKept = 20;
 const minuteMs = 60_000;
+/** Milliseconds of an hour. */
 export const hourMs = 3_600_000;
 const minutesKeptMs = 48 * hourMs;
 
@@ -187,6 +188,7 @@ export function waitsAfter(
   return outcome.state === "pending" && outcome.handedBack && !isHead;
 }
 
+/** Whether an event is one of those that a filter asks for. */
 export function matches(event: EventRecord, filter: EventFilter): boolean {
   const { receivedFrom = -Infinity, receivedBefore = Infinity } = filter;
   return (
@@ -236,6 +238,7 @@ export function rareIn(sealed: unknown, trace: unknown): Pick<Delivery, "sealed"
 export const listOf = (text: string): readonly unknown[] =>
   text === "[]" ? [] : (JSON.parse(text) as unknown[]);
 
+/** A list as the text that stores keep. */
 export const listText = (list: readonly unknown[]): string =>
   list.length === 0 ? "[]" : JSON.stringify(list);
 

@@ -3,6 +3,7 @@
 import type { AuditAnswer } from "../contracts/store.ts";
 import type { EventState } from "../model/event.ts";
 
+/** An account of every event that was ever taken. */
 export interface Audit {
   /** Events ever taken. */
   readonly taken: number;

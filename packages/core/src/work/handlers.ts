@@ -62,6 +62,7 @@ export type Handler<Type extends string = string, Data = unknown, Transaction = 
   ctx: HandlerContext<Transaction>,
 ) => unknown;
 
+/** How a handler is known, and bounded. */
 export interface HandlerOptions {
   /** What it is known by across attempts and deployments. Default: `<source>/<type>`. */
   readonly name?: string;

@@ -11,6 +11,7 @@ import { checkFilter, filterNames, invalid } from "./filters.ts";
 /** Which events: a key, some keys, or all that fit a filter, which names a state. */
 export type Which = string | readonly string[] | (EventFilter & { readonly state: EventState });
 
+/** Who acts, why, and how. */
 export interface InterveneOptions {
   /** Who does it; kept with each event. Default: `code`. */
   readonly by?: string;
@@ -24,6 +25,7 @@ export interface InterveneOptions {
   readonly signal?: AbortSignal;
 }
 
+/** How events are replayed. */
 export interface ReplayOptions extends InterveneOptions {
   /** Runs all handlers again, those that succeeded included, with new idempotency keys. Default: false. */
   readonly rerun?: boolean;
@@ -34,6 +36,7 @@ export interface ReplayOptions extends InterveneOptions {
   readonly perSecond?: number;
 }
 
+/** What an act of a person was done to. */
 export interface Intervened {
   /** Events that were changed, or would be. */
   readonly count: number;

@@ -3,6 +3,7 @@
 import { html, type Html, type Part } from "./html.ts";
 import type { Visit } from "./visit.ts";
 
+/** A page before it is HTML. */
 export interface Page {
   readonly heading: string;
   readonly body: Part;
@@ -13,6 +14,7 @@ export interface Page {
   readonly status?: number;
 }
 
+/** A page as HTML. */
 export function pageOf(
   { base, access, title, places }: Pick<Visit, "base" | "access" | "title" | "places">,
   page: Page,

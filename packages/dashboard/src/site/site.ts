@@ -9,6 +9,7 @@ import { FormToken, isFromHere, isKnownHost } from "./origin.ts";
 import { assets, matchesOf, type Match, type Route } from "./routes.ts";
 import { formOf, may, Refusal, type Place, type Visit } from "./visit.ts";
 
+/** How a site is reached, and who may. */
 export interface SiteOptions {
   /** Says who may look, and do what. */
   readonly access: AccessFunction;

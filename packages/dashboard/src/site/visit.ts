@@ -10,6 +10,7 @@ export interface Place {
   readonly label: string;
 }
 
+/** A request, with who asks. */
 export interface Visit {
   readonly request: Request;
   readonly url: URL;

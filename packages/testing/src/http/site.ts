@@ -36,6 +36,7 @@ export interface Site {
 /** What `webhooks` takes. */
 export type Given = Inbox | WebhooksOptions<Sources, unknown> | undefined;
 
+/** An application that listens. */
 export interface Served {
   readonly port: number;
   /** The inbox of `webhooks(given)`. */

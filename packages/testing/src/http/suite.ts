@@ -17,6 +17,7 @@ import { pages, type Serve, type Site } from "./site.ts";
 export type { AfterParser } from "./parsed.ts";
 export type { Given, Serve, Served, Site } from "./site.ts";
 
+/** The adapter under test, and what its framework cannot have. */
 export interface HttpSuiteOptions {
   /** The runner's function for a test, such as vitest's `test` or that of `node:test`. */
   readonly test: (name: string, body: () => Promise<void>) => void;

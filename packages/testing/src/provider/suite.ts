@@ -14,6 +14,7 @@ import { replayTests } from "./replay.ts";
 import { rotationTests } from "./rotation.ts";
 import { timeTests } from "./time.ts";
 
+/** The provider under test, with what it documents. */
 export interface ProviderSuiteOptions {
   /** The runner's function for a test, such as vitest's `test` or that of `node:test`. */
   readonly test: (name: string, body: () => Promise<void>) => void;
@@ -44,6 +45,7 @@ export interface ProviderSuiteOptions {
   readonly fetch?: typeof globalThis.fetch;
 }
 
+/** What is to be delivered. */
 export interface ToDeliver {
   readonly url: string;
   readonly body: string;
@@ -52,6 +54,7 @@ export interface ToDeliver {
   readonly at: number;
 }
 
+/** A documented delivery, and what it has to become. */
 export interface ProviderExample {
   readonly body: string;
   /** The event types it holds, in order. */

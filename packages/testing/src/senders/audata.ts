@@ -50,6 +50,7 @@ export const audataQueries: Readonly<Record<AudataEncoding, string>> = {
   "JSON in one parameter": `event=Listener.updated&${sentAt}&station=developerfm&sender_id=1788495&sender=%7B%22id%22%3A1788495%2C%22first_name%22%3A%22John%22%2C%22address2%22%3A%22%22%2C%22gender%22%3Anull%2C%22postcode%22%3A%223205%22%2C%22phone_number%22%3A%220412123123%22%2C%22full_address%22%3A%2258+Stead+St%22%2C%22custom_data%22%3A%7B%22team%22%3A%5B%22a%22%2C%22b%22%5D%7D%2C%22vip%22%3Atrue%7D&${callId}`,
 };
 
+/** How a GET nests `sender`. */
 export type AudataEncoding =
   | "PHP http_build_query"
   | "Rails to_query"

@@ -22,6 +22,7 @@ qO960+gSJcJKBG+qy6n6zyNB26A=
 -----END CERTIFICATE-----
 `;
 
+/** The private key of the test certificate: nobody's secret. */
 export const testCertificateKey: KeyObject = createPrivateKey(`-----BEGIN PRIVATE KEY-----
 MIIEvwIBADANBgkqhkiG9w0BAQEFAASCBKkwggSlAgEAAoIBAQDL8+2jfl5Pl+gm
 tyjQd7lxZuB1Ic/U3uHjNFdhd0l75Tzvm2OARejyCUCuBS2LaFDn3PXrDVNpY+gP

@@ -32,6 +32,7 @@ export interface AudataLog extends Call {
 /** A record: fields of any kind, and records and lists of them. */
 export type AudataFields = Readonly<Record<string, unknown>> & { readonly id: number };
 
+/** The sending side of Audata. */
 export interface SimulatedAudata {
   /** "New Webhook", "Save Webhook". Throws for an endpoint without https: "plain HTTP endpoints will be rejected". */
   newWebhook(webhook: NewWebhook): void;

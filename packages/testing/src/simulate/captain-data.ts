@@ -22,6 +22,7 @@ export interface CaptainDataOptions extends Calling {
   readonly projectUid?: string;
 }
 
+/** The three event types of Captain Data. */
 export type CaptainDataEvent = "created" | "succeeded" | "failed";
 
 /** "Add Webhook": one of three event types, a URL, and the custom headers. */
@@ -42,6 +43,7 @@ export interface SimulatedInput {
   readonly error?: string;
 }
 
+/** The sending side of Captain Data. */
 export interface SimulatedCaptainData extends Api {
   addWebhook(webhook: NewWebhook): void;
   /** "Created: when a job starts and the first task launches." */

@@ -36,10 +36,12 @@ export type SimulatedJob =
     }
   | { readonly job_id: number; readonly status: "error"; readonly message: string };
 
+/** How a job ends. */
 export type JobEnd =
   | { readonly status: "success"; readonly datafileUrl?: string }
   | { readonly status: "error"; readonly message?: string };
 
+/** The sending side of SocialData. */
 export interface SimulatedSocialData extends Api {
   /** The page "Settings": its one field. From now on the webhook is enabled "for all jobs". */
   saveSettings(settings: { readonly webhookUrl: string | null }): void;

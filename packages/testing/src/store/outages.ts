@@ -26,6 +26,7 @@ export interface Outage {
   readonly opens?: boolean;
 }
 
+/** The store under test, and the ways in which it is taken away. */
 export interface OutageSuiteOptions {
   /** The runner's function for a test. */
   readonly test: (name: string, body: () => Promise<void>) => void;

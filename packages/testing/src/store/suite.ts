@@ -28,6 +28,7 @@ export type { StorePlace } from "./place.ts";
 export type { Holds } from "./probes.ts";
 export type { Effects } from "./transaction.ts";
 
+/** The store under test, and what it supports. */
 export interface StoreSuiteOptions {
   /** The runner's function for a test, such as vitest's `test` or that of `node:test`. */
   readonly test: (name: string, body: () => Promise<void>) => void;
