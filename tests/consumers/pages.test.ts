@@ -31,7 +31,6 @@ const pages = [
     "steering",
     "testing",
     "writing-a-provider",
-    "writing-a-store",
     "writing-an-adapter",
   ].map((name) => `docs/${name}.md`),
 ];
@@ -45,7 +44,7 @@ const declared: Readonly<Record<string, string>> = {
   inbox: 'import { inbox } from "./given.ts";',
   store: 'declare const store: import("@webhook-inbox/core").Store;',
   refusals: "declare const refusals: { add(count: number, labels: Record<string, string>): void };",
-  sources: 'declare const sources: import("@webhook-inbox/core").Sources;',
+  sources: 'import { sources } from "./given.ts";',
   serve: 'declare const serve: import("@webhook-inbox/testing/http").Serve;',
   createInbox: 'import { createInbox } from "@webhook-inbox/core";',
   WebhooksModule: 'import { WebhooksModule } from "@webhook-inbox/nestjs";',
@@ -68,7 +67,7 @@ const declared: Readonly<Record<string, string>> = {
   database:
     "declare const database: { shop(name: string): Promise<{ secret: string } | undefined> };",
   userOf:
-    "declare const userOf: (cookie: string | null) => Promise<{ readonly email: string; readonly isAdmin: boolean } | undefined>;",
+    "declare const userOf: (who: string | null | Request) => Promise<{ readonly by: string; readonly email: string; readonly isAdmin: boolean } | undefined>;",
   fastify: 'declare const fastify: import("fastify").FastifyInstance;',
   koa: 'declare const koa: import("koa");',
   koaMount:
@@ -87,7 +86,7 @@ import { captainData } from "@webhook-inbox/core/providers/captain-data";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 
-const sources = {
+export const sources = {
   socialdata: socialData({ token: "t" }),
   audata: audata({ token: "t" }),
   "captain-data": captainData({ bearer: "t" }),

@@ -1,19 +1,21 @@
 /** Shell texts of READMEs and pages, run as a reader would: to their end, or until they are stopped. */
 
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Runs a shell text, line by line; answers what it printed. */
+/** Runs a shell text, line by line; answers what it printed. Throws with all that was said when it fails. */
 export function run(directory: string, text: string): string {
   const path = `${process.env["PATH"]}:${curlStandIn(directory)}`;
-  return execFileSync("sh", ["-euc", text], {
+  const env = { ...process.env, PATH: path };
+  const { status, stdout, stderr } = spawnSync("sh", ["-euc", text], {
     cwd: directory,
-    env: { ...process.env, PATH: path },
+    env,
     encoding: "utf8",
-    stdio: "pipe",
   });
+  if (status !== 0) throw new Error(`${text} ended with ${status}: ${stdout}${stderr}`);
+  return stdout;
 }
 
 export interface Running {

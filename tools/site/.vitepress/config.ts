@@ -24,7 +24,7 @@ const fromHere: NonNullable<UserConfig["vite"]>["plugins"] = [
 ];
 
 const pages = (...pairs: readonly (readonly [text: string, page: string])[]) =>
-  pairs.map(([text, page]): DefaultTheme.SidebarItem => ({ text, link: `/${page}` }));
+  pairs.map(([text, page]) => ({ text, link: `/${page}` }));
 
 const sidebar: DefaultTheme.SidebarItem[] = [
   {
