@@ -1,0 +1,102 @@
+/** A release, rehearsed: versions, packages, a registry, and a new project that installs from it and runs. */
+
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { root } from "../architecture/sources.ts";
+import { project, type Project } from "./project.ts";
+import { run, start, type Running } from "./shell.ts";
+
+const repository = "https://git.example/acme/webhook-inbox";
+const readme = readFileSync(join(root, "README.md"), "utf8");
+const blockOf = (language: string, index: number): string =>
+  [...readme.matchAll(/^```(\w+)\n([^]*?)^```$/gm)].filter((one) => one[1] === language)[
+    index
+  ]?.[2] ?? "";
+
+const nameOf = (folder: string): string =>
+  folder === "cli" ? "webhook-inbox" : `@webhook-inbox/${folder}`;
+
+/** What git has, and would have, in a directory of its own. */
+function copied(): string {
+  const directory = mkdtempSync(join(tmpdir(), "webhook-inbox-release-"));
+  const paths = execFileSync("git", ["ls-files", "-co", "--exclude-standard", "-z"], {
+    cwd: root,
+    encoding: "utf8",
+  });
+  for (const path of paths.split("\0").filter((one) => one !== "")) {
+    mkdirSync(dirname(join(directory, path)), { recursive: true });
+    cpSync(join(root, path), join(directory, path), { force: true });
+  }
+  return directory;
+}
+
+describe("a release", () => {
+  let registry: Running;
+  let url = "";
+  let release: string;
+  let own: Project;
+
+  beforeAll(async () => {
+    const program = `node ${join(import.meta.dirname, "registry.ts")}`;
+    registry = await start(root, program, /http:.*\n/, {});
+    url = (await registry.says(/http:.*\n/)).trim();
+    release = copied();
+    run(
+      release,
+      "git init -q .\ngit add -A\ngit -c user.name=r -c user.email=r@example.com commit -qm rehearsal",
+    );
+    run(release, "pnpm install --frozen-lockfile --prefer-offline\npnpm changeset version");
+    const { host } = new URL(url);
+    const local = `--registry ${url} --//${host}/:_authToken=rehearsal --provenance=false`;
+    run(release, `bash .ci/publish ${repository} ${local}`);
+    own = project(new Map());
+    own.write(".npmrc", `registry=${url}\n`);
+  }, 300_000);
+  afterAll(async () => {
+    await registry?.stop();
+    own?.remove();
+    if (release !== undefined) rmSync(release, { recursive: true });
+  });
+
+  test("publishes every package, in one version, with what changed and where it is from", async () => {
+    for (const name of readdirSync(join(root, "packages"))) {
+      const log = readFileSync(join(release, "packages", name, "CHANGELOG.md"), "utf8");
+      expect(log).toContain("## 0.1.0");
+      const response = await fetch(`${url}${encodeURIComponent(nameOf(name))}`);
+      expect(await response.json()).toMatchObject({
+        "dist-tags": { latest: "0.1.0" },
+        versions: {
+          "0.1.0": { repository: { type: "git", url: `git+${repository}.git` } },
+        },
+      });
+    }
+  });
+
+  test("is installed by the README's words in a new project, and handles its first webhook", async () => {
+    const port = String(20_000 + ((process.pid + 13) % 20_000));
+    const here = (text: string): string => text.replaceAll("3000", port);
+    own.shell(blockOf("sh", 0));
+    own.write("main.ts", blockOf("ts", 0));
+    const running = await own.start(blockOf("sh", 1), /listening on/, { PORT: port });
+    onTestFinished(() => running.stop());
+    expect(own.shell(here(blockOf("sh", 2).replace("curl", "curl -sS")))).toBe("ok");
+    await running.says(new RegExp(blockOf("text", 0).trim()));
+  });
+
+  test("brings the command, which shows what was kept", () => {
+    own.shell("npm install -D webhook-inbox");
+    const events = own.shell("npx webhook-inbox list --store sqlite:./webhooks.sqlite --json");
+    expect(JSON.parse(events)).toMatchObject({ source: "socialdata", type: "job_finished" });
+    expect(own.shell("npx webhook-inbox --version")).toBe("0.1.0\n");
+  });
+
+  test("installs with every peer that a package names, without a conflict", () => {
+    const all = readdirSync(join(root, "packages")).map(nameOf).join(" ");
+    const peers =
+      "express koa fastify @nestjs/common@12 @nestjs/core@12 pg mysql2 ioredis bullmq @opentelemetry/api reflect-metadata rxjs vitest";
+    own.shell(`npm install --strict-peer-deps --no-save ${all} ${peers}`);
+  });
+});
