@@ -33,8 +33,9 @@ const options: InputOptions = {
 
 /** The modules that an entry brings with it. */
 async function modulesOf(entry: string): Promise<ReadonlySet<string>> {
-  await using bundle = await rolldown({ ...options, input: entry });
-  const { output } = await bundle.generate({ format: "esm" });
+  const bundling = await rolldown({ ...options, input: entry });
+  const { output } = await bundling.generate({ format: "esm" });
+  await bundling.close();
   return new Set(output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : [])));
 }
 
@@ -43,7 +44,7 @@ const [always, inThread] = [
   await modulesOf("./src/work/heartbeat-thread.ts"),
 ];
 rmSync(out, { recursive: true, force: true });
-await using bundle = await rolldown({ ...options, input });
+const bundle = await rolldown({ ...options, input });
 await bundle.write({
   dir: out,
   format: "esm",
@@ -58,3 +59,4 @@ await bundle.write({
     ],
   },
 });
+await bundle.close();

@@ -180,7 +180,8 @@ describe("custody", () => {
       ...(await inbox.health()),
     });
     expect(await found()).toMatchObject({ ready: true, isReady: true, isStoreThere: true });
-    using other = new DatabaseSync(file);
+    const other = new DatabaseSync(file);
+    onTestFinished(() => other.close());
     other.exec("BEGIN IMMEDIATE");
     expect((await ask(served, "/webhooks/socialdata/t0ken", { body: job(1) })).status).toBe(503);
     expect(await inbox.list()).toEqual({ events: [] });
