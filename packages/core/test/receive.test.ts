@@ -4,7 +4,7 @@ import { captainData } from "@webhook-inbox/core/providers/captain-data";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { DatabaseSync } from "node:sqlite";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { ManualClock } from "../../../tests/support/clock.ts";
 import { ask, raw, serve } from "../../../tests/support/served.ts";
 import { fragile } from "../../../tests/support/spill-desk.ts";
