@@ -1,6 +1,6 @@
 /**
  * A registry of packages on this machine, for rehearsals: takes what is published, and leads to the real one for all else. Prints
- * its address, and ends with whoever has started it.
+ * its address.
  */
 
 import { execFileSync } from "node:child_process";
@@ -16,7 +16,8 @@ interface Document {
   readonly _attachments?: Readonly<Record<string, { readonly data: string }>>;
 }
 
-const real = execFileSync("npm", ["config", "get", "registry"], { encoding: "utf8" }).trim();
+const configured = execFileSync("npm", ["config", "get", "registry"], { encoding: "utf8" }).trim();
+const real = configured.endsWith("/") ? configured : `${configured}/`;
 const published = new Map<string, Document>();
 const files = new Map<string, Buffer>();
 const server = createServer((req, res) => {
@@ -32,7 +33,7 @@ const server = createServer((req, res) => {
     res.setHeader("content-type", "application/json").end(JSON.stringify(found));
   // What is ours and not published is to be missed.
   else if (path.includes("webhook-inbox")) res.writeHead(404).end("{}");
-  else res.writeHead(302, { location: new URL(req.url ?? "/", real).href }).end();
+  else res.writeHead(302, { location: new URL(`.${req.url ?? "/"}`, real).href }).end();
 }).listen(0, "127.0.0.1");
 
 async function take(req: IncomingMessage): Promise<void> {

@@ -123,9 +123,9 @@ function reportOf(folder: string, manifest: Manifest): string | undefined {
 
 let stale = 0;
 for (const [folder, manifest] of manifests) {
-  const report = reportOf(folder, manifest);
-  if (report === undefined) continue;
   const path = join(folder, "API.md");
+  // Of a package that exports nothing any more there is nothing to be said.
+  const report = reportOf(folder, manifest) ?? "";
   const before = existsSync(path) ? readFileSync(path, "utf8") : "";
   if (before === report) continue;
   stale += 1;

@@ -127,7 +127,7 @@ function linkOf(page: string, href: string): string {
 
 export default defineConfig({
   title: "webhook-inbox",
-  description: "The inbox that every Node application puts in front of its webhooks.",
+  description: "An inbox for the webhooks of a Node application: a 200 means it is on disk.",
   srcDir: "../..",
   srcExclude: [
     "{README,CONTRIBUTING,CODE_OF_CONDUCT}.md",

@@ -57,7 +57,7 @@ export interface ClaimTerms {
   readonly typesMax?: TypesMax;
 }
 
-/** How many events of a type may run at a time. */
+/** How many events of a type a claim may give, by source. */
 export type TypesMax = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
 /** Terms under which events may be born claimed, the first ones first. */

@@ -32,7 +32,7 @@ export type GenericOptions<Own extends EventMap> = SourceOptions<GenericAuth, Ow
   readonly type?: Where;
   /**
    * Where the event's id stands: one that the sender repeats when it sends an event again, and uses for no other. Default:
-   * nowhere; equal deliveries within ten minutes are one event.
+   * nowhere; equal deliveries within the same ten minutes of the clock are one event.
    */
   readonly id?: Where;
   /** Default: `["POST"]`. */

@@ -164,7 +164,7 @@ function idOf(id: unknown): string | undefined {
 }
 
 /**
- * Without an id, an event is known by all that tells it from others, within ten minutes. Where the body alone is to tell,
+ * Without an id, an event is known by all that tells it from others, within the same ten minutes of the clock. Where the body alone is to tell,
  * it is known by that, for good: what stands beside the body may be anybody's.
  */
 function byContent(

@@ -59,10 +59,12 @@ export function standardWebhooks({
   });
 }
 
+/** A webhook as Clerk signs it: by Svix's scheme. */
 export function clerk(given: WithSecret & { readonly id?: string }): OutgoingDelivery {
   return standardWebhooks({ ...given, family: "svix" });
 }
 
+/** A webhook as Stripe signs it. */
 export function stripe({ url, body, secret, at = Date.now() }: WithSecret): OutgoingDelivery {
   const text = textOf(body);
   const time = secondsOf(at);
@@ -70,6 +72,7 @@ export function stripe({ url, body, secret, at = Date.now() }: WithSecret): Outg
   return post(url, text, { "stripe-signature": `t=${time},v1=${signature}` });
 }
 
+/** A webhook as GitHub signs it. */
 export function github({
   url,
   body,
@@ -85,6 +88,7 @@ export function github({
   });
 }
 
+/** A webhook as Shopify signs it. */
 export function shopify({
   url,
   body,
@@ -214,6 +218,7 @@ export function discord({ url, body, privateKey, at = Date.now() }: WithKey): Ou
   });
 }
 
+/** A webhook as Meta signs it. */
 export function meta({ url, body, secret }: WithSecret): OutgoingDelivery {
   const text = textOf(body);
   return post(url, text, { "x-hub-signature-256": `sha256=${mac("sha256", secret, text, "hex")}` });

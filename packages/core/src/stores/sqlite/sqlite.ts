@@ -199,7 +199,7 @@ class SqliteStore implements Store<SqliteTransaction> {
 
   /**
    * The journal goes into the file. With TRUNCATE nothing stays in it of what was erased or forgotten, but where others who
-   * read or write now keep it: then until the next erasure.
+   * read or write now keep it: then until the next erasure, or round of retention.
    */
   #checkpoint(mode: "PASSIVE" | "TRUNCATE"): void {
     try {
