@@ -1,7 +1,7 @@
 /** The application's own table, in the database of the store: what handlers write there inside `ctx.transaction`. */
 
 import { DatabaseSync } from "node:sqlite";
-import { createConnection, type Connection } from "mysql2/promise";
+import { createConnection } from "mysql2/promise";
 import { Client } from "pg";
 import { kindOf } from "./stores.ts";
 
@@ -59,44 +59,37 @@ function inFile(path: string): ExactEffects {
   };
 }
 
-function inPostgres(connectionString: string): ExactEffects {
-  const asked = async (text: string): Promise<readonly { readonly id: string }[]> => {
+type Rows = readonly { readonly id: string }[];
+type Queried = Readonly<Record<"query", (text: string, values: string[]) => Promise<unknown>>>;
+
+const inPostgres = (connectionString: string): ExactEffects =>
+  inServer("INSERT INTO effects (id) VALUES ($1)", async (text) => {
     const client = new Client({ connectionString });
     await client.connect();
     try {
-      return (await client.query<{ readonly id: string }>(text)).rows;
+      return (await client.query<Rows[number]>(text)).rows;
     } finally {
       await client.end();
     }
-  };
-  return {
-    prepare: async () => void (await asked(table)),
-    insert: async (connection, id, after) => {
-      await (connection as Pick<Client, "query">).query("INSERT INTO effects (id) VALUES ($1)", [
-        id,
-      ]);
-      after();
-    },
-    all: async () => (await asked("SELECT id FROM effects")).map(({ id }) => id),
-  };
-}
+  });
 
-function inMysql(uri: string): ExactEffects {
-  const asked = async (text: string): Promise<readonly { readonly id: string }[]> => {
+const inMysql = (uri: string): ExactEffects =>
+  inServer("INSERT INTO effects (id) VALUES (?)", async (text) => {
     const connection = await createConnection({ uri });
     try {
       const [rows] = await connection.query(text);
-      return rows as unknown as readonly { readonly id: string }[];
+      return rows as unknown as Rows;
     } finally {
       await connection.end();
     }
-  };
+  });
+
+/** `asked` takes a connection of its own; what handlers write goes through theirs. */
+function inServer(insert: string, asked: (text: string) => Promise<Rows>): ExactEffects {
   return {
     prepare: async () => void (await asked(table)),
     insert: async (connection, id, after) => {
-      await (connection as Pick<Connection, "query">).query("INSERT INTO effects (id) VALUES (?)", [
-        id,
-      ]);
+      await (connection as Queried).query(insert, [id]);
       after();
     },
     all: async () => (await asked("SELECT id FROM effects")).map(({ id }) => id),
