@@ -53,10 +53,7 @@ export interface HandlerContext<Transaction = unknown> {
   readonly log: HandlerLogger;
 }
 
-/**
- * Returning is success, throwing is a failure that is tried again later. `return retry({ afterMs })` and
- * `return dead(reason)` are the two other answers.
- */
+/** Returning is success, throwing is tried again later; `retry({ afterMs })` and `dead(reason)` are the other two answers. */
 export type Handler<Type extends string = string, Data = unknown, Transaction = unknown> = (
   event: WebhookEvent<Type, Data>,
   ctx: HandlerContext<Transaction>,

@@ -22,10 +22,7 @@ import { standardWebhooks } from "@webhook-inbox/core/providers/standard-webhook
 export interface Site {
   /** Where all of it is mounted: the inbox, and the routes named here. */
   readonly prefix: "" | "/api";
-  /**
-   * Where the framework's own body parser stands: on the route that needs it, before the inbox for all routes, or after it
-   * for all routes.
-   */
+  /** Where the framework's body parser stands: on the route that needs it, or, for all, before the inbox or after it. */
   readonly parser: "route" | "before" | "after";
   /** Whether security headers, compression, sessions and CORS stand in front of everything. */
   readonly isFronted: boolean;

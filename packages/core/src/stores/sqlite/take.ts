@@ -80,7 +80,8 @@ function insertDelivery(prepare: Prepare, delivery: Delivery): number | bigint {
   return prepare(`
     INSERT INTO webhook_inbox_deliveries
       (received_at, method, target, account, segment, headers, verified_with, sealed, trace, reconstructed, body)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(
+    -- Node 22 binds bytes that are none as NULL.
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ifnull(?, x''))`).run(
     delivery.receivedAt,
     delivery.method,
     delivery.target,
