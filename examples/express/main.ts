@@ -37,6 +37,15 @@ const app = express();
 app.use(webhooks(inbox));
 app.get("/", (_req, res) => void res.send("every other route is yours"));
 
-const server = app.listen(Number(process.env.PORT ?? 3000), () => {
+const server = app.listen(Number(process.env.PORT ?? 3000), (error) => {
+  if (error) throw error; // the port is taken, say
   console.log("listening on", server.address());
 });
+
+// What runs has time to end. Killed instead, it runs again at the next start.
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, async () => {
+    await inbox.close();
+    process.exit();
+  });
+}

@@ -57,7 +57,7 @@ function programOf(page: string, block: string): string {
     .filter(([name]) => !new RegExp(bindingOf(name)).test(block))
     .map(([, declaration]) => declaration);
   const text = block
-    .replace('"../../../inbox"', '"./inbox.js"')
+    .replace(/"(?:\.\.\/)+inbox"/, '"./inbox.js"')
     .replace('"./inbox.ts"', '"./docs-quick-start-1.ts"');
   return `${[...new Set(missing)].join("\n")}\n${text}\nexport {};\n`;
 }
