@@ -1,12 +1,14 @@
-import { createInbox } from "@webhook-inbox/core";
+import { createInbox, WebhookInboxError } from "@webhook-inbox/core";
 import { audata } from "@webhook-inbox/core/providers/audata";
 import { captainData } from "@webhook-inbox/core/providers/captain-data";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { expect, test, vi } from "vitest";
+import { ManualClock } from "../../../tests/support/clock.ts";
 import { rememberingLogger } from "../../../tests/support/log.ts";
 import { ask, serve } from "../../../tests/support/served.ts";
 import { temporaryFile } from "../../../tests/support/temporary.ts";
+import { wrapped } from "../../../tests/support/wrapped.ts";
 
 test("no secret, payload, query or error message is in any log line, at any level", async () => {
   const { logger, lines } = rememberingLogger();
@@ -223,4 +225,28 @@ test("who looks at a delivery without masks is in the log, and what was seen is 
   ]);
   expect(JSON.stringify(lines)).not.toContain("canary");
   await expect(inbox.reveal(key, {} as never)).rejects.toMatchObject({ code: "SELECTION_INVALID" });
+});
+
+test("why a store cannot be opened is said once a minute, and at once where the cause is another", async () => {
+  const { logger, lines } = rememberingLogger();
+  const clock = new ManualClock();
+  let cause = "STORE_UNAVAILABLE" as "STORE_UNAVAILABLE" | "STORE_LOSSY";
+  const store = wrapped(sqlite(temporaryFile()), {
+    open: () => Promise.reject(new WebhookInboxError(cause, "it is not there. Put it there.")),
+  });
+  const sources = { audata: audata({ token: "t" }) };
+  const inbox = createInbox({ store, sources, clock, logger });
+  const start = async (): Promise<number> => {
+    await expect(inbox.start()).rejects.toThrow("it is not there");
+    return lines.filter(({ message }) => message.includes("it is not there")).length;
+  };
+  expect([await start(), await start()]).toEqual([1, 1]);
+  expect(lines.at(-1)?.message).toMatch(
+    /^the store cannot be opened: it is not there\. Put it there\./,
+  );
+  cause = "STORE_LOSSY";
+  expect([await start(), await start()]).toEqual([2, 2]);
+  await clock.advance(60_000);
+  expect(await start()).toBe(3);
+  await inbox.close();
 });

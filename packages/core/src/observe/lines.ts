@@ -97,6 +97,8 @@ type AboutStore = Extract<
   }
 >;
 
+const notOpenedQuietMs = 60_000;
+
 /** How the store and the spill are, and what that means for deliveries. */
 export function storeLine(signal: AboutStore): Line {
   switch (signal.kind) {
@@ -104,7 +106,9 @@ export function storeLine(signal: AboutStore): Line {
       const why = `the store cannot be opened: ${whyOf(signal.error)}`;
       const then =
         "Deliveries are answered 503 until it can, or kept in the spill if there is one.";
-      return { level: "error", message: `${why} ${then}` };
+      // It is tried again every second, for as long as somebody is asked.
+      const once = `start ${signal.error.name} ${signal.error.code}`;
+      return { level: "error", message: `${why} ${then}`, once, quietMs: notOpenedQuietMs };
     }
     case "store_failed": {
       const verb = `${signal.of}.${signal.verb}`;
@@ -135,8 +139,11 @@ function whyOf({
   code,
   message = [name, code].filter(Boolean).join(" "),
 }: ErrorSummary): string {
-  return message;
+  return message.replace(ourPrefix, "");
 }
+
+/** What our errors begin with: so do lines. */
+const ourPrefix = /^\[webhook-inbox\] /;
 
 /** What changed at the provider, or was never so. */
 export function driftLine({
