@@ -2,7 +2,15 @@
 /** The `webhook-inbox` command of a shell. */
 
 import { createInterface } from "node:readline/promises";
-import { run } from "./run.ts";
+
+// Before anything is loaded that an older Node does not have.
+if (process.getBuiltinModule("node:sqlite") === undefined) {
+  process.stderr.write(
+    `webhook-inbox needs Node 22.20, 24.7 or later; this is ${process.versions.node}.\n`,
+  );
+  process.exit(1);
+}
+const { run } = await import("./run.ts");
 
 // Who reads a part and leaves, such as `head`, has what he wanted.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -250,3 +250,27 @@ test("why a store cannot be opened is said once a minute, and at once where the 
   expect(await start()).toBe(3);
   await inbox.close();
 });
+
+test("a path that is none of the inbox's URLs is told once a minute for each source, without a word of it", async () => {
+  const { logger, lines } = rememberingLogger();
+  const sources = { audata: audata({ token: "t0ken" }) };
+  const inbox = createInbox({ store: sqlite(temporaryFile()), sources, logger });
+  const served = await serve(inbox);
+  const answers: number[] = [];
+  for (const path of [
+    "canary",
+    "canary",
+    "audata/t0ken/canary",
+    "audata/canary/",
+    "audata/t0ken",
+  ]) {
+    answers.push((await ask(served, `/webhooks/${path}`, { method: "GET" })).status);
+  }
+  expect(answers).toEqual([404, 404, 404, 404, 200]);
+  const told = lines.filter(({ message }) => message.includes("404"));
+  expect(told.map(({ level, message }) => `${level} ${message}`)).toEqual([
+    "warn answered 404: a path that names no source; the URLs of all sources were listed at the start",
+    "warn audata: answered 404: a path that is none of its URLs; the URLs of all sources were listed at the start",
+  ]);
+  expect(JSON.stringify(lines)).not.toContain("canary");
+});

@@ -31,9 +31,15 @@ export function startLines(sources: readonly SourceSummary[]): readonly Line[] {
 /** Why a delivery was not believed, with what to look at. Our own words and numbers alone. */
 export function diagnosisText({ credential, code, ...more }: Diagnosis): string {
   const skew = more.skewMs === undefined ? "" : ` by ${durationText(Math.abs(more.skewMs))}`;
-  const hint =
-    more.detail ?? (code === "mismatch" ? mismatchText(credential, more.matchedBefore) : "");
+  const hint = more.detail ?? hintOf(credential, code, more.matchedBefore);
   return `${credential}: ${code}${skew}${hint === "" ? "" : `, ${hint}`}`;
+}
+
+function hintOf(credential: string, code: Diagnosis["code"], matchedBefore?: number): string {
+  if (code === "mismatch") return mismatchText(credential, matchedBefore);
+  return code === "exposed"
+    ? "the source has no credential, and this did not come straight from this machine: give it one"
+    : "";
 }
 
 function mismatchText(credential: string, matchedBefore: number | undefined): string {
@@ -149,13 +155,15 @@ const ourPrefix = /^\[webhook-inbox\] /;
 export function driftLine({
   event,
   path,
-  expected = "something else",
+  expected,
   received,
   policy,
 }: Extract<Signal, { kind: "schema_drift" }>): Line {
   const where = path === "" ? "as a whole" : `at "${path}"`;
   const then = policy === "quarantine" ? "kept in quarantine" : "handled as they are";
-  const what = `does not fit its schema ${where}: expected ${expected}, received ${received}`;
+  const found = received === "absent" ? "it is missing" : `received ${received}`;
+  const wanted = expected === undefined ? "" : `expected ${expected}, `;
+  const what = `does not fit its schema ${where}: ${wanted}${found}`;
   return { level: "warn", message: `${eventText(event)}: ${what}; such events are ${then}` };
 }
 

@@ -23,6 +23,8 @@ export interface Logger {
 /** Lines that anybody can cause are written once in this time, for each source and cause. */
 const quietMsDefault = 1000;
 
+const notFoundQuietMs = 60_000;
+
 /** Says each signal to the logger. A logger that throws harms nobody but itself. */
 export function logTo(logger: Logger, now: () => number): Emit {
   /** When a line was last written, by what it repeats. Its keys come from the configuration and our own words. */
@@ -117,6 +119,8 @@ function linesOf(signal: Signal): readonly Line[] {
       return [storeLine(signal)];
     case "received":
       return [receivedLine(signal)];
+    case "not_found":
+      return [notFoundLine(signal)];
     case "keys_failed": {
       const { name, at = "an unknown place", message = `${name} at ${at}` } = signal.error;
       const what = `${signal.source}: what verification needs could not be fetched: ${message}`;
@@ -210,9 +214,18 @@ function receivedLine({ source, receipt }: Extract<Signal, { kind: "received" }>
   }
 }
 
+/** Anybody may knock anywhere; a URL that was set wrongly at a provider is among them. */
+function notFoundLine({ source }: Extract<Signal, { kind: "not_found" }>): Line {
+  const where = source === undefined ? "names no source" : "is none of its URLs";
+  const what = `answered 404: a path that ${where}; the URLs of all sources were listed at the start`;
+  const message = source === undefined ? what : `${source}: ${what}`;
+  return { level: "warn", message, once: `404 ${source}`, quietMs: notFoundQuietMs };
+}
+
 /** Said once: what is mounted in the wrong order stays so for every delivery. */
 function consumedLine({ source, lost }: Extract<Signal, { kind: "body_consumed" }>): Line {
-  const fix = "mount webhooks() before the body parser";
+  const fix =
+    "mount webhooks() before the body parser, or give inbox.fetch a request that nobody has read";
   const what = lost
     ? "and the exact bytes are gone, so deliveries are answered 500"
     : "so the stored body is a reconstruction";

@@ -39,6 +39,11 @@ export type Signal =
       /** Names of the secrets that matched, such as `secret#1`, separated by spaces; absent where none was needed. */
       readonly verifiedWith?: string;
     }
+  /**
+   * A path below the inbox's own was answered 404: it names no source, or is none of the URLs of this one. It is not told:
+   * it may hold a token.
+   */
+  | { readonly kind: "not_found"; readonly source: string | undefined }
   /** Secrets, keys or accounts could not be fetched, or a handshake not be made. */
   | { readonly kind: "keys_failed"; readonly source: string; readonly error: ErrorSummary }
   /** A body parser ran first. `lost`: not even a reconstruction could be taken, and the delivery was answered 500. */

@@ -164,7 +164,8 @@ export function settingsOf<Of extends Sources, Transaction>(
   refuseUnknown("OPTION_INVALID", "limits", limits, known.limits);
   refuseUnknown("OPTION_INVALID", "retry", retry, known.retry);
   if (typeof store?.take !== "function") {
-    throw invalid('store is missing, or no store. Give one, such as sqlite("webhooks.sqlite").');
+    const what = store === undefined ? "is missing" : "is no store";
+    throw invalid(`store ${what}. Give one, such as sqlite("webhooks.sqlite").`);
   }
   if (path !== "/" && !pathPattern.test(path)) {
     throw invalid(`path must look like "/webhooks" (or "/"), and is ${JSON.stringify(path)}.`);

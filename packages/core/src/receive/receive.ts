@@ -66,11 +66,18 @@ export function receive(
 ): Promise<Answer> | undefined {
   const route = routeOf(on.sources, on.path, head.target);
   if (route.kind === "elsewhere") return undefined;
-  if (route.kind === "unknown") return Promise.resolve(answers.notFound);
+  if (route.kind === "unknown") return Promise.resolve(notFound(on, undefined));
   const { gate } = route.source;
   const place = gate === undefined ? undefined : placeOf(on.path, route, gate);
-  if (gate !== undefined && place === undefined) return Promise.resolve(answers.notFound);
+  if (gate !== undefined && place === undefined) {
+    return Promise.resolve(notFound(on, route.source.name));
+  }
   return receiveAt(on, route, head, body, gate && place && { gate, place });
+}
+
+function notFound(on: Pick<Receiving, "emit">, source: string | undefined): Answer {
+  on.emit({ kind: "not_found", source });
+  return answers.notFound;
 }
 
 /** A gate, and where in its source a request goes. */
@@ -125,7 +132,7 @@ async function decide(
   try {
     const entered = entrance ?? (await accountEntrance(on, route));
     if (entered === "unavailable") return refused(answers.unavailable(on.random));
-    if (entered === undefined) return { answer: answers.notFound, receipts: [] };
+    if (entered === undefined) return { answer: notFound(on, source.name), receipts: [] };
     const late = entrance === undefined ? headFault(head, entered.gate) : undefined;
     if (late !== undefined) return refused(late);
     return await decideAdmitted(on, source, head, body, { ...entered, ...route, trace, pass });

@@ -27,13 +27,13 @@ const headerNamePattern = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 const headerValuePattern = /^[\x21-\x7E](?:[\x20-\x7E]*[\x21-\x7E])?$/;
 
 const fitting =
-  (pattern: RegExp) =>
+  (pattern: RegExp, place: string) =>
   (secret: string): string | undefined =>
     pattern.test(secret)
       ? undefined
-      : "holds characters that do not travel unchanged (for several, give a list)";
-const asToken = fitting(tokenPattern);
-const asHeader = fitting(headerValuePattern);
+      : `holds characters that do not travel unchanged in ${place} (for several, give a list)`;
+const asToken = fitting(tokenPattern, "a URL, as letters, digits and . _ ~ - do");
+const asHeader = fitting(headerValuePattern, "a header, as printable ASCII does");
 
 /** The verifiers of all credentials given, in the order they are asked. Throws `CREDENTIAL_INVALID`. */
 export function verifiersOf(

@@ -167,7 +167,7 @@ export function createRegistry(
       if ([...registered, ...others].some((other) => other.name === name)) {
         throw invalid(
           `a handler named "${name}" is registered for ${source}/${type} already. Give each its own name: ` +
-            `inbox.on("${source}", "${type}", { name: "…" }, handler).`,
+            `inbox.on("${source}", "${type}", { name: "…" }, handler), or a third argument of @OnWebhook.`,
         );
       }
       byPair.set(pair(source, type), [...registered, { name, timeoutMs, concurrency, run }]);
