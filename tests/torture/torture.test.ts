@@ -11,7 +11,7 @@ const elsewhere: ReadonlySet<string> = new Set(["SIM1", "L1", "B1", "B4", "L9", 
 /** On PostgreSQL, where it is there, since most can go wrong with it. */
 const meant = new Map<string, Trial>();
 for (const trial of trials.programs) {
-  const kind = `${trial.id} ${trial.what.replace(/,? ?(?:SQLite|PostgreSQL|Redis)\b/, "")}`;
+  const kind = `${trial.id} ${trial.what.replace(/,? ?(?:SQLite|PostgreSQL|MySQL|Redis)\b/, "")}`;
   const isBetter = !meant.has(kind) || trial.what.includes("PostgreSQL");
   if (isBetter && !elsewhere.has(trial.id)) meant.set(kind, trial);
 }
