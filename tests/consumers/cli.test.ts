@@ -1,16 +1,13 @@
 /** The command in an empty folder, from its packed package: as its page says, beside a service that runs. */
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { root } from "../architecture/sources.ts";
+import { blocksOf } from "./blocks.ts";
 import { packed, project, type Project } from "./project.ts";
 
-const page = readFileSync(join(root, "docs/cli.md"), "utf8");
-const [install = "", look = "", replay = "", send = ""] = [
-  ...page.matchAll(/^```sh\n([^]*?)^```$/gm),
-].map((match) => match[1] ?? "");
+const [install = "", look = "", replay = "", send = ""] = blocksOf("docs/cli.md", "sh");
 
 /** A service on the file of `webhooks()`, whose handler is broken until a file called `mended` is there. */
 const service = `

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { root } from "../architecture/sources.ts";
+import { blocksOf } from "./blocks.ts";
 import { declared, given, ofPackage, stubs } from "./declared.ts";
 import { packed, project, type Project } from "./project.ts";
 
@@ -37,10 +38,9 @@ const pages = [
   ].map((name) => `docs/${name}.md`),
   ...readdirSync(join(root, "packages")).map((name) => `packages/${name}/README.md`),
 ];
-const blocks = pages.flatMap((page) => {
-  const found = [...readFileSync(join(root, page), "utf8").matchAll(/^```ts\n([^]*?)^```$/gm)];
-  return found.map((match, index): [string, number, string] => [page, index + 1, match[1] ?? ""]);
-});
+const blocks = pages.flatMap((page) =>
+  blocksOf(page, "ts").map((block, index): [string, number, string] => [page, index + 1, block]),
+);
 
 /** Its first block is the provider that its second one imports. */
 const provider = "docs/writing-a-provider.md";

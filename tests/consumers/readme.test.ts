@@ -5,30 +5,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { root } from "../architecture/sources.ts";
+import { blocksOf } from "./blocks.ts";
 import { packed, project, type Project } from "./project.ts";
 
-const textOf = (page: string): string => readFileSync(join(root, page), "utf8");
-
-/** The fenced blocks of one language of a page, or below one of its headings, up to the next heading of the same depth. */
-function blocks(page: string, language: string, heading?: string): readonly string[] {
-  const text = textOf(page);
-  const depth = heading?.split(" ")[0] ?? "";
-  const after = heading === undefined ? "" : text.split(`\n${heading}\n`)[1];
-  const section =
-    heading === undefined ? text : (after?.split(new RegExp(`^${depth} `, "m"))[0] ?? "");
-  return [...section.matchAll(/^```(\w+)\n([^]*?)^```$/gm)]
-    .filter((match) => match[1] === language)
-    .map((match) => match[2] ?? "");
-}
-
-const [install = "", run = "", send = ""] = blocks("README.md", "sh", "## Quick start");
-const [main = "", smallest = ""] = blocks("README.md", "ts", "## Quick start");
-const [output = ""] = blocks("README.md", "text", "## Quick start");
-const [board = ""] = blocks("README.md", "ts", "## Look at it, and steer it");
-const [inOrder = ""] = blocks("docs/handlers.md", "ts", "## In order");
-const [exact = "", elsewhereExact = ""] = blocks("docs/handlers.md", "ts", "## Exactly once");
-const [steering = ""] = blocks("docs/steering.md", "ts");
-const [shutdown = ""] = blocks("docs/deployment.md", "ts", "## Starting and stopping");
+const [install = "", run = "", send = ""] = blocksOf("README.md", "sh", "## Quick start");
+const [main = "", smallest = ""] = blocksOf("README.md", "ts", "## Quick start");
+const [output = ""] = blocksOf("README.md", "text", "## Quick start");
+const [board = ""] = blocksOf("README.md", "ts", "## Look at it, and steer it");
+const [inOrder = ""] = blocksOf("docs/handlers.md", "ts", "## In order");
+const [exact = "", elsewhereExact = ""] = blocksOf("docs/handlers.md", "ts", "## Exactly once");
+const [steering = ""] = blocksOf("docs/steering.md", "ts");
+const [shutdown = ""] = blocksOf("docs/deployment.md", "ts", "## Starting and stopping");
 
 /** The README's port may be somebody's: its programs run on a free one. */
 const port = 20_000 + (process.pid % 20_000);

@@ -6,15 +6,13 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { root } from "../architecture/sources.ts";
+import { blocksOf } from "./blocks.ts";
 import { project, type Project } from "./project.ts";
 import { run, start, type Running } from "./shell.ts";
 
 const repository = "https://git.example/acme/webhook-inbox";
-const readme = readFileSync(join(root, "README.md"), "utf8");
-const blockOf = (language: string, index: number): string =>
-  [...readme.matchAll(/^```(\w+)\n([^]*?)^```$/gm)].filter((one) => one[1] === language)[
-    index
-  ]?.[2] ?? "";
+const [install = "", runMain = "", send = ""] = blocksOf("README.md", "sh");
+const [main = ""] = blocksOf("README.md", "ts");
 
 const nameOf = (folder: string): string =>
   folder === "cli" ? "webhook-inbox" : `@webhook-inbox/${folder}`;
@@ -80,11 +78,11 @@ describe("a release", () => {
   test("is installed by the README's words in a new project, and handles its first webhook", async () => {
     const port = String(20_000 + ((process.pid + 13) % 20_000));
     const here = (text: string): string => text.replaceAll("3000", port);
-    own.shell(blockOf("sh", 0));
-    own.write("main.ts", blockOf("ts", 0));
-    const running = await own.start(blockOf("sh", 1), /listening on/, { PORT: port });
+    own.shell(install);
+    own.write("main.ts", main);
+    const running = await own.start(runMain, /listening on/, { PORT: port });
     onTestFinished(() => running.stop());
-    expect(own.shell(here(blockOf("sh", 2).replace("curl", "curl -sS")))).toBe("ok");
+    expect(own.shell(here(send.replace("curl", "curl -sS")))).toBe("ok");
     await running.says(/handled job 42: its data is ready/);
   });
 

@@ -1,15 +1,14 @@
 /** The page on stores, in an empty folder, with the packed packages and real servers. */
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Pool } from "pg";
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
-import { root } from "../architecture/sources.ts";
+import { blocksOf } from "./blocks.ts";
 import { packed, project, type Project } from "./project.ts";
 
-const page = readFileSync(join(root, "docs/stores.md"), "utf8");
-const blocks = [...page.matchAll(/^```(?:ts|sh)\n([^]*?)^```$/gm)].map((match) => match[1] ?? "");
+const blocks = blocksOf("docs/stores.md", ["ts", "sh"]);
 const [install = "", program = "", , , , onMysql = "", onRedis = ""] = blocks;
 
 describe("the page on stores", () => {
