@@ -35,6 +35,7 @@ describe("a release", () => {
   let registry: Running;
   let url = "";
   let release: string;
+  let publish = "";
   let own: Project;
 
   beforeAll(async () => {
@@ -46,10 +47,11 @@ describe("a release", () => {
       release,
       "git init -q .\ngit add -A\ngit -c user.name=r -c user.email=r@example.com commit -qm rehearsal",
     );
-    run(release, "pnpm install --frozen-lockfile --prefer-offline\npnpm changeset version");
+    run(release, "pnpm install --frozen-lockfile --prefer-offline\npnpm release made");
     const { host } = new URL(url);
     const local = `--registry ${url} --//${host}/:_authToken=rehearsal --provenance=false`;
-    run(release, `bash .ci/publish ${repository} ${local}`);
+    publish = `bash .ci/publish ${repository} ${local}`;
+    run(release, publish);
     own = project(new Map());
     own.write(".npmrc", `registry=${url}\n`);
   }, 300_000);
@@ -57,6 +59,23 @@ describe("a release", () => {
     await registry?.stop();
     own?.remove();
     if (release !== undefined) rmSync(release, { recursive: true });
+  });
+
+  test("makes a tarball of every package by the command that makes the versions", () => {
+    const names = readdirSync(join(root, "packages")).map((name) =>
+      nameOf(name).replace("@", "").replace("/", "-"),
+    );
+    const made = names.map((name) => `${name}-0.1.0.tgz`).toSorted();
+    expect(readdirSync(join(release, "made")).toSorted()).toEqual(made);
+  });
+
+  test("goes on where it broke off, and is no other than its tag says", () => {
+    const again = run(release, publish);
+    expect(again.match(/@0\.1\.0 is published already\./g)).toHaveLength(
+      readdirSync(join(root, "packages")).length,
+    );
+    const wrongTag = `GITHUB_REF_TYPE=tag GITHUB_REF_NAME=v0.2.0 ${publish}`;
+    expect(() => run(release, wrongTag)).toThrow("The tag is v0.2.0 and the packages are 0.1.0");
   });
 
   test("publishes every package, in one version, with what changed and where it is from", async () => {

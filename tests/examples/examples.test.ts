@@ -1,6 +1,6 @@
 /** The examples, as their READMEs say: started, and sent what three providers document. */
 
-import { mkdtempSync, readdirSync, readFileSync, existsSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
@@ -17,6 +17,7 @@ import {
 import { Client } from "pg";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { root } from "../architecture/sources.ts";
+import { blocksOf } from "../consumers/blocks.ts";
 import { run, start } from "../consumers/shell.ts";
 
 const folder = join(root, "examples");
@@ -59,17 +60,14 @@ function newDirectory(): string {
 const asking = (curl: string, port: number): string =>
   curl.replaceAll("3000", String(port)).replace("curl", "curl -sS");
 
-/** The fenced blocks of a README, by language. */
-function blocksOf(name: string): (language: string) => readonly string[] {
-  const readme = readFileSync(join(folder, name, "README.md"), "utf8");
-  return (language) =>
-    [...readme.matchAll(/^```(\w+)\n([^]*?)^```$/gm)]
-      .filter((match) => match[1] === language)
-      .map((match) => match[2] ?? "");
-}
+/** The blocks of an example's README, by language. */
+const blocksOfExample =
+  (name: string) =>
+  (language: string): readonly string[] =>
+    blocksOf(`examples/${name}/README.md`, language);
 
 describe.each(frameworks)("%s", (name) => {
-  const blocks = blocksOf(name);
+  const blocks = blocksOfExample(name);
   const [launch = "", curl = ""] = blocks("sh");
   const [output = ""] = blocks("text");
 
@@ -105,8 +103,8 @@ describe.each(frameworks)("%s", (name) => {
 
 describe("observability", () => {
   const own = join(folder, "observability");
-  const [launch = "", curl = ""] = blocksOf("observability")("sh");
-  const [output = "", metric = ""] = blocksOf("observability")("text");
+  const [launch = "", curl = ""] = blocksOfExample("observability")("sh");
+  const [output = "", metric = ""] = blocksOfExample("observability")("text");
 
   test("has the metrics that its alerts and its dashboard ask for, and says what somebody should know", async () => {
     const directory = newDirectory();
@@ -145,8 +143,8 @@ describe("observability", () => {
 });
 
 describe("bullmq-fleet", () => {
-  const [launch = "", curl = ""] = blocksOf("bullmq-fleet")("sh");
-  const [output = ""] = blocksOf("bullmq-fleet")("text");
+  const [launch = "", curl = ""] = blocksOfExample("bullmq-fleet")("sh");
+  const [output = ""] = blocksOfExample("bullmq-fleet")("text");
 
   test("hands what it receives to one of its workers", async () => {
     const directory = newDirectory();
@@ -181,8 +179,8 @@ async function ownSchema(): Promise<{ readonly DATABASE_URL: string; readonly SC
 }
 
 describe("receiver-and-worker", () => {
-  const [receiver = "", worker = "", curl = ""] = blocksOf("receiver-and-worker")("sh");
-  const [output = ""] = blocksOf("receiver-and-worker")("text");
+  const [receiver = "", worker = "", curl = ""] = blocksOfExample("receiver-and-worker")("sh");
+  const [output = ""] = blocksOfExample("receiver-and-worker")("text");
 
   test("what the receiver has taken, the worker handles, and what came while there was none", async () => {
     const directory = newDirectory();
@@ -203,8 +201,8 @@ describe("receiver-and-worker", () => {
 });
 
 describe("transaction", () => {
-  const [launch = "", curl = ""] = blocksOf("transaction")("sh");
-  const [output = ""] = blocksOf("transaction")("text");
+  const [launch = "", curl = ""] = blocksOfExample("transaction")("sh");
+  const [output = ""] = blocksOfExample("transaction")("text");
 
   test("counts once, though its first attempt fails behind its statement", async () => {
     const directory = newDirectory();
@@ -219,7 +217,7 @@ describe("transaction", () => {
 });
 
 describe("dashboard-login", () => {
-  const [launch = "", curl = ""] = blocksOf("dashboard-login")("sh");
+  const [launch = "", curl = ""] = blocksOfExample("dashboard-login")("sh");
 
   test("shows nothing to strangers, and what has failed to who has logged in", async () => {
     const directory = newDirectory();
@@ -252,8 +250,8 @@ describe("dashboard-login", () => {
 
 test("expect-and-poll asks for the webhook that does not come", async () => {
   const directory = newDirectory();
-  const [launch = ""] = blocksOf("expect-and-poll")("sh");
-  const [output = ""] = blocksOf("expect-and-poll")("text");
+  const [launch = ""] = blocksOfExample("expect-and-poll")("sh");
+  const [output = ""] = blocksOfExample("expect-and-poll")("text");
   const running = await start(join(folder, "expect-and-poll"), launch, /waiting for/, {
     DATABASE: join(directory, "webhooks.sqlite"),
   });

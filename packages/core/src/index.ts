@@ -123,7 +123,7 @@ export type {
   Reason,
   RefusedReason,
 } from "./model/event.ts";
-export { diagnosisText } from "./observe/lines.ts";
+export { diagnosisText } from "./observe/diagnosis.ts";
 export { standings, type CountedState, type Standing } from "./observe/standings.ts";
 export type { DeliveryView, EventView } from "./observe/view.ts";
 export type {

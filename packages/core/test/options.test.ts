@@ -10,6 +10,7 @@ import { memory } from "@webhook-inbox/core/memory";
 import { audata } from "@webhook-inbox/core/providers/audata";
 import { captainData } from "@webhook-inbox/core/providers/captain-data";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
+import { stripe } from "@webhook-inbox/core/providers/stripe";
 import { afterEach, describe, expect, test, vi } from "vitest";
 
 const store = memory({ acceptLoss: true });
@@ -73,6 +74,15 @@ describe("credentials", () => {
     for (const [source, says] of sources) {
       expectError(() => create({ store, sources: { c: source } }), "CREDENTIAL_INVALID", says);
     }
+  });
+
+  test("an API key in the place of a signing secret is told from it", () => {
+    for (const secret of ["sk_live_51x", "sk_test_51x", "rk_live_51x", "pk_test_51x"]) {
+      const source = stripe({ secret });
+      const says = "secret is an API key; the signing secret stands with the webhook endpoint";
+      expectError(() => create({ store, sources: { s: source } }), "CREDENTIAL_INVALID", says);
+    }
+    create({ store, sources: { s: stripe({ secret: "whsec_51x" }) } });
   });
 
   test("a secret that proves nothing stops the start", () => {

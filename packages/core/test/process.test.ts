@@ -61,12 +61,13 @@ test("an event that kills its process three times is dead; the innocent beside i
     import { createInbox } from "@webhook-inbox/core";
     import { socialData } from "@webhook-inbox/core/providers/socialdata";
     import { sqlite } from "@webhook-inbox/core/sqlite";
+    const told = (_, message) => console.error(message);
     const inbox = createInbox({
       store: sqlite(process.argv[1]),
       sources: { jobs: socialData({ token: "t" }) },
       retry: { delaysMs: [0, 0, 0, 0] },
       work: process.argv[2] === "work",
-      logger: false,
+      logger: { debug() {}, info() {}, warn: told, error: told },
     });
     inbox.on("jobs", "*", async ({ type }) => {
       await new Promise((resolve) => setTimeout(resolve, 30));
@@ -86,19 +87,23 @@ test("an event that kills its process three times is dead; the innocent beside i
       console.log(events.map(({ type, state, reason }) => [type, state, reason].join(" ").trim()).sort().join());
     }
     await inbox.close();`;
-  const once = (mode: string): Promise<{ readonly stdout: string }> =>
+  const once = (mode: string): Promise<{ readonly stdout: string; readonly stderr: string }> =>
     run(process.execPath, ["--input-type=module", "-e", code, file, mode], {
       cwd: import.meta.dirname,
     });
   await once("receive");
+  const name = 'jobs "killer" [0-9A-Z]{26}';
+  const lastTry = new RegExp(`${name}: was in hand at 2 deaths of workers, and runs once more`);
   let deaths = 0;
   for (;;) {
     try {
-      const { stdout } = await once("work");
+      const { stdout, stderr } = await once("work");
+      expect(stderr).toMatch(new RegExp(`${name}: dead \\(poison\\) .*: too many workers died`));
       expect(stdout).toBe("a done,b done,c done,d done,killer dead poison\n");
       break;
     } catch (error) {
       if (!(error instanceof Error && "code" in error && error.code === 1)) throw error;
+      expect("stderr" in error && lastTry.test(String(error.stderr))).toBe(deaths === 2);
       deaths += 1;
     }
   }

@@ -6,6 +6,9 @@ import { defineConfig, type DefaultTheme, type MarkdownOptions, type UserConfig 
 /** Where the repository can be looked at, such as `https://<host>/<owner>/<name>`. Without it, what leads there is no link. */
 const repository = process.env["REPOSITORY"];
 
+/** The path below which it is served. */
+const base = process.env["BASE"] ?? "/";
+
 /** A tray with a letter that has come to rest in it. */
 const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" fill="none" stroke="#0969da" stroke-width="2.5"><path d="M4 18v9h24v-9h-7a5 5 0 0 1-10 0z"/><path d="M16 3v9m-4-4 4 4 4-4"/></svg>`;
 
@@ -128,6 +131,7 @@ function linkOf(page: string, href: string): string {
 export default defineConfig({
   title: "webhook-inbox",
   description: "An inbox for the webhooks of a Node application: a 200 means it is on disk.",
+  base,
   srcDir: "../..",
   srcExclude: [
     "{README,CONTRIBUTING,CODE_OF_CONDUCT}.md",

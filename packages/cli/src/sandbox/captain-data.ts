@@ -52,7 +52,7 @@ function body(call: Visiting): Html {
             name="url"
             type="url"
             required
-            placeholder="http://localhost:3000/webhooks/captain-data"
+            placeholder="${sandbox.tunnel}/webhooks/captain-data/succeeded"
         /></label>
         <label
           >Custom headers, one a line

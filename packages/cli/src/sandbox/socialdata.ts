@@ -48,7 +48,7 @@ function body(call: Visiting): Html {
             name="url"
             type="url"
             value="${sandbox.webhookUrl}"
-            placeholder="http://localhost:3000/webhooks/socialdata/&lt;token&gt;"
+            placeholder="${sandbox.tunnel}/webhooks/socialdata/&lt;token&gt;"
         /></label>
         <button>Save</button>`,
     )}

@@ -1,6 +1,6 @@
 /** The wording of the longer log lines: the start, and the end of an attempt. */
 
-import type { Diagnosis } from "../model/verdict.ts";
+import { durationText } from "./duration.ts";
 import type { ErrorSummary, EventName, FailureSummary, Signal, SourceSummary } from "./signals.ts";
 
 export interface Line {
@@ -28,31 +28,7 @@ export function startLines(sources: readonly SourceSummary[]): readonly Line[] {
   });
 }
 
-/** Why a delivery was not believed, with what to look at. Our own words and numbers alone. */
-export function diagnosisText({ credential, code, ...more }: Diagnosis): string {
-  const skew = more.skewMs === undefined ? "" : ` by ${durationText(Math.abs(more.skewMs))}`;
-  const hint = more.detail ?? hintOf(credential, code, more.matchedBefore);
-  return `${credential}: ${code}${skew}${hint === "" ? "" : `, ${hint}`}`;
-}
-
-function hintOf(credential: string, code: Diagnosis["code"], matchedBefore?: number): string {
-  if (code === "mismatch") return mismatchText(credential, matchedBefore);
-  return code === "exposed"
-    ? "the source has no credential, and this did not come straight from this machine: give it one"
-    : "";
-}
-
-function mismatchText(credential: string, matchedBefore: number | undefined): string {
-  if (matchedBefore === undefined) return "is the secret here the one that the provider shows?";
-  if (matchedBefore === 0) {
-    return "the secrets have matched no delivery yet: is this the one that the provider shows?";
-  }
-  const otherwise =
-    credential === "signature" ? "altered on its way, or forged" : "an old one, or another's";
-  return `the secrets have matched others: ${otherwise}`;
-}
-
-/** How an attempt ended. The message of an error stays with the event: it may quote the payload. */
+/** How an attempt ended. The message of an error stays with the event, as it may quote the payload; but for our own. */
 export function settledLine({
   event,
   attempt,
@@ -76,11 +52,14 @@ export function settledLine({
       };
     case "quarantined":
       return { level: "warn", message: `${name}: quarantined (${outcome.reason}); ${more}` };
-    case "dead":
+    case "dead": {
+      const told = [...(why === "" ? [] : [why]), more].join("; ");
+      const last = outcome.reason === "poison" ? poisonText : told;
       return {
         level: "error",
-        message: `${name}: dead (${outcome.reason}) after attempt ${attempt}: ${why}; ${more}`,
+        message: `${name}: dead (${outcome.reason}) after attempt ${attempt}: ${last}`,
       };
+    }
     case "pending": {
       if (outcome.handedBack) return { level: "debug", message: `${name}: handed back` };
       const next = durationText(outcome.afterMs);
@@ -89,6 +68,8 @@ export function settledLine({
     }
   }
 }
+
+const poisonText = "too many workers died while they had it in hand, so it is tried no more";
 
 type AboutStore = Extract<
   Signal,
@@ -189,11 +170,8 @@ export function eventText({ source, type, key }: EventName): string {
   return `${source} ${escaped} ${key}`;
 }
 
-function durationText(ms: number): string {
-  return ms < 1000 ? `${ms} ms` : `${Math.round(ms / 1000)} s`;
-}
-
-function failureText({ handler, name, code, at }: FailureSummary): string {
+function failureText({ handler, name, code, at, message }: FailureSummary): string {
   const kind = code === undefined ? name : `${name} ${code}`;
-  return `${handler}: ${kind}${at === undefined ? "" : ` at ${at}`}`;
+  const own = message === undefined ? "" : `: ${message.replace(ourPrefix, "")}`;
+  return `${handler}: ${kind}${at === undefined ? "" : ` at ${at}`}${own}`;
 }

@@ -1,8 +1,8 @@
 /** Writes signals as log lines. Anything shaped like pino fits; without one, all but debugging goes to the console. */
 
+import { diagnosisText } from "./diagnosis.ts";
 import {
   blockedLine,
-  diagnosisText,
   driftLine,
   eventText,
   settledLine,
@@ -10,7 +10,7 @@ import {
   storeLine,
   type Line,
 } from "./lines.ts";
-import type { Emit, EventName, Signal } from "./signals.ts";
+import type { Emit, ErrorSummary, EventName, Signal } from "./signals.ts";
 
 /** The part of pino's interface that is used. */
 export interface Logger {
@@ -122,12 +122,14 @@ function linesOf(signal: Signal): readonly Line[] {
     case "not_found":
       return [notFoundLine(signal)];
     case "keys_failed": {
-      const { name, at = "an unknown place", message = `${name} at ${at}` } = signal.error;
+      const { name, message = placeText(signal.error) } = signal.error;
       const what = `${signal.source}: what verification needs could not be fetched: ${message}`;
       return [line("error", what, `${signal.source} ${name}`)];
     }
     case "body_consumed":
       return [consumedLine(signal)];
+    case "suspected":
+      return [suspectedLine(signal)];
     case "settled":
       return [settledLine(signal)];
     case "schema_drift":
@@ -158,23 +160,21 @@ function linesOf(signal: Signal): readonly Line[] {
     case "loop_blocked":
       return [blockedLine(signal)];
     case "heartbeat_failed": {
-      const { name, at = "an unknown place" } = signal.error;
-      const why = `the heartbeat thread failed: ${name} at ${at}.`;
+      const why = `the heartbeat thread failed: ${placeText(signal.error)}.`;
       return [line("warn", `${why} Leases last as long as handlers may run until the next start`)];
     }
     case "wait_until_failed": {
-      const { name, at = "an unknown place" } = signal.error;
-      const why = `waitUntil threw ${name} at ${at}.`;
+      const why = `waitUntil threw ${placeText(signal.error)}.`;
       return [line("warn", `${why} What follows a delivery may be stopped with the process`, why)];
     }
     case "receive_failed": {
-      const { name, at = "an unknown place" } = signal.error;
-      return [
-        line("error", `${signal.source}: a delivery could not be received: ${name} at ${at}`),
-      ];
+      const what = `a delivery could not be received: ${placeText(signal.error)}`;
+      return [line("error", `${signal.source}: ${what}`)];
     }
   }
 }
+
+const placeText = ({ name, at = "an unknown place" }: ErrorSummary): string => `${name} at ${at}`;
 
 /** Who, and why: their own words. */
 function byText(by: string, reason: string): string {
@@ -212,6 +212,11 @@ function receivedLine({ source, receipt }: Extract<Signal, { kind: "received" }>
     case "nothing":
       return line("debug", `${source}: ${receipt.kind}`);
   }
+}
+
+function suspectedLine({ event, deaths }: Extract<Signal, { kind: "suspected" }>): Line {
+  const what = `was in hand at ${deaths} deaths of workers, and runs once more, by itself`;
+  return line("warn", `${eventText(event)}: ${what}; at another one it is dead (poison)`);
 }
 
 /** Anybody may knock anywhere; a URL that was set wrongly at a provider is among them. */

@@ -48,6 +48,8 @@ export type Signal =
   | { readonly kind: "keys_failed"; readonly source: string; readonly error: ErrorSummary }
   /** A body parser ran first. `lost`: not even a reconstruction could be taken, and the delivery was answered 500. */
   | { readonly kind: "body_consumed"; readonly source: string; readonly lost: boolean }
+  /** An event was in hand when one worker too few died to give it up: it runs once more, with no other suspect beside it. */
+  | { readonly kind: "suspected"; readonly event: EventName; readonly deaths: number }
   /** An attempt ended. */
   | {
       readonly kind: "settled";

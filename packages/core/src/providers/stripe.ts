@@ -91,6 +91,11 @@ export const stripe: SourceFactory<StripeEvents, "secret" | "token"> = definePro
   auth: ["secret", "token"],
   signature: hmac({
     algorithm: "sha256",
+    // https://docs.stripe.com/keys: secret, publishable and restricted keys.
+    refusal: (secret) =>
+      /^[prs]k_/.test(secret)
+        ? "is an API key; the signing secret stands with the webhook endpoint, and begins with whsec_"
+        : undefined,
     encoding: "hex",
     header: "stripe-signature",
     signatures: ({ header }) => partsOf(header("stripe-signature"), "v1"),

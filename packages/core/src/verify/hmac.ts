@@ -13,6 +13,8 @@ export interface Hmac extends Signing {
    * text that can be no secret). Default: `text`.
    */
   readonly key?: "text" | "base64" | ((secret: string) => Uint8Array | undefined);
+  /** Why a text can be no secret of this provider, such as another of its credentials: the end of a sentence. */
+  readonly refusal?: (secret: string) => string | undefined;
   /** What the provider signs with while no secret is set at it: named in the diagnosis, never accepted. */
   readonly unset?: string;
 }
@@ -25,7 +27,7 @@ const digestBytes = { sha1: 20, sha256: 32, sha512: 64 } as const;
  * @example
  * hmac({ algorithm: "sha256", encoding: "hex", header: "x-hub-signature-256", prefix: "sha256=" })
  */
-export function hmac({ algorithm, key = "text", unset, ...signing }: Hmac): Signature {
+export function hmac({ algorithm, key = "text", refusal, unset, ...signing }: Hmac): Signature {
   const bytesOf = (secret: string): Uint8Array | undefined =>
     typeof key === "function" ? key(secret) : decodedKey(secret, key);
   const keys = new WeakMap<HeldSecret, KeyObject>();
@@ -33,9 +35,10 @@ export function hmac({ algorithm, key = "text", unset, ...signing }: Hmac): Sign
     kind: "secret",
     bytes: digestBytes[algorithm],
     refusal: (secret) =>
-      bytesOf(secret) === undefined
+      refusal?.(secret) ??
+      (bytesOf(secret) === undefined
         ? "is not the text of a key that its signature needs"
-        : undefined,
+        : undefined),
     keyOf(secret) {
       const known = keys.get(secret);
       if (known !== undefined) return known;

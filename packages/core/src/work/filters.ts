@@ -29,7 +29,7 @@ export function checkFilter(where: string, filter: object, names: readonly strin
     if (typeof value === kind && !Number.isNaN(value)) continue;
     const hint = numbers.has(name) ? " of milliseconds" : "";
     throw invalid(
-      `${where}: ${name} must be a ${kind}${kind === "number" ? hint : ""}, and is ${String(value)}.`,
+      `${where}: ${name} must be a ${kind}${kind === "number" ? hint : ""}, and is ${typeof value === "number" ? "NaN" : typeof value}.`,
     );
   }
 }
@@ -37,7 +37,7 @@ export function checkFilter(where: string, filter: object, names: readonly strin
 export function checkListQuery({ cursor, limit, order, ...filter }: ListQuery): void {
   checkFilter("list", filter, [...filterNames, "cursor", "limit", "order"]);
   if (order !== undefined && order !== "newest" && order !== "oldest") {
-    throw invalid(`list: order is "newest" or "oldest", and not ${JSON.stringify(order)}.`);
+    throw invalid(`list: order is "newest" or "oldest".`);
   }
   // These two select nothing: a first page has no cursor.
   if (cursor !== undefined) checkFilter("list", { cursor }, ["cursor"]);

@@ -3,8 +3,10 @@
 import type { Clock } from "../contracts/clock.ts";
 import type { Claim, ClaimAnswer, ClaimAsk, Store } from "../contracts/store.ts";
 import { nextTurn } from "../group-commit.ts";
+import type { EventRecord } from "../model/event.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
+import { crashesMax } from "./lifecycle.ts";
 import type { Offer, Slots } from "./slots.ts";
 
 export interface SearchNeeds {
@@ -126,12 +128,19 @@ export class Search {
     if (isAsked()) this.#cancelPoll = clock.after(wakeMs, () => this.look());
   }
 
+  /** Said before it runs: should it take this process with it, that was its last word. */
+  #suspect({ source, type, key, crashes }: EventRecord): void {
+    if (crashes !== crashesMax - 1) return;
+    this.#needs.emit({ kind: "suspected", event: { source, type, key }, deaths: crashes });
+  }
+
   async #claimOnce(): Promise<ClaimAnswer & { readonly without: readonly string[] }> {
     const { store, worked, slots, terms, take } = this.#needs;
     const offer = slots.offer();
     this.#offer = offer;
     try {
       const answer = await store.claim({ ...terms(), ...offer, bytesMax: claimBytesMax });
+      for (const { event } of answer.claims) this.#suspect(event);
       take(answer.claims);
       return { ...answer, without: worked.filter((name) => offer.slots[name] === 0) };
     } finally {

@@ -1,8 +1,11 @@
-/** A warning for who shares a file between processes with a version of SQLite in which that can go wrong. */
+/** A warning for who has several connections to a file with a version of SQLite in which that can go wrong. */
 
 import type { DatabaseSync } from "node:sqlite";
 
-/** The first version of SQLite in which several processes cannot damage a file when one starts its journal anew. */
+/**
+ * The first version of SQLite in which several connections, of processes or of threads, cannot damage a file when one
+ * starts its journal anew (https://sqlite.org/wal.html, the WAL-reset bug).
+ */
 const safeToShare = [3, 51, 3] as const;
 
 export function warnOfSharing(database: DatabaseSync): void {
@@ -11,8 +14,8 @@ export function warnOfSharing(database: DatabaseSync): void {
   const at = safeToShare.findIndex((part, index) => part !== parts[index]);
   if (at === -1 || (parts[at] ?? 0) > (safeToShare[at] ?? 0)) return;
   process.emitWarning(
-    `several processes share a SQLite file, and SQLite ${version} of this Node can damage such a file in rare cases. Use a ` +
-      `Node with SQLite ${safeToShare.join(".")} or later (24, or 22.23), or one process for the file.`,
+    `a SQLite file has several connections, of other processes or of this one's heartbeat thread, and SQLite ${version} of ` +
+      `this Node can damage such a file in rare cases. Use a Node with SQLite ${safeToShare.join(".")} or later (24, or 22.23).`,
     { type: "WebhookInboxWarning", code: "SQLITE_SHARED" },
   );
 }
