@@ -6,6 +6,7 @@ import { encrypted, type EncryptionKey } from "@webhook-inbox/core/encrypted";
 import { audata } from "@webhook-inbox/core/providers/audata";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { expect, onTestFinished, test } from "vitest";
+import { rememberingLogger } from "../../../tests/support/log.ts";
 import { fragile } from "../../../tests/support/spill-desk.ts";
 import { newEvent } from "../../../tests/support/new-event.ts";
 import { temporaryFile } from "../../../tests/support/temporary.ts";
@@ -21,16 +22,17 @@ function inboxOn(
 ) {
   const signals: string[] = [];
   const handled: unknown[] = [];
+  const { logger, lines } = rememberingLogger();
   const inbox = createInbox({
     store: encrypted(sqlite(file), { keys }),
     sources,
-    logger: false,
+    logger,
     onSignal: (signal) => void signals.push(JSON.stringify(signal)),
     ...more,
   });
   inbox.on("audata", "*", ({ data }) => void handled.push(data));
   onTestFinished(() => inbox.close());
-  return { inbox, handled, signals };
+  return { inbox, handled, signals, lines };
 }
 
 /** One that only receives, and encrypts with the key `a`. */
@@ -139,6 +141,9 @@ test.each<[string, EncryptionKey]>([
   await without.inbox.idle();
   expect(without.handled.length).toBe(1);
   expect(without.signals.join("\n")).toContain("STORE_UNAVAILABLE");
+  expect(without.lines.map(({ level, message }) => `${level} ${message}`)).toContainEqual(
+    expect.stringMatching(/^warn audata .* waits, next in \d+ s: \(decrypt\): .* with the key "a"/),
+  );
   const states = (await without.inbox.list()).events.map(({ state }) => state);
   expect(states.toSorted()).toEqual(["done", "pending"]);
   await without.inbox.close();

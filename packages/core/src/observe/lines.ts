@@ -61,12 +61,20 @@ export function settledLine({
       };
     }
     case "pending": {
-      if (outcome.handedBack) return { level: "debug", message: `${name}: handed back` };
       const next = durationText(outcome.afterMs);
+      if (outcome.handedBack) return postponedLine(name, next, failures);
       const message = `${name}: attempt ${attempt} did not finish it, next in ${next}: ${why}; ${more}`;
       return { level: "warn", message };
     }
   }
+}
+
+/** Handed back, as at the end of a process; or, with a cause, because nobody can handle it for now. */
+function postponedLine(name: string, next: string, failures: readonly FailureSummary[]): Line {
+  const [cause] = failures;
+  if (cause === undefined) return { level: "debug", message: `${name}: handed back` };
+  const message = `${name}: waits, next in ${next}: ${failureText(cause)}`;
+  return { level: "warn", message, once: `waits ${cause.handler} ${cause.name} ${cause.code}` };
 }
 
 const poisonText = "too many workers died while they had it in hand, so it is tried no more";
