@@ -1,7 +1,8 @@
 /** What stands around a transaction. */
 
+import { spoils } from "@webhook-inbox/core/records";
 import type { Run } from "./pool.ts";
-import { isAnswered, spoils } from "./unavailable.ts";
+import { isAnswered } from "./unavailable.ts";
 
 export interface TransactionTerms {
   readonly timeoutMs?: number;

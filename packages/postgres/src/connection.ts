@@ -1,7 +1,7 @@
 /** Connections of the user's pool in the store's use: each statement has a deadline, and nothing waits for ever. */
 
 import { createHash } from "node:crypto";
-import { inTime, Lending, Owners } from "@webhook-inbox/core/records";
+import { inTime, Lending, Owners, spoils } from "@webhook-inbox/core/records";
 import type { PostgresClient, PostgresPool, Row, Run } from "./pool.ts";
 import { isAnswered, isMisnamed, mayRepeat, unavailable } from "./unavailable.ts";
 
@@ -202,7 +202,8 @@ async function within<T>(begin: Run, run: Run, openMs: number, work: () => Promi
     await run("COMMIT");
     return result;
   } catch (error) {
-    if (isAnswered(error)) await run("ROLLBACK");
+    // What made it fail is told, whatever becomes of the connection.
+    if (isAnswered(error)) await run("ROLLBACK").catch(() => spoils(error));
     throw error;
   }
 }

@@ -26,9 +26,17 @@ export function threadAccessOf(
 ): ThreadAccess | undefined {
   const { options } = pool;
   if (options === undefined) return undefined;
-  // `pg` hides the password from whoever prints the options.
-  const { password } = options as { readonly password?: unknown };
-  const config = { ...options, ...(password === undefined ? {} : { password }), max: 1 };
+  // `pg` hides the password, and the key of a certificate, from whoever prints the options.
+  const { password, ssl } = options as {
+    readonly password?: unknown;
+    readonly ssl?: boolean | { readonly key?: unknown };
+  };
+  const config = {
+    ...options,
+    ...(password === undefined ? {} : { password }),
+    ...(typeof ssl === "object" && ssl.key !== undefined ? { ssl: { ...ssl, key: ssl.key } } : {}),
+    max: 1,
+  };
   try {
     const given: HeartbeatOptions = { config, schema, timeoutMs };
     return { module: heartbeatModule, options: structuredClone(given) };

@@ -1,6 +1,7 @@
 /** Errors of PostgreSQL: which of them say that the database cannot be used now, and what to do about them. */
 
 import { WebhookInboxError } from "@webhook-inbox/core";
+import { isSpoiler, Undone } from "@webhook-inbox/core/records";
 
 /** Classes of SQLSTATE that are about what is written: bad data, a broken constraint, a row that is too large. */
 const ofRow = /^(?:22|23|54)/;
@@ -37,9 +38,9 @@ export function codeOf(error: unknown): string {
 
 /** Whether the connection can go on: the server has answered with an error and has not closed it; or it is not the server's. */
 export function isAnswered(error: unknown): boolean {
-  return (
-    /^(?!08|57P)(?=.*\d)[0-9A-Z]{5}$/.test(codeOf(error)) || error instanceof WebhookInboxError
-  );
+  if (isSpoiler(error)) return false;
+  if (error instanceof Undone || error instanceof WebhookInboxError) return true;
+  return /^(?!08|57P)(?=.*\d)[0-9A-Z]{5}$/.test(codeOf(error));
 }
 
 export const mayRepeat = (error: unknown): boolean => undone.has(codeOf(error));

@@ -4,9 +4,11 @@ import { createInbox } from "@webhook-inbox/core";
 import { audata } from "@webhook-inbox/core/providers/audata";
 import { postgres } from "@webhook-inbox/postgres";
 import { Pool } from "pg";
-import { expect, inject, onTestFinished, test } from "vitest";
+import { expect, inject, onTestFinished, test, vi } from "vitest";
+import { Proxy } from "../../../tests/services/proxy.ts";
 import { blocksAndKeeps } from "../../../tests/support/blocking-handler.ts";
 import { ask, serve } from "../../../tests/support/served.ts";
+import { wrapped } from "../../../tests/support/wrapped.ts";
 import { newSchema, testPool } from "./places.ts";
 
 const pool = testPool();
@@ -94,4 +96,58 @@ test("options that cannot be handed to a thread give none", () => {
   const hidden = new Pool({ host: "127.0.0.1", user: "u", password: "hidden" });
   const { options } = postgres(hidden).threadAccess ?? {};
   expect(options).toMatchObject({ config: { password: "hidden", max: 1 } });
+});
+
+test("the key of a certificate is handed to the thread, which the pool hides from whoever looks", () => {
+  const certified = new Pool({ host: "127.0.0.1", user: "u", ssl: { cert: "c", key: "k" } });
+  const { options } = postgres(certified).threadAccess ?? {};
+  expect(options).toMatchObject({ config: { ssl: { cert: "c", key: "k" } } });
+});
+
+test("a thread that cannot connect is told of, and leases last as long as handlers may run until it can", async () => {
+  const schema = newSchema();
+  onTestFinished(async () => void (await pool.query(`DROP SCHEMA ${schema} CASCADE`)));
+  const server = new URL(inject("postgresUrl"));
+  const proxy = new Proxy({ port: Number(server.port) });
+  const port = await proxy.listen();
+  onTestFinished(() => proxy.close());
+  server.port = String(port);
+  const { threadAccess } = postgres(new Pool({ connectionString: server.href }), { schema });
+  if (threadAccess === undefined) throw new Error("it has no thread");
+  const inner = postgres(pool, { schema });
+  const asked: number[] = [];
+  const store = wrapped(inner, {
+    threadAccess,
+    take: (events, terms) => {
+      asked.push(terms.leaseMs);
+      return inner.take(events, terms);
+    },
+  });
+  const signals: string[] = [];
+  const inbox = createInbox({
+    store,
+    sources: { audata: audata({ auth: "none" }) },
+    work: { leaseMs: 600 },
+    logger: false,
+    onSignal: (signal) => void signals.push(JSON.stringify(signal)),
+  });
+  onTestFinished(() => inbox.close());
+  inbox.on("audata", "Prize.created", { timeoutMs: 20_000 }, () => undefined);
+  const served = await serve(inbox);
+  const failed = (): boolean => signals.some((signal) => signal.includes("heartbeat_failed"));
+  let call = 0;
+  const lease = async (): Promise<number | undefined> => {
+    const query = `event=Prize.created&webhookCallId=${(call += 1)}`;
+    await ask(served, `/webhooks/audata?${query}`, { method: "GET" });
+    return asked.at(-1);
+  };
+  proxy.cut();
+  expect(await lease()).toBe(600);
+  await vi.waitUntil(failed, 10_000);
+  expect(await lease()).toBe(20_600);
+  expect(signals.filter((signal) => signal.includes("heartbeat_failed"))).toEqual([
+    expect.stringContaining("STORE_UNAVAILABLE"),
+  ]);
+  proxy.mend();
+  await vi.waitUntil(async () => (await lease()) === 600, 10_000);
 });

@@ -129,7 +129,7 @@ export function storeLine(signal: AboutStore): Line {
   }
 }
 
-function whyOf({
+export function whyOf({
   name,
   code,
   message = [name, code].filter(Boolean).join(" "),

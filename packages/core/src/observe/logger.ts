@@ -8,6 +8,7 @@ import {
   settledLine,
   startLines,
   storeLine,
+  whyOf,
   type Line,
 } from "./lines.ts";
 import type { Emit, ErrorSummary, EventName, Signal } from "./signals.ts";
@@ -122,9 +123,8 @@ function linesOf(signal: Signal): readonly Line[] {
     case "not_found":
       return [notFoundLine(signal)];
     case "keys_failed": {
-      const { name, message = placeText(signal.error) } = signal.error;
-      const what = `${signal.source}: what verification needs could not be fetched: ${message}`;
-      return [line("error", what, `${signal.source} ${name}`)];
+      const what = `${signal.source}: what verification needs could not be fetched: ${causeText(signal.error)}`;
+      return [line("error", what, `${signal.source} ${signal.error.name}`)];
     }
     case "body_consumed":
       return [consumedLine(signal)];
@@ -138,13 +138,10 @@ function linesOf(signal: Signal): readonly Line[] {
       const what = "the webhook had not come in time, so it was fetched from the provider";
       return [line("warn", `${eventText(signal.event)}: ${what}`)];
     }
-    case "fenced":
-      return [
-        line(
-          "warn",
-          `${eventText(signal.event)}: another worker had taken over, or a person had ended it; this result was discarded`,
-        ),
-      ];
+    case "fenced": {
+      const what = "another worker had taken over, or a person had ended it";
+      return [line("warn", `${eventText(signal.event)}: ${what}; this result was discarded`)];
+    }
     case "intervened": {
       const { act, by, reason, count } = signal;
       return [line("info", `${act} of ${count} events by ${byText(by, reason)}`)];
@@ -160,21 +157,30 @@ function linesOf(signal: Signal): readonly Line[] {
     case "loop_blocked":
       return [blockedLine(signal)];
     case "heartbeat_failed": {
-      const why = `the heartbeat thread failed: ${placeText(signal.error)}.`;
-      return [line("warn", `${why} Leases last as long as handlers may run until the next start`)];
+      const why = `the heartbeat thread failed: ${causeText(signal.error)}.`;
+      return [
+        line(
+          "warn",
+          `${why} Until it can extend leases again, they last as long as handlers may run`,
+        ),
+      ];
     }
     case "wait_until_failed": {
-      const why = `waitUntil threw ${placeText(signal.error)}.`;
+      const why = `waitUntil threw ${causeText(signal.error)}.`;
       return [line("warn", `${why} What follows a delivery may be stopped with the process`, why)];
     }
     case "receive_failed": {
-      const what = `a delivery could not be received: ${placeText(signal.error)}`;
-      return [line("error", `${signal.source}: ${what}`)];
+      const what = `a delivery could not be received: ${causeText(signal.error)}`;
+      return [line("error", `${signal.source}: ${what}; it was answered 500`)];
     }
   }
 }
 
-const placeText = ({ name, at = "an unknown place" }: ErrorSummary): string => `${name} at ${at}`;
+/** Our own words, else where it was thrown. */
+function causeText(error: ErrorSummary): string {
+  const { name, at = "an unknown place" } = error;
+  return error.message === undefined ? `${name} at ${at}` : whyOf(error);
+}
 
 /** Who, and why: their own words. */
 function byText(by: string, reason: string): string {

@@ -98,7 +98,7 @@ export type Signal =
       readonly blockedMs: number;
       readonly events: readonly EventName[];
     }
-  /** The side thread cannot extend leases, so they last as long as handlers may run: a crash is noticed later. */
+  /** The side thread cannot extend leases just now, so they last as long as handlers may run: a crash is noticed later. */
   | { readonly kind: "heartbeat_failed"; readonly error: ErrorSummary }
   /** The platform would not wait for the work that follows a delivery: the next drain does it. */
   | { readonly kind: "wait_until_failed"; readonly error: ErrorSummary }

@@ -25,6 +25,16 @@ export class Undone {
   }
 }
 
+const spoilers = new WeakSet<object>();
+
+/** Marks an error after which nobody knows what its connection is in the midst of. */
+export function spoils(error: unknown): void {
+  if (typeof error === "object" && error !== null) spoilers.add(error);
+}
+
+export const isSpoiler = (error: unknown): boolean =>
+  typeof error === "object" && error !== null && spoilers.has(error);
+
 /** A handler's transaction, for `committed`. */
 export interface Committing<T> {
   /** Runs it to its commit; calls `written` with the result once all of it is written, just before that. */

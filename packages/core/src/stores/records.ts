@@ -21,7 +21,15 @@ import { stateAfter } from "../model/transitions.ts";
 
 export { refuseUnknown } from "../errors.ts";
 export { everyState, forever } from "../model/event.ts";
-export { claimLost, committed, inTime, Undone, type Committing } from "./calls.ts";
+export {
+  claimLost,
+  committed,
+  inTime,
+  isSpoiler,
+  spoils,
+  Undone,
+  type Committing,
+} from "./calls.ts";
 export { Lending } from "./lending.ts";
 export { Owners } from "./owners.ts";
 

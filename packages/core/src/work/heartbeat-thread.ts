@@ -4,7 +4,9 @@
  */
 
 import { parentPort, workerData } from "node:worker_threads";
-import type { ConnectHeartbeat } from "../contracts/store.ts";
+import type { ConnectHeartbeat, Hold } from "../contracts/store.ts";
+import { summaryOf } from "../observe/redact.ts";
+import type { ErrorSummary } from "../observe/signals.ts";
 import { holdsIn } from "./hold-table.ts";
 
 export interface HeartbeatSetup {
@@ -22,6 +24,11 @@ export interface HeartbeatMessage {
   readonly isOver?: boolean;
 }
 
+/** What the thread tells: whether it can extend leases. Said when that changes. */
+export interface HeartbeatNews {
+  readonly failed: ErrorSummary | undefined;
+}
+
 const parts: SharedArrayBuffer[] = [];
 let aliveAt = Date.now();
 
@@ -30,10 +37,33 @@ const { connectHeartbeat } = (await import(module)) as {
   readonly connectHeartbeat: ConnectHeartbeat;
 };
 let connecting: ReturnType<ConnectHeartbeat> | undefined;
+let isFailing = false;
+
+function tell(failed: ErrorSummary | undefined): void {
+  if (isFailing === (failed !== undefined)) return;
+  isFailing = failed !== undefined;
+  const news: HeartbeatNews = { failed };
+  parentPort?.postMessage(news, []);
+}
 
 /** Opened with the first claim, so that it is there when it is needed. */
 function connected(): ReturnType<ConnectHeartbeat> {
-  return (connecting ??= connectHeartbeat(options));
+  return (connecting ??= connect());
+}
+
+/** In nobody's hand. */
+const nothing: Hold = { key: "0".repeat(26), fence: "" };
+
+/** One that cannot be reached, or may not extend, is to be known of before it is needed. */
+async function connect(): ReturnType<ConnectHeartbeat> {
+  const connection = await connectHeartbeat(options);
+  try {
+    await connection.extend([nothing], leaseMs);
+    return connection;
+  } catch (error) {
+    await connection.close().catch(() => undefined);
+    throw error;
+  }
 }
 
 // Messages that came meanwhile have waited.
@@ -43,18 +73,21 @@ parentPort?.on("message", (message: HeartbeatMessage) => {
   if (isAlive) aliveAt = Date.now();
   if (part === undefined) return;
   parts.push(part);
-  void connected().catch(() => undefined);
+  void beat();
 });
 
 /** A store that is away is asked again at the next beat: by then the main thread may be back as well. */
 async function beat(): Promise<void> {
-  const now = Date.now();
-  if (now - aliveAt < leaseMs / 2) return;
-  const holds = parts.flatMap(holdsIn).filter(({ until }) => until > now);
-  if (holds.length === 0) return;
+  if (parts.length === 0) return;
   try {
-    await (await connected()).extend(holds, leaseMs);
-  } catch {
+    const connection = await connected();
+    const now = Date.now();
+    const isNeeded = now - aliveAt >= leaseMs / 2;
+    const holds = isNeeded ? parts.flatMap(holdsIn).filter(({ until }) => until > now) : [];
+    if (holds.length > 0) await connection.extend(holds, leaseMs);
+    tell(undefined);
+  } catch (error) {
+    tell(summaryOf(error));
     const lost = connecting;
     connecting = undefined;
     await lost?.then((connection) => connection.close()).catch(() => undefined);

@@ -10,7 +10,7 @@ import type { Hold, Store } from "../contracts/store.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit, EventName } from "../observe/signals.ts";
 import { within } from "./patience.ts";
-import type { HeartbeatMessage, HeartbeatSetup } from "./heartbeat-thread.ts";
+import type { HeartbeatMessage, HeartbeatNews, HeartbeatSetup } from "./heartbeat-thread.ts";
 import { HoldTable, type ThreadHold } from "./hold-table.ts";
 
 export interface LeasesNeeds {
@@ -61,18 +61,28 @@ export class Leases {
   }
 
   start(): void {
-    const { store, clock, leaseMs } = this.#needs;
+    const { store, clock, leaseMs, emit } = this.#needs;
     this.#beatAt = clock.now();
     this.#beat();
     // A store that others cannot use has nobody who could take over; another clock than the machine's is none for a thread.
     const { threadAccess, supports } = store;
-    if (!supports.shared || threadAccess === undefined || clock !== systemClock) return;
+    if (!supports.shared || threadAccess === undefined) return;
+    if (clock !== systemClock) {
+      this.#isAlone = true;
+      return;
+    }
     const { module, options } = threadAccess;
     const workerData: HeartbeatSetup = { module: module.href, options, leaseMs };
     try {
       this.#thread = new Thread(threadModule, { workerData, execArgv: [] });
-      this.#thread.unref();
       this.#thread.on("error", (error) => this.#lose(error));
+      this.#thread.on("message", ({ failed }: HeartbeatNews) => {
+        this.#isAlone = failed !== undefined;
+        if (failed !== undefined && !this.#hasStopped)
+          emit({ kind: "heartbeat_failed", error: failed });
+      });
+      // Last of all: whoever listens holds the process.
+      this.#thread.unref();
     } catch (error) {
       this.#lose(error);
     }
