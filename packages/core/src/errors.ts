@@ -57,6 +57,10 @@ export function undecryptedError(
       );
 }
 
+export function inboxClosed(): WebhookInboxError {
+  return new WebhookInboxError("INBOX_CLOSED", "the inbox was closed.");
+}
+
 /** Whether an error says that the store cannot be used now, whatever is asked of it. */
 export function isStoreAway(error: unknown): boolean {
   return isWebhookInboxError(error) && error.code === "STORE_UNAVAILABLE";

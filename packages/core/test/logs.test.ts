@@ -1,4 +1,4 @@
-import { createInbox, WebhookInboxError } from "@webhook-inbox/core";
+import { createInbox, WebhookInboxError, type Telemetry } from "@webhook-inbox/core";
 import { audata } from "@webhook-inbox/core/providers/audata";
 import { captainData } from "@webhook-inbox/core/providers/captain-data";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
@@ -273,4 +273,52 @@ test("a path that is none of the inbox's URLs is told once a minute for each sou
     "warn audata: answered 404: a path that is none of its URLs; the URLs of all sources were listed at the start",
   ]);
   expect(JSON.stringify(lines)).not.toContain("canary");
+});
+
+test.each<[string, Pick<Telemetry, "received" | "attempted">]>([
+  [
+    "throws",
+    {
+      received: () => {
+        throw new Error("no tracer");
+      },
+      attempted: () => {
+        throw new Error("no tracer");
+      },
+    },
+  ],
+  [
+    "fails at the end",
+    {
+      received: (_, run) => run("trace").then(() => Promise.reject(new Error("no exporter"))),
+      attempted: (_, run) => run().then(() => Promise.reject(new Error("no exporter"))),
+    },
+  ],
+  [
+    "runs twice",
+    {
+      received: (_, run) => run("trace").then(() => run("again")),
+      attempted: (_, run) => run().then(run),
+    },
+  ],
+  [
+    "runs nothing",
+    {
+      received: () => Promise.reject(new Error("not sampled")),
+      attempted: () => Promise.reject(new Error("not sampled")),
+    },
+  ],
+])("a telemetry that %s costs no delivery and no attempt", async (_, spans) => {
+  const telemetry = { onSignal: () => expect.unreachable(), ...spans };
+  const sources = { socialdata: socialData({ token: "t" }) };
+  const store = sqlite(temporaryFile());
+  const inbox = createInbox({ store, sources, logger: false, telemetry });
+  let runs = 0;
+  inbox.on("socialdata", "job_finished", () => void (runs += 1));
+  const body = '{"event":"job_finished","data":{"job_id":1,"status":"error"}}';
+  const answer = await ask(await serve(inbox), "/webhooks/socialdata/t", { body });
+  await inbox.idle();
+  expect([answer.status, runs]).toEqual([200, 1]);
+  expect((await inbox.list()).events).toMatchObject([{ state: "done", duplicates: 0 }]);
+  await inbox.close();
 });

@@ -53,6 +53,33 @@ describe("the spill outlives the process", () => {
     expect(inbox.isReady).toBe(true);
   });
 
+  test("a call of the store that fails late makes nobody less ready: the spill has kept its delivery", async () => {
+    let fail: (() => void) | undefined;
+    const inner = sqlite(temporaryFile());
+    const late = new WebhookInboxError("STORE_UNAVAILABLE", "reset.");
+    const failing = new Promise<never>((_, reject) => (fail = () => reject(late)));
+    const store = wrapped(inner, { take: () => failing });
+    const spill = sqlite(temporaryFile("spill.sqlite"));
+    const inbox = createInbox({ store, spill, sources, logger: false });
+    onTestFinished(() => inbox.close());
+    const served = await serve(inbox);
+    expect((await ask(served, jobs, job(1))).status).toBe(200);
+    fail?.();
+    await failing.catch(() => undefined);
+    await vi.waitUntil(async () => (await inbox.health()).spill?.waiting === 1);
+    expect(inbox.isReady).toBe(true);
+  });
+
+  test("and is not opened again once the inbox is closed", async () => {
+    const { inbox, served, beside } = await spillDesk();
+    await ask(served, jobs, job(1));
+    await inbox.close();
+    const opened = beside.calls.filter((verb) => verb === "open").length;
+    expect((await inbox.health()).spill).toMatchObject({ isOpen: false, waiting: undefined });
+    await expect(inbox.start()).rejects.toMatchObject({ code: "INBOX_CLOSED" });
+    expect(beside.calls.filter((verb) => verb === "open")).toHaveLength(opened);
+  });
+
   test("whoever waits for the drain when the inbox closes is told", async () => {
     const { inbox, served, main } = await spillDesk();
     await inbox.start();

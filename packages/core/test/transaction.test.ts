@@ -272,6 +272,51 @@ test("after its deadline a handler can begin none, though its attempt is not set
   await inbox.close();
 });
 
+/** A store whose transactions wait for a connection until they are let go, and say whether they began. */
+function busyStore() {
+  let letGo: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => (letGo = resolve));
+  let hasBegun = false;
+  const inner = sqlite(temporaryFile());
+  const store = wrapped(inner, {
+    transaction: (hold, handler) => {
+      const run = inner.transaction?.(hold, handler) as (
+        work: (database: SqliteClient) => unknown,
+      ) => Promise<unknown>;
+      return (async (work: (database: SqliteClient) => unknown) => {
+        await gate;
+        return await run((database) => {
+          const result = work(database);
+          hasBegun = true;
+          return result;
+        });
+      }) as SqliteTransaction;
+    },
+  });
+  return { store, letGo: () => letGo(), hasBegun: () => hasBegun };
+}
+
+test("a transaction that goes on beyond its handler's deadline keeps no slot, and begins nothing then", async () => {
+  const { store, letGo, hasBegun } = busyStore();
+  const { clock, inbox, serve, record } = deskOn(store);
+  let late: Promise<unknown> | undefined;
+  inbox.on("socialdata", "job_finished", { timeoutMs: 1000 }, async (_, { transaction }) => {
+    late ??= transaction(() => undefined);
+    await late;
+  });
+  await deliver(await serve());
+  await vi.waitUntil(() => late !== undefined);
+  await vi.waitUntil(async () => {
+    clock.advance(1000);
+    return (await record())?.state === "pending";
+  });
+  expect((await record())?.history[0]?.failures[0]?.message).toContain("within 1000 ms");
+  letGo();
+  await expect(late).rejects.toMatchObject({ code: "CLAIM_LOST" });
+  expect(hasBegun()).toBe(false);
+  await closeStuck({ clock, inbox });
+});
+
 test("one whose lease had ended while its machine slept goes on, and commits", async () => {
   const { clock, inbox, serve, record, orders } = shop();
   let wake: (() => void) | undefined;

@@ -11,7 +11,7 @@ import {
   type Tally,
   type TallyQuery,
 } from "../contracts/store.ts";
-import { WebhookInboxError } from "../errors.ts";
+import { inboxClosed, WebhookInboxError } from "../errors.ts";
 import { answerFetch, type FetchOptions } from "../http/fetch.ts";
 import type { DeliveryHead } from "../model/delivery.ts";
 import type { Act } from "../model/intervention.ts";
@@ -211,7 +211,7 @@ class InboxOfSources {
   /** The store, once it is open, also while the inbox is closing: deliveries are kept until the store closes. */
   #opened(): Promise<Store> {
     if (this.#hasClosed || (this.#closing !== undefined && this.#opening === undefined)) {
-      return Promise.reject(new WebhookInboxError("INBOX_CLOSED", "the inbox was closed."));
+      return Promise.reject(inboxClosed());
     }
     this.#opening ??= this.#open().catch((error: unknown) => {
       this.#opening = undefined;

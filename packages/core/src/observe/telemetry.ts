@@ -56,3 +56,29 @@ export const noTelemetry: Telemetry = {
   received: (_, run) => run(undefined),
   attempted: (_, run) => run(),
 };
+
+/** What it does wrong is its own: deliveries and attempts go on, once, as if it were not there. */
+export function guarded(telemetry: Telemetry): Telemetry {
+  return {
+    onSignal: (signal) => telemetry.onSignal(signal),
+    received: (of, run) =>
+      runOnce(
+        (once) => telemetry.received(of, (trace) => once(() => run(trace))),
+        () => run(undefined),
+      ),
+    attempted: (of, run) => runOnce((once) => telemetry.attempted(of, () => once(run)), run),
+  };
+}
+
+async function runOnce<T>(
+  traced: (once: (run: () => Promise<T>) => Promise<T>) => Promise<T>,
+  untraced: () => Promise<T>,
+): Promise<T> {
+  let running: Promise<T> | undefined;
+  try {
+    await traced((run) => (running ??= run()));
+  } catch {
+    // Its own error; or that of `run`, which is told by what it returned.
+  }
+  return await (running ?? untraced());
+}

@@ -6,7 +6,7 @@ import type { Store } from "../contracts/store.ts";
 import { refuseUnknown, WebhookInboxError } from "../errors.ts";
 import { consoleLogger, type Logger } from "../observe/logger.ts";
 import type { Signal } from "../observe/signals.ts";
-import { noTelemetry, type Telemetry } from "../observe/telemetry.ts";
+import { guarded, noTelemetry, type Telemetry } from "../observe/telemetry.ts";
 import { defaultDelaysMs } from "../work/backoff.ts";
 import type { HandlersOf } from "../work/handlers.ts";
 import { delaysOf, functionOf, invalid, oneOf, wholeNumber } from "./checks.ts";
@@ -198,7 +198,8 @@ export function settingsOf<Of extends Sources, Transaction>(
 
 function telemetryOf(given: Telemetry | undefined): Telemetry {
   if (given === undefined) return noTelemetry;
-  if (typeof given?.received === "function" && typeof given.attempted === "function") return given;
+  if (typeof given?.received === "function" && typeof given.attempted === "function")
+    return guarded(given);
   throw invalid("telemetry must be one, such as openTelemetry() of @webhook-inbox/opentelemetry.");
 }
 

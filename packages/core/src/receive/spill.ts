@@ -17,6 +17,7 @@ import { nextTurn } from "../group-commit.ts";
 import type { EventRecord, NewEvent } from "../model/event.ts";
 import type { Outcome } from "../model/settlement.ts";
 import { summaryOf } from "../observe/redact.ts";
+import { inboxClosed } from "../errors.ts";
 import type { Emit } from "../observe/signals.ts";
 import { Pace } from "../pace.ts";
 import { createCustody, type Custody } from "./custody.ts";
@@ -53,6 +54,7 @@ export class Spill {
   readonly #custody: Custody;
   #opening: Promise<void> | undefined;
   #isOpen = false;
+  #hasClosed = false;
 
   constructor(needs: SpillNeeds) {
     this.#needs = needs;
@@ -67,10 +69,9 @@ export class Spill {
   /** May be called again; rejects while it cannot be opened. */
   open(): Promise<void> {
     const { spill, clock } = this.#needs;
+    if (this.#hasClosed) return Promise.reject(inboxClosed());
     this.#opening ??= spill.open({ clock }).then(
-      () => {
-        this.#isOpen = true;
-      },
+      () => void (this.#isOpen = true),
       (error: unknown) => {
         this.#opening = undefined;
         throw error;
@@ -80,6 +81,8 @@ export class Spill {
   }
 
   async close(): Promise<void> {
+    this.#hasClosed = true;
+    await this.#opening?.catch(() => undefined);
     this.#isOpen = false;
     await this.#custody.flushed();
     await this.#needs.spill.close();
@@ -161,7 +164,7 @@ export class Spill {
       ({ cursor } = page);
     } while (cursor !== undefined);
     if (dryRun || found.length === 0) return found.length;
-    const ask = { act: "erase", by, reason, dryRun, limit: erasedPageMax } as const;
+    const ask = { act: "erase" as const, by, reason, dryRun, limit: erasedPageMax };
     for (let first = 0; first < found.length; first += erasedPageMax) {
       const page = found.slice(first, first + erasedPageMax);
       await this.#said("intervene", () => spill.intervene({ keys: page }, ask));

@@ -80,7 +80,8 @@ export class Spilling {
   /** Whether the last delivery could be kept nowhere, a moment ago. The store may answer to reading all the same. */
   get isFailing(): boolean {
     const { clock } = this.#needs;
-    return this.#failedAt !== undefined && clock.now() - this.#failedAt < failingMs;
+    // A clock that was set back must not let it count for longer.
+    return this.#failedAt !== undefined && Math.abs(clock.now() - this.#failedAt) < failingMs;
   }
 
   /** Whether deliveries can be kept whatever the store does. */
@@ -98,12 +99,17 @@ export class Spilling {
     holdMs: number,
   ): Promise<readonly (Taken | Spilled)[]> {
     this.#arrivals += 1;
-    const taken =
-      this.#spill === undefined
-        ? await this.#toStore(events)
-        : await this.#takeWithin(source, events, holdMs);
-    this.#failedAt = undefined;
-    return taken;
+    const hasSpill = this.#spill !== undefined;
+    try {
+      const taking = hasSpill ? this.#takeWithin(source, events, holdMs) : this.#toStore(events);
+      const taken = await taking;
+      this.#failedAt = undefined;
+      return taken;
+    } catch (error) {
+      // Without a spill, an error of the store's own may be about what was given.
+      if (hasSpill || isStoreAway(error)) this.#failedAt = this.#needs.clock.now();
+      throw error;
+    }
   }
 
   /** Resolves when nothing is on its way to the store or to the spill. */
@@ -189,9 +195,7 @@ export class Spilling {
     try {
       return await this.#main.take(events, isWanted);
     } catch (error) {
-      const { clock, emit } = this.#needs;
-      // An error of its own may be about what was given.
-      if (isStoreAway(error)) this.#failedAt = clock.now();
+      const { emit } = this.#needs;
       if (isWanted()) {
         emit({ kind: "store_failed", of: "store", verb: "take", error: summaryOf(error) });
       }

@@ -109,3 +109,12 @@ export function settlementOf(
   const holdsLane = blocks && (outcome.state === "dead" || outcome.state === "quarantined");
   return { key, fence: claim.fence, lane, outcome, finished, gaveUp, history, holdsLane };
 }
+
+/** What did not end in time: with what has ended of it so far, whenever it is asked. It is not run once the attempt ends after all. */
+export function givenUp(held: Held): () => Settlement {
+  const { claim, next = claim } = held;
+  const { history } = next.event;
+  const outcome = { state: "pending", afterMs: 0, handedBack: false } as const;
+  held.next = undefined;
+  return () => settlementOf(next, outcome, { ...endedIn(held, next.event), history });
+}

@@ -13,6 +13,7 @@ import { eventOf, readData, type OnInvalid, type Unreadable } from "./data.ts";
 import type { NoteDrift } from "./drift.ts";
 import type { HandlerContext, Registered } from "./handlers.ts";
 import { LazyAbort } from "./lazy-abort.ts";
+import { within } from "./patience.ts";
 import { createTransaction, type Transaction } from "./transaction.ts";
 
 /** What running a handler takes, whichever it is. */
@@ -68,22 +69,37 @@ export async function runHandler(
     if (read.kind === "unreadable") return read;
     const ctx = new Context(claim, handler, needs.logger, inHand.abort, deadline, transaction);
     const returned = await handler.run(eventOf(claim, read), ctx);
-    return isAnswer(returned)
-      ? { kind: "answered", handler: name, answer: returned }
-      : { kind: "succeeded", handler: name };
-  };
-  try {
-    const end = await withDeadline(run, handler.timeoutMs, deadline, needs.clock);
     // A transaction that nobody waited for is waited for here: what becomes of it decides.
     const ending = transaction.ended();
     const last = ending instanceof Promise ? await ending : ending;
-    if (end.kind === "answered" && last.kind === "committed") {
-      return failed(tooLate(end.answer), true);
+    if (isAnswer(returned)) {
+      return last.kind === "committed"
+        ? failed(tooLate(returned), true)
+        : { kind: "answered", handler: name, answer: returned };
     }
-    return end.kind === "succeeded" && last.kind === "failed" ? failed(last.error, false) : end;
+    return last.kind === "failed"
+      ? failed(last.error, false)
+      : { kind: "succeeded", handler: name };
+  };
+  try {
+    return await withDeadline(run, handler.timeoutMs, deadline, needs.clock);
   } catch (error) {
-    return failed(error, (await transaction.ended()).kind === "committed");
+    return failed(error, await hasCommittedSoon(transaction, needs.clock));
   }
+}
+
+/** How long what became of a transaction is waited for once its handler has failed or run out of time. */
+const endMsMax = 5000;
+
+/** One that takes longer finds the event settled, and is undone by its fence. */
+async function hasCommittedSoon(transaction: Transaction, clock: Clock): Promise<boolean> {
+  const ending = Promise.resolve(transaction.cancelled());
+  const isKnown = await within(
+    clock,
+    endMsMax,
+    ending.then(() => undefined),
+  );
+  return isKnown && (await ending).kind === "committed";
 }
 
 function tooLate({ kind }: HandlerAnswer): WebhookInboxError {
@@ -153,7 +169,7 @@ class Context implements HandlerContext {
   }
 }
 
-/** Rejects at the deadline even if the handler ignores its signal: JavaScript cannot stop it, but its slot is free. */
+/** Rejects at the deadline even if the handler ignores its signal: JavaScript cannot stop it, but its slot becomes free. */
 function withDeadline<T>(
   run: () => Promise<T>,
   timeoutMs: number,
@@ -167,16 +183,7 @@ function withDeadline<T>(
       deadline.abort(error);
       reject(error);
     });
-    run().then(
-      (value) => {
-        cancel();
-        resolve(value);
-      },
-      (error: unknown) => {
-        cancel();
-        reject(error);
-      },
-    );
+    run().then(resolve, reject).finally(cancel);
   });
 }
 

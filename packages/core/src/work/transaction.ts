@@ -10,6 +10,8 @@ export interface Transaction {
   readonly run: unknown;
   /** Lets no further one begin, waits for one that is under way, and says what became of the last one. */
   readonly ended: () => Later<TransactionEnd>;
+  /** The same, once the handler has failed or run out of time: one that still waits for its connection does nothing. */
+  readonly cancelled: () => Later<TransactionEnd>;
 }
 
 type TransactionEnd =
@@ -19,7 +21,7 @@ type TransactionEnd =
 type Run = (...given: readonly unknown[]) => Promise<unknown>;
 
 const notBegun: TransactionEnd = { kind: "none" };
-const none: Transaction = { run: undefined, ended: () => notBegun };
+const none: Transaction = { run: undefined, ended: () => notBegun, cancelled: () => notBegun };
 
 /** `hold` says, when it is asked, what shows that the event is in hand. */
 export function createTransaction(
@@ -31,13 +33,14 @@ export function createTransaction(
   let end = notBegun;
   let underWay: Promise<unknown> | undefined;
   let isOver = false;
+  let isCancelled = false;
 
   async function commit(given: readonly unknown[]): Promise<unknown> {
     if (isOver) throw over();
     if (underWay !== undefined || end.kind === "committed") throw repeated();
     try {
       const inStore = store.transaction?.(hold(), handler) as Run;
-      underWay = inStore(...given);
+      underWay = inStore(...given.map(unlessCancelled));
       const result = await underWay;
       end = { kind: "committed" };
       return result;
@@ -49,6 +52,14 @@ export function createTransaction(
     }
   }
 
+  const unlessCancelled = (work: unknown): unknown =>
+    typeof work !== "function"
+      ? work
+      : (...found: unknown[]): unknown => {
+          if (isCancelled) throw over();
+          return Reflect.apply(work, undefined, found) as unknown;
+        };
+
   let last: Promise<unknown> | undefined;
   const run: Run = (...given) => {
     const committed = commit(given);
@@ -56,12 +67,17 @@ export function createTransaction(
     last = Promise.all([last, committed.catch(() => undefined)]);
     return committed;
   };
+  const ended = (): Later<TransactionEnd> => {
+    isOver = true;
+    // Most handlers begin none.
+    return last === undefined ? end : last.then(() => end);
+  };
   return {
     run,
-    ended() {
-      isOver = true;
-      // Most handlers begin none.
-      return last === undefined ? end : last.then(() => end);
+    ended,
+    cancelled() {
+      isCancelled = true;
+      return ended();
     },
   };
 }

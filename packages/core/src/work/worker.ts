@@ -17,6 +17,7 @@ import type { Registry } from "./handlers.ts";
 import {
   attemptedOf,
   endedIn,
+  givenUp,
   handedBack,
   heldOf,
   holdOf,
@@ -379,18 +380,11 @@ export class Worker {
 
   /** Gives back what did not end in time, so that its next attempt need not wait for a lease, nor counts a crash. */
   async #giveUp(): Promise<void> {
-    const outcome = { state: "pending", afterMs: 0, handedBack: false } as const;
     const left = [...this.#held.values()].filter(({ isSettling }) => !isSettling);
     if (left.length === 0) return;
     for (const { claim } of left) this.#held.delete(claim.event.key);
     this.#abandoned += left.length;
-    await this.#settlements.write(
-      left.map((held) => () => {
-        const { claim, next = claim } = held;
-        const { history } = next.event;
-        return settlementOf(next, outcome, { ...endedIn(held, next.event), history });
-      }),
-    );
+    await this.#settlements.write(left.map(givenUp));
     this.#change.ring();
   }
 
