@@ -12,6 +12,7 @@ const root = join(import.meta.dirname, "../..");
 const thread = join(root, "packages/core/src/work/heartbeat-thread.ts");
 const modules = [
   "packages/core/src/stores/sqlite/heartbeat.ts",
+  "packages/mysql/src/heartbeat.ts",
   "packages/postgres/src/heartbeat.ts",
 ];
 

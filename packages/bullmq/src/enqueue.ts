@@ -85,8 +85,12 @@ function invalid(what: string): WebhookInboxError {
 /** A client of Redis may wait for its server for ever. */
 function unless(signal: AbortSignal, adding: Promise<unknown>, queue: string): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const stop = (): void =>
-      reject(new Error(`the queue "${queue}" did not take the job in time: its Redis may be away`));
+    const stop = (): void => {
+      const cause: unknown = signal.reason;
+      const isLate = cause instanceof Error && cause.name === "TimeoutError";
+      const what = `the queue "${queue}" did not take the job in time: its Redis may be away`;
+      reject(isLate ? new Error(what, { cause }) : cause);
+    };
     if (signal.aborted) stop();
     signal.addEventListener("abort", stop, { once: true });
     adding.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));

@@ -1,10 +1,11 @@
 import { describe, expect, test, vi } from "vitest";
-import { createInbox, type EventRecord } from "@webhook-inbox/core";
+import { createInbox, eventKey, WebhookInboxError, type EventRecord } from "@webhook-inbox/core";
 import { socialData } from "@webhook-inbox/core/providers/socialdata";
 import { sqlite } from "@webhook-inbox/core/sqlite";
 import { dirname, join } from "node:path";
 import { ask, serve } from "../../../tests/support/served.ts";
 import { temporaryFile } from "../../../tests/support/temporary.ts";
+import { wrapped } from "../../../tests/support/wrapped.ts";
 import { run } from "../src/run.ts";
 import { command, placesOf, service, terminal } from "./desk.ts";
 
@@ -101,6 +102,34 @@ describe("what it selects", () => {
     expect(gone.out).toContain("Its delivery was forgotten or erased.");
     expect((await command(["show", first, "--raw", ...store])).code).toBe(3);
   });
+});
+
+test("erases what only the spill has, and counts it", async () => {
+  const file = temporaryFile();
+  const away = wrapped(sqlite(file), {
+    take: () => Promise.reject(new WebhookInboxError("STORE_UNAVAILABLE", "away.")),
+  });
+  const inbox = createInbox({
+    store: away,
+    spill: sqlite(`${file}.spill`),
+    sources: { jobs: socialData({ token: "t" }) },
+    logger: false,
+    work: false,
+  });
+  const body = '{"event":"job_finished","data":{"job_id":1,"status":"error"}}';
+  expect((await ask(await serve(inbox), "/webhooks/jobs/t", { body })).status).toBe(200);
+  await inbox.close();
+  const args = [
+    eventKey("jobs", "job:1:error"),
+    "--inbox",
+    join(import.meta.dirname, "fixtures/spilled.ts"),
+  ];
+  const env = { DATABASE: file, TOKEN: "t" };
+  const dry = await command(["erase", ...args, "--dry-run"], { env });
+  expect(dry).toMatchObject({ code: 0, out: "1 delivery in the spill would be erased.\n" });
+  const erased = await command(["erase", ...args, "--yes"], { env });
+  expect(erased).toMatchObject({ code: 0, out: "1 delivery in the spill erased.\n" });
+  expect((await command(["erase", ...args, "--yes"], { env })).code).toBe(3);
 });
 
 describe("hostile content", () => {

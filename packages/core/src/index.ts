@@ -123,6 +123,8 @@ export type {
   Reason,
   RefusedReason,
 } from "./model/event.ts";
+export { longestDue } from "./observe/longest-due.ts";
+export { errorText } from "./observe/redact.ts";
 export { diagnosisText } from "./observe/diagnosis.ts";
 export { standings, type CountedState, type Standing } from "./observe/standings.ts";
 export type { DeliveryView, EventView } from "./observe/view.ts";

@@ -34,6 +34,23 @@ describe("replay", () => {
     expect(after?.history).toHaveLength(2);
   });
 
+  test("that fails midway is told of as far as it came", async () => {
+    const signals: Signal[] = [];
+    const { inbox, serve } = deskOn(sqlite(temporaryFile()), {
+      retry: { delaysMs: [] },
+      onSignal: (signal) => void signals.push(signal),
+    });
+    inbox.on("socialdata", "job_finished", fails);
+    await deliver(await serve());
+    await inbox.idle();
+    const replaying = inbox.replay({ state: "dead" }, { by: "ada", onProgress: fails });
+    await expect(replaying).rejects.toThrow("no");
+    expect(signals.filter(({ kind }) => kind === "intervened")).toMatchObject([
+      { act: "replay", by: "ada", count: 1 },
+    ]);
+    await inbox.close();
+  });
+
   test("with rerun all handlers run again, with a key of their own", async () => {
     const { inbox, serve, record } = desk();
     const keys: string[] = [];

@@ -7,7 +7,16 @@ import type { Visit } from "./site/visit.ts";
 /** What the dashboard uses of an inbox. */
 export type ShownInbox = Pick<
   Inbox,
-  "list" | "tally" | "view" | "reveal" | "replay" | "release" | "verifyAgain" | "cancel" | "erase"
+  | "list"
+  | "get"
+  | "tally"
+  | "view"
+  | "reveal"
+  | "replay"
+  | "release"
+  | "verifyAgain"
+  | "cancel"
+  | "erase"
 >;
 
 export interface Call extends Visit {

@@ -9,7 +9,7 @@ import { overviewPage } from "./pages/overview.ts";
 import { progress, runPage, runsPage, stop } from "./pages/runs.ts";
 import type { Route } from "./site/routes.ts";
 
-/** The act of erasing takes the role `erase`, and the others `act`: their pages ask for it themselves. */
+/** The act of erasing takes the role `erase`, and the others `act`, to begin and to stop them: their pages ask for it themselves. */
 export const routes: readonly Route<Call>[] = [
   { method: "GET", path: "/", answer: overviewPage },
   { method: "GET", path: "/events", answer: eventsPage },
@@ -22,5 +22,5 @@ export const routes: readonly Route<Call>[] = [
   { method: "GET", path: "/acts", answer: runsPage },
   { method: "GET", path: "/acts/:id", answer: runPage },
   { method: "GET", path: "/acts/:id/progress", answer: progress },
-  { method: "POST", path: "/acts/:id/stop", role: "act", answer: stop },
+  { method: "POST", path: "/acts/:id/stop", answer: stop },
 ];

@@ -3,6 +3,7 @@
 import type { Act, Which } from "@webhook-inbox/core";
 import { isWebhookInboxError } from "@webhook-inbox/core";
 import type { ShownInbox } from "./call.ts";
+import { tell } from "./site/tell.ts";
 import { Refusal } from "./site/visit.ts";
 
 export interface RunAsk {
@@ -107,10 +108,13 @@ export class Runs {
             : await this.#inbox[act](which, steered);
         run.count = done.count;
         if (done.isStopped === true) run.state = "stopped";
+        const { spilled = 0 } = done;
+        if (spilled > 0) run.remark = `${spilled} deliveries in the spill were erased as well.`;
       }
       if (run.state === "running") run.state = "done";
     } catch (error) {
       run.state = "failed";
+      tell(error);
       run.remark = isWebhookInboxError(error) ? error.message : "It failed: see the log.";
     }
   }

@@ -57,7 +57,15 @@ describe("who may look", () => {
         throw new Error("canary");
       },
     });
-    expect(await broken.get("/")).toMatchObject({ status: 500, body: "" });
+    const said = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    const failed = await broken.get("/");
+    expect(failed.status).toBe(500);
+    expect(failed.body).toContain("see the log of the application");
+    expect(said.mock.calls).toEqual([
+      [expect.stringMatching(/^\[webhook-inbox\] dashboard: Error at .*dashboard\.test\.ts:/)],
+    ]);
+    expect(`${failed.body}${String(said.mock.calls)}`).not.toContain("canary");
+    said.mockRestore();
   });
 
   test("every route asks for its role, and gives no more than that", async () => {
@@ -375,6 +383,23 @@ describe("an act", () => {
     expect(first?.interventions).toMatchObject([
       { act: "replay", by: "ada", reason: "the CRM is back" },
     ]);
+  });
+
+  test("is stopped by whoever may begin it, and by nobody else", async () => {
+    const shop = await desk({
+      store: memory({ acceptLoss: true }),
+      access: (request) => ({
+        by: "ada",
+        roles: [request.headers.get("x-role") ?? "act"] as never,
+      }),
+    });
+    await shop.fail(3);
+    const eraser = { "x-role": "erase" };
+    const form = { act: "erase", state: "dead", count: "3", more: "no", phrase: "3" };
+    const begun = await shop.send("/act", form, eraser);
+    const at = `${begun.headers["location"] ?? ""}/stop`;
+    expect((await shop.send(at, {})).status).toBe(403);
+    expect((await shop.send(at, {}, eraser)).status).toBe(303);
   });
 
   test("of more than four at once is refused until one has ended", async () => {

@@ -63,7 +63,9 @@ const transactionMs = 900_000;
 
 /**
  * A store in the database of `pool`, made by `createPool` of `mysql2/promise`, which stays yours: it is not ended when the
- * inbox is closed. The tables are made when they are missing. Needs MySQL 8.0.14 or MariaDB 10.6. Throws `OPTION_INVALID`.
+ * inbox is closed. The tables are made when they are missing. Sessions that it uses keep an `innodb_lock_wait_timeout` of a second
+ * less than `timeoutMs`: where the application waits longer for locks, give the inbox a pool of its own. Needs MySQL 8.0.14 or
+ * MariaDB 10.6. Throws `OPTION_INVALID`.
  */
 export function mysql<Client extends MysqlConnection>(
   pool: MysqlPool<Client>,

@@ -3,7 +3,7 @@
 import type { Inbox } from "@webhook-inbox/core";
 
 /**
- * `up` while the store is open and the inbox is neither closing nor closed.
+ * `up` while deliveries can be kept, in the store or in the spill, and the inbox is neither closing nor closed: `inbox.isReady`.
  *
  * @example
  * this.health.check([() => inboxHealth("webhooks", this.inbox)]);

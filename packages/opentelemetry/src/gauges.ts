@@ -1,14 +1,14 @@
 /** What is there: asked of the inbox whenever somebody collects. */
 
 import { metrics, type Observable, type ObservableGauge } from "@opentelemetry/api";
-import { standings, type Inbox } from "@webhook-inbox/core";
+import { longestDue, standings, type Inbox } from "@webhook-inbox/core";
 import { key, scope } from "./names.ts";
 
 /** What is asked of an inbox. */
 export type ObservedInbox = Pick<Inbox, "tally" | "list" | "health">;
 
 /**
- * Registers gauges of an inbox: events by source and state, the age of the oldest that waits, whether deliveries can be kept,
+ * Registers gauges of an inbox: events by source and state, how long the one waits that is due for longest, whether deliveries can be kept,
  * whether the store answers, and what is in the spill. They are the same on every instance that shares a store, but for the
  * last three: take the greatest. Answers what ends it.
  */
@@ -17,7 +17,11 @@ export function observeInbox(inbox: ObservedInbox): () => void {
   const gauge = (name: string, unit: string, description: string): ObservableGauge =>
     meter.createObservableGauge(`webhook_inbox.${name}`, { unit, description });
   const events = gauge("events", "{event}", "Events, by source and state.");
-  const oldest = gauge("oldest.age", "s", "Age of the oldest event that waits.");
+  const oldest = gauge(
+    "oldest.age",
+    "s",
+    "How long the event that has been due for longest waits.",
+  );
   const ready = gauge("ready", "1", "1 while deliveries can be kept.");
   const store = gauge("store.available", "1", "1 while the store answers.");
   const spilled = gauge("spilled", "{delivery}", "Deliveries in the spill of this instance.");
@@ -28,9 +32,8 @@ export function observeInbox(inbox: ObservedInbox): () => void {
     result.observe(store, isStoreThere ? 1 : 0);
     result.observe(spilled, spill?.waiting ?? 0);
     if (!isStoreThere) return;
-    const waiting = await inbox.list({ state: "pending", order: "oldest", limit: 1 });
-    const [first] = waiting.events;
-    result.observe(oldest, first === undefined ? 0 : (Date.now() - first.receivedAt) / 1000);
+    const longest = await longestDue(inbox);
+    result.observe(oldest, longest === undefined ? 0 : (Date.now() - longest.dueAt) / 1000);
     for (const [source, states] of statesBySource(await inbox.tally())) {
       for (const [state, count] of states) {
         result.observe(events, count, { [key.source]: source, [key.state]: state });

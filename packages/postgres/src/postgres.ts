@@ -70,7 +70,7 @@ export interface PostgresOptions<Client = unknown> {
   readonly migrate?: "auto" | "check";
   /** Begins the transactions of handlers with your data layer instead of the pool. */
   readonly begin?: PostgresBegin<Client>;
-  /** How long to wait for an answer before the database counts as away. Default: 5,000. */
+  /** How long to wait for an answer before the database counts as away, in milliseconds. Default: 5,000. */
   readonly timeoutMs?: number;
 }
 

@@ -59,7 +59,7 @@ export interface RedisOptions {
    * `appendfsync` is `always`, `no-appendfsync-on-rewrite` is `no` and `maxmemory-policy` is `noeviction`.
    */
   readonly acceptLoss?: boolean;
-  /** How long to wait for an answer before the server counts as away. Default: 5,000. */
+  /** How long to wait for an answer before the server counts as away, in milliseconds. Default: 5,000. */
   readonly timeoutMs?: number;
 }
 
@@ -72,7 +72,12 @@ const timeoutMsDefault = 5000;
 export function redis(client: RedisClient, options: RedisOptions = {}): Store<NoTransaction> {
   const { prefix = "webhook-inbox", acceptLoss = false, timeoutMs = timeoutMsDefault } = options;
   refuseUnknown("OPTION_INVALID", "redis", options, ["prefix", "acceptLoss", "timeoutMs"]);
-  if (!("callBuffer" in client) && !("sendCommand" in client)) {
+  const given: unknown = client;
+  const isClient =
+    typeof given === "object" &&
+    given !== null &&
+    ("callBuffer" in given || "sendCommand" in given);
+  if (!isClient) {
     throw invalid("the first argument must be a client of ioredis or node-redis");
   }
   if (!/^[\w.:-]{1,100}$/.test(prefix))

@@ -179,6 +179,24 @@ describe("what was found once", () => {
     expect(lines.length - said).toBeLessThan(10);
   });
 
+  test("while nobody can be asked, a refused delivery is neither genuine nor forged", async () => {
+    let isAway = false;
+    const source = lookup(shopify, () => {
+      if (isAway) throw new Error("away");
+      return { secret: "s" };
+    });
+    const { deliver, inbox, at } = await signedDesk(source, { now });
+    expect((await deliver(shop("a", "wrong", "1"))).status).toBe(401);
+    expect(await inbox.verifyAgain({ dryRun: true })).toMatchObject({ refused: { mismatch: 1 } });
+    isAway = true;
+    at(now + 2 * 86_400_000);
+    const { refused } = await inbox.verifyAgain({ dryRun: true });
+    expect(refused).toEqual({ key_unavailable: 1 });
+    const [event] = (await inbox.list({ state: "refused" })).events;
+    const view = await inbox.view(event?.key ?? "");
+    expect(view?.verdict).toMatchObject({ diagnosis: { code: "key_unavailable" } });
+  });
+
   test.each([null, undefined, 0, false, ""])("as %s is no account", async (found) => {
     const { deliver } = await signedDesk(lookup(shopify, () => found as undefined));
     expect((await deliver(shop("a", "s", "1"))).status).toBe(404);

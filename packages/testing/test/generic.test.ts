@@ -36,6 +36,27 @@ describe("what automation tools send", () => {
     ]);
   });
 
+  test("a form with more fields than are read is kept whole, and handled by nobody", async () => {
+    const body = Array.from({ length: 10_001 }, (_, n) => `f${n}=1`).join("&");
+    const desk = await handled(generic({ token: "t0ken" }), {
+      url: `${url}/t0ken`,
+      body,
+      headers: form,
+    });
+    expect([desk.statuses, desk.events]).toEqual([[200], []]);
+    const [event] = (await desk.inbox.list()).events;
+    expect(event).toMatchObject({ state: "quarantined", reason: "unparsable" });
+  });
+
+  test.each([
+    ["format", { format: "json" }],
+    ["methods", { methods: "POST" }],
+    ["methods", { methods: ["PUT"] }],
+    ["redelivers", { redelivers: "always" }],
+  ])("%s that cannot be stops the start: %j", (name, options) => {
+    expect(() => generic({ token: "t", ...options } as never)).toThrow(`generic: ${name} must be`);
+  });
+
   test("Make: a form, or a GET with a token in the query", async () => {
     const source = generic({ token: "t0ken", methods: ["GET", "POST"], id: { query: "run" } });
     const { events, statuses } = await handled(

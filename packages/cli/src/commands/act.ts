@@ -45,7 +45,9 @@ export async function act(
 ): Promise<void> {
   const { out, err, stopped } = console;
   const said = { by: options.by ?? userInfo().username, reason: options.why ?? "" };
-  const { count: expected } = await inbox[verb](which, { ...said, dryRun: true });
+  const counted = await inbox[verb](which, { ...said, dryRun: true, signal: stopped });
+  if (counted.isStopped === true) throw new Exit("failed", "stopped: nothing was changed.");
+  const expected = counted.count + (counted.spilled ?? 0);
   const isMissing = Array.isArray(which) && expected === 0;
   if (isMissing)
     throw new Exit(
@@ -64,7 +66,7 @@ export async function act(
   };
   const done: Intervened = await inbox[verb](which, asked).finally(() => progress.end());
   if (json) out.write(`${visibleJson({ act: verb, dryRun, ...done })}\n`);
-  else out.write(`${sentence(verb, done.count, dryRun)}\n`);
+  else out.write(`${sentence(verb, done, dryRun)}\n`);
   if (done.isStopped === true) {
     throw new Exit(
       "failed",
@@ -75,9 +77,13 @@ export async function act(
 
 const eventsOf = (count: number): string => (count === 1 ? "1 event" : `${count} events`);
 
-function sentence(verb: Verb, count: number, dryRun: boolean): string {
-  const events = eventsOf(count);
-  return dryRun ? `${events} would be ${pastOf[verb]}.` : `${events} ${pastOf[verb]}.`;
+function sentence(verb: Verb, { count, spilled = 0 }: Intervened, dryRun: boolean): string {
+  const inSpill = `${spilled === 1 ? "1 delivery" : `${spilled} deliveries`} in the spill`;
+  const found = [
+    ...(count > 0 || spilled === 0 ? [eventsOf(count)] : []),
+    ...(spilled > 0 ? [inSpill] : []),
+  ].join(" and ");
+  return dryRun ? `${found} would be ${pastOf[verb]}.` : `${found} ${pastOf[verb]}.`;
 }
 
 async function agreed(verb: Verb, count: number, isYes: boolean, console: Console): Promise<void> {

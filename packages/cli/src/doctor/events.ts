@@ -1,6 +1,6 @@
 /** Whether events are handled: what waits, and what waits for a person. */
 
-import { standings, type Inbox } from "@webhook-inbox/core";
+import { longestDue, standings, type Inbox } from "@webhook-inbox/core";
 import { duration } from "../text.ts";
 import { ok, warning, type Check } from "./check.ts";
 
@@ -16,13 +16,13 @@ export async function eventChecks(inbox: Inbox): Promise<readonly Check[]> {
     if (count > 0)
       checks.push(warning("events", `${count} ${state}: webhook-inbox list --state ${state}`));
   }
-  const [oldest] = (await inbox.list({ state: "pending", order: "oldest", limit: 1 })).events;
-  const waitsMs = oldest === undefined ? 0 : Date.now() - oldest.receivedAt;
-  if (oldest !== undefined && waitsMs > waitingMsMax) {
+  const longest = await longestDue(inbox);
+  const waitsMs = longest === undefined ? 0 : Date.now() - longest.dueAt;
+  if (longest !== undefined && waitsMs > waitingMsMax) {
     checks.push(
       warning(
         "events",
-        `the oldest one waits for ${duration(waitsMs)}: webhook-inbox show ${oldest.key}`,
+        `one has been due for ${duration(waitsMs)}, and nobody has taken it up: webhook-inbox show ${longest.key}`,
       ),
     );
   }

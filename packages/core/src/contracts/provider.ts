@@ -38,6 +38,10 @@ export interface Reply {
   /** Default: 200. */
   readonly status?: 200 | 204;
   readonly contentType?: "text/plain" | "application/json" | "text/xml";
+  /**
+   * As text, the answer to a question may only hold letters, digits and `_.~=+/-`, at most 512: what is sent back word for
+   * word must be nothing that a browser could take for something else. Another one is answered 400, as no question.
+   */
   readonly body: string;
 }
 

@@ -42,32 +42,39 @@ export async function steered(
   const erased = new Set<string>(
     act === "erase" && (typeof which === "string" || Array.isArray(which)) ? [which].flat() : [],
   );
+  let changedSoFar = 0;
   const onPage = (keys: readonly string[]): void => {
+    changedSoFar += keys.length;
     if (ends && !dryRun) worker.abandon(keys);
     if (act === "erase") for (const key of keys) erased.add(key);
   };
   const acted = (): Promise<Intervened> => intervene(on, act, which, options, onPage);
+  const tell = (count: number): void => {
+    if (dryRun) return;
+    emit({ kind: "intervened", act, by, reason, count });
+    worker.look();
+  };
   const mayEnd = stayAlive();
-  let changed: Intervened;
   try {
-    changed = await (act === "erase"
+    const changed = await (act === "erase"
       ? custody.undrained(async () => {
           const done = await acted();
           const spilled = await custody.erase(erased, { by, reason, dryRun });
           const refused = await refusedWith(on, erased);
           if (refused.length === 0) return { ...done, spilled };
-          const also = await intervene(on, act, refused, { by, reason, dryRun }, () => undefined);
+          const also = await intervene(on, act, refused, { by, reason, dryRun }, onPage);
           return { ...done, count: done.count + also.count, spilled };
         })
       : acted());
+    tell(changed.count);
+    return changed;
+  } catch (error) {
+    // What was changed before it failed stays so.
+    if (changedSoFar > 0) tell(changedSoFar);
+    throw error;
   } finally {
     mayEnd();
   }
-  if (!dryRun) {
-    emit({ kind: "intervened", act, by, reason, count: changed.count });
-    worker.look();
-  }
-  return changed;
 }
 
 /** Throws `SELECTION_INVALID` for an option that is unknown or undefined. */

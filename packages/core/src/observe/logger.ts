@@ -123,7 +123,7 @@ function linesOf(signal: Signal): readonly Line[] {
     case "not_found":
       return [notFoundLine(signal)];
     case "keys_failed": {
-      const what = `${signal.source}: what verification needs could not be fetched: ${causeText(signal.error)}`;
+      const what = `${signal.source}: what verification or a handshake needs could not be fetched: ${causeText(signal.error)}`;
       return [line("error", what, `${signal.source} ${signal.error.name}`)];
     }
     case "body_consumed":

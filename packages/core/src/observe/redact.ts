@@ -23,6 +23,13 @@ export function summaryOf(error: unknown): ErrorSummary {
   }
 }
 
+/** An error in words for a log: the message of one of ours, which says what to do; else its name, code and place. */
+export function errorText(error: unknown): string {
+  const { name, code, message, at } = summaryOf(error);
+  if (message !== undefined) return message.replace("[webhook-inbox] ", "");
+  return [name, code, at === undefined ? undefined : `at ${at}`].filter(Boolean).join(" ");
+}
+
 /** Identifiers only: a name or code that somebody made from a payload is left out. */
 function bounded(value: unknown): string | undefined {
   return typeof value === "string" && /^[\w$.:-]{1,64}$/.test(value) ? value : undefined;

@@ -77,10 +77,13 @@ export function viewOf(
 
 /** Shorter texts stand in messages by chance. */
 const quotedCharactersMin = 4;
+/** Of more texts than this nobody looks for each in every message: the messages go. */
+const quotedMax = 1000;
 
 /** A message may quote what is masked; where the content cannot be read nobody knows, and the messages go. */
 function withoutQuotes(event: EventRecord, hidden: readonly string[] | undefined): EventRecord {
-  const quoted = hidden?.filter((text) => text.length >= quotedCharactersMin);
+  const texts = new Set(hidden?.filter((text) => text.length >= quotedCharactersMin));
+  const quoted = hidden === undefined || texts.size > quotedMax ? undefined : [...texts];
   const clean = (message: string): string =>
     quoted === undefined
       ? masked

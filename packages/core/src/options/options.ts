@@ -45,7 +45,11 @@ export interface InboxOptions<Of extends Sources, Transaction = unknown> {
   readonly limits?: {
     /** Largest body taken, in bytes; a larger one is answered 413. Default: 1,048,576 (1 MiB). */
     readonly bodyBytesMax?: number;
-    /** Bytes that deliveries may hold in memory together; beyond it they are answered 503. Default: 67,108,864 (64 MiB). */
+    /**
+     * Bytes that deliveries may hold in memory together once a credential in their head is proved; beyond it they are
+     * answered 503. What has to be read before it is proved, as where the body is signed, has a quarter of this beside it,
+     * and what was refused a twentieth. Default: 67,108,864 (64 MiB).
+     */
     readonly inFlightBytesMax?: number;
     /** Events whose handlers run at the same time. Default: 64. */
     readonly handlersMax?: number;
@@ -67,9 +71,12 @@ export interface InboxOptions<Of extends Sources, Transaction = unknown> {
   readonly retention?:
     | false
     | {
-        /** When their deliveries go, with the bodies. Default: 30 days. */
+        /** Age at which their deliveries go, with the bodies, in milliseconds. Default: 2,592,000,000 (30 days). */
         readonly payloadMs?: number;
-        /** When their keys go, by which a further delivery is known as a duplicate. Default: 90 days. */
+        /**
+         * Age at which all that is left of them goes, in milliseconds: the key, by which a further delivery is known as a
+         * duplicate, and the history of attempts. Default: 7,776,000,000 (90 days).
+         */
         readonly keyMs?: number;
       };
   /** Gets every signal, at once: for alerts and metrics of one's own. What it throws is ignored. */

@@ -121,7 +121,7 @@ function gateOf(
   const toleranceMs =
     options["toleranceMs"] === undefined
       ? undefined
-      : wholeNumber("toleranceMs", options["toleranceMs"] as number, 1);
+      : wholeNumber(`${where}: toleranceMs`, options["toleranceMs"] as number, 1);
   const { verifiers, challenge } = naming(where, () => ({
     verifiers: verifiersOf(provider, credentials, toleranceMs),
     challenge: challengeKeyring(provider, credentials),

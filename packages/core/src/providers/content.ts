@@ -3,7 +3,7 @@
 import type { Delivery } from "../model/delivery.ts";
 import { headerOf, queryOf } from "../model/delivery.ts";
 import type { QuarantineReason } from "../model/event.ts";
-import { pairsOf } from "./query.ts";
+import { formPairsOf, pairsOf } from "./query.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -49,7 +49,7 @@ export function readForm(delivery: Delivery): Content {
   }
   if (delivery.body.length === 0) return { ok: false, reason: "empty" };
   try {
-    return { ok: true, value: Object.fromEntries(pairsOf(utf8.decode(delivery.body))) };
+    return { ok: true, value: Object.fromEntries(formPairsOf(utf8.decode(delivery.body))) };
   } catch {
     return { ok: false, reason: "unparsable" };
   }

@@ -73,6 +73,7 @@ export function generic<Own extends EventMap = {}>(options: GenericOptions<Own>)
         'encoding: "hex", header: "x-signature" }).',
     );
   }
+  refuseUnknownValues(options);
   refuseMasked(options);
   const factory = defineProvider<{}, GenericAuth>({
     name: "generic",
@@ -93,6 +94,25 @@ export function generic<Own extends EventMap = {}>(options: GenericOptions<Own>)
   const given = Object.entries(options).filter(([name]) => !ownOptions.has(name));
   return factory<Own>(Object.fromEntries(given) as SourceOptions<GenericAuth, Own>);
 }
+
+/** For those whose options no types have checked. */
+function refuseUnknownValues(options: GenericOptions<EventMap>): void {
+  const { format, methods = ["POST"], redelivers = "unknown" } = options;
+  const isMethods =
+    Array.isArray(methods) &&
+    methods.length > 0 &&
+    methods.every((one) => one === "GET" || one === "POST");
+  const checks: readonly (readonly [holds: boolean, what: string])[] = [
+    [format === undefined || format === "text", 'format must be "text", or left out'],
+    [isMethods, 'methods must be a list of "GET" and "POST"'],
+    [redeliveries.has(redelivers), `redelivers must be one of ${[...redeliveries].join(", ")}`],
+  ];
+  for (const [holds, what] of checks) {
+    if (!holds) throw new WebhookInboxError("OPTION_INVALID", `generic: ${what}.`);
+  }
+}
+
+const redeliveries: ReadonlySet<string> = new Set(["never", "manual", "automatic", "unknown"]);
 
 /** Credentials are masked before an event is identified: all of them would have the same id. */
 function refuseMasked({ type, id, headers = {}, signature }: GenericOptions<EventMap>): void {

@@ -23,6 +23,14 @@ export function pairsOf(query: string): readonly (readonly [name: string, value:
   return pairs;
 }
 
+/** The pairs of a form. Throws for more than are read: a part of what was sent is not what was sent. */
+export function formPairsOf(form: string): ReturnType<typeof pairsOf> {
+  if (form.split("&", pairsMax + 1).length > pairsMax) {
+    throw new Error(`a form of more than ${pairsMax} fields`);
+  }
+  return pairsOf(form);
+}
+
 /** A nested value of a query: text, list or record. */
 export type QueryValue = string | QueryValue[] | { [name: string]: QueryValue };
 

@@ -1,6 +1,6 @@
 /** Verifying refused deliveries again, as of their arrival: after a secret was put right. */
 
-import type { ConfiguredSource } from "../contracts/source.ts";
+import type { ConfiguredSource, Gate } from "../contracts/source.ts";
 import type { Kept, Store } from "../contracts/store.ts";
 import type { Diagnosis, Verdict } from "../model/verdict.ts";
 import { nextTurn } from "../group-commit.ts";
@@ -121,7 +121,13 @@ export async function verdictOf(
   const source = on.sources.get(event.source);
   if (source === undefined || delivery?.sealed === undefined) return undefined;
   const tools = evidenceTools(on, source);
-  const gate = source.gate ?? (await source.gateOf(delivery.account ?? "", tools));
+  let gate: Gate | undefined;
+  try {
+    gate = source.gate ?? (await source.gateOf(delivery.account ?? "", tools));
+  } catch (error) {
+    tools.report(error);
+    return { ok: false, diagnosis: { code: "key_unavailable", credential: "account" } };
+  }
   if (gate?.credential !== "required") return undefined;
   const fault = headFault({ ...delivery, remoteAddress: undefined }, gate);
   if (fault !== undefined) {

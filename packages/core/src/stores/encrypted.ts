@@ -1,6 +1,7 @@
 /**
  * Encryption at rest, around any store: what a sender has said (body, headers, path and query) is written as AES-256-GCM under a key
- * of the user's, and read back. Ids, types, states and times are in the clear: dedup, order and lists need them.
+ * of the user's, and read back. Ids, types, states and times are in the clear: dedup, order and lists need them; and
+ * so are the messages of what failed.
  *
  * @module @webhook-inbox/core/encrypted
  */

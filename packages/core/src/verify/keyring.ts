@@ -78,9 +78,9 @@ function untimely(
   credential: string,
   name: string,
   secrets: readonly HeldSecret[],
-  { now }: Evidence,
+  { arrivedAt }: Evidence,
 ): Diagnosis {
-  const isEarly = secrets.some((secret) => secret.name === name && now < secret.notBefore);
+  const isEarly = secrets.some((secret) => secret.name === name && arrivedAt < secret.notBefore);
   const detail = `${name} ${isEarly ? "does not hold yet" : "holds no longer"}`;
   return { code: "expired", credential, detail };
 }

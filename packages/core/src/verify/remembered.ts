@@ -49,7 +49,7 @@ export class Remembered<T> {
   get(key: string, now: number, report: (error: unknown) => void): Later<T> {
     const entry = this.#entryOf(key);
     const { value, failure } = entry;
-    const age = value === undefined ? Infinity : now - value.at;
+    const age = value === undefined ? Infinity : Math.abs(now - value.at);
     const isNothing = value !== undefined && this.#isNothing(value.is);
     if (value !== undefined && age < (isNothing ? nothingMs : this.#terms.freshMs)) return value.is;
     const isOfUse = value !== undefined && !isNothing && age < this.#terms.staleMs;

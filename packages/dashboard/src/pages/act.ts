@@ -2,13 +2,13 @@
 
 import { statesFor, type Act, type Which } from "@webhook-inbox/core";
 import type { Call } from "../call.ts";
-import { may, Refusal, seeOther } from "../site/visit.ts";
+import { Refusal, seeOther } from "../site/visit.ts";
 import { hiddenFields, queryOf, whichOf, whichText } from "../filter.ts";
 import { html, type Html } from "../site/html.ts";
 import { pageOf } from "../site/layout.ts";
 import { verifiable, type RunAsk } from "../runs.ts";
 import { actLabel, actMeaning, eventsText } from "../words.ts";
-import { isAct, roleFor } from "./acts-allowed.ts";
+import { isAct, refuseUnless } from "./acts-allowed.ts";
 
 /** Beyond so many, and for every erasure, somebody types what it is about. */
 const agreedAbove = 100;
@@ -73,8 +73,7 @@ function replayOptions(form: URLSearchParams): Pick<RunAsk, "perSecond" | "rerun
 function askedBy(call: Call, given: URLSearchParams): { readonly act: Act; readonly which: Which } {
   const act = given.get("act") ?? "";
   if (!isAct(act)) throw new Refusal(400, "There is no such act.");
-  if (!may(call, roleFor[act]))
-    throw new Refusal(403, `You may not ${actLabel[act].toLowerCase()} events.`);
+  refuseUnless(call, act);
   const which = whichOf(given);
   const isFilter = typeof which === "object" && "state" in which;
   if (isFilter && !statesFor[act].includes(which.state)) {

@@ -3,7 +3,8 @@
 import type { Act } from "@webhook-inbox/core";
 import type { Role } from "../site/access.ts";
 import type { Call } from "../call.ts";
-import { may } from "../site/visit.ts";
+import { may, Refusal } from "../site/visit.ts";
+import { actLabel } from "../words.ts";
 
 export const roleFor: Readonly<Record<Act, Role>> = {
   replay: "act",
@@ -14,6 +15,12 @@ export const roleFor: Readonly<Record<Act, Role>> = {
 };
 
 export const isAct = (name: string): name is Act => Object.hasOwn(roleFor, name);
+
+/** Throws 403. */
+export function refuseUnless(call: Pick<Call, "access">, act: Act): void {
+  if (may(call, roleFor[act])) return;
+  throw new Refusal(403, `You may not ${actLabel[act].toLowerCase()} events.`);
+}
 
 export function actsOf(call: Pick<Call, "access">): readonly Act[] {
   return (Object.keys(roleFor) as Act[]).filter((act) => may(call, roleFor[act]));

@@ -107,7 +107,7 @@ function findForm(base: string, missing: string | undefined): Html {
       <input name="id" required value="${missing}" autocomplete="off" spellcheck="false"
     /></label>
     <button>Find</button>
-    ${missing !== undefined && html`<p role="alert">There is no event with the key or id ${JSON.stringify(missing)}.</p>`}
+    ${missing !== undefined && html`<p role="alert">There is no event with the key or id ${JSON.stringify(missing)}. The ids of a source with accounts stand behind the account: acme/evt_1.</p>`}
   </form>`;
 }
 
@@ -170,16 +170,21 @@ function tableOf(call: Call, list: readonly EventRecord[]): Html {
 
 const keyPattern = /^[0-9A-Z]{26}$/;
 
-/** To an event by its key, or by its provider's id in any source. */
+/** To an event by its key, or by its provider's id in any source; behind its account, where a source has some. */
 export async function find(call: Call): Promise<Response> {
   const { inbox, url, base } = call;
   const id = url.searchParams.get("id")?.trim() ?? "";
   if (id === "") throw new Refusal(400, "Give a key or an id.");
   const keys = keyPattern.test(id) ? [id] : [];
   const sources = new Set(standings(await inbox.tally()).map(({ source }) => source));
-  for (const source of sources) keys.push(eventKey(source, id));
+  // An id may hold a slash itself.
+  const [, account, rest] = /^([^/]+)\/([^]+)$/.exec(id) ?? [];
+  for (const source of sources) {
+    keys.push(eventKey(source, id));
+    if (rest !== undefined) keys.push(eventKey(`${source}/${account}`, rest));
+  }
   for (const key of keys) {
-    if ((await inbox.view(key)) !== undefined) return seeOther(`${base}/events/${key}`);
+    if ((await inbox.get(key)) !== undefined) return seeOther(`${base}/events/${key}`);
   }
   const missing = new URLSearchParams({ missing: id });
   return seeOther(`${base}/events?${String(missing)}`);

@@ -1,6 +1,6 @@
 /** The first page: what comes in, what waits, what failed, by source and type. */
 
-import { standings, type EventRecord, type Standing } from "@webhook-inbox/core";
+import { longestDue, standings, type EventRecord, type Standing } from "@webhook-inbox/core";
 import type { Call } from "../call.ts";
 import { barChart } from "../chart.ts";
 import { isRange, ranges, seriesOf, startOf, type RangeName, type Series } from "../figures.ts";
@@ -29,17 +29,17 @@ export async function overviewPage(call: Call): Promise<Response> {
   const range = ranges[name];
   const now = Date.now();
   const from = startOf(range, now);
-  const [all, recent, oldest] = await Promise.all([
+  const [all, recent, longest] = await Promise.all([
     inbox.tally(),
     inbox.tally({ from, stepMs: range.stepMs }),
-    inbox.list({ state: "pending", order: "oldest", limit: 1 }),
+    longestDue(inbox),
   ]);
   const rows = standings(all);
   const series = seriesOf(recent, range, from);
   return pageOf(call, {
     heading: "Overview",
     place: "/",
-    body: html` ${tilesOf(base, rows, oldest.events[0], now)}
+    body: html` ${tilesOf(base, rows, longest, now)}
       <h2>The last ${range.label}</h2>
       <nav class="ranges" aria-label="Length of time">
         ${(Object.keys(ranges) as RangeName[]).map(
@@ -58,7 +58,7 @@ export async function overviewPage(call: Call): Promise<Response> {
 function tilesOf(
   base: string,
   rows: readonly Standing[],
-  oldest: EventRecord | undefined,
+  longest: EventRecord | undefined,
   now: number,
 ): Html {
   const countOf = (state: Tile): number =>
@@ -71,11 +71,9 @@ function tilesOf(
           ><b>${numberText(count)}</b> <span>${tileLabel[state]}</span></a
         >${
           state === "pending" &&
-          oldest !== undefined &&
+          longest !== undefined &&
           html`<small
-            ><a href="${base}/events/${oldest.key}"
-              >oldest: ${since(oldest.receivedAt, now)}</a
-            ></small
+            ><a href="${base}/events/${longest.key}">due ${since(longest.dueAt, now)}</a></small
           >`
         }
       </li>`;

@@ -6,6 +6,7 @@ import { whichText } from "../filter.ts";
 import { html, type Html, type Part } from "../site/html.ts";
 import { pageOf } from "../site/layout.ts";
 import type { Run } from "../runs.ts";
+import { refuseUnless } from "./acts-allowed.ts";
 import { actLabel, doneText, durationText, eventsText, instant, numberText } from "../words.ts";
 
 export async function runsPage(call: Call): Promise<Response> {
@@ -109,7 +110,8 @@ export async function progress(call: Call): Promise<Response> {
 }
 
 export async function stop(call: Call): Promise<Response> {
-  const { id } = runOf(call);
+  const { id, ask } = runOf(call);
+  refuseUnless(call, ask.act);
   call.runs.stop(id);
   return seeOther(`${call.base}/acts/${id}`);
 }

@@ -7,6 +7,7 @@ import { html } from "./html.ts";
 import { barePage, pageOf } from "./layout.ts";
 import { FormToken, isFromHere, isKnownHost } from "./origin.ts";
 import { assets, matchesOf, type Match, type Route } from "./routes.ts";
+import { tell } from "./tell.ts";
 import { formOf, may, Refusal, type Place, type Visit } from "./visit.ts";
 
 /** How a site is reached, and who may. */
@@ -74,7 +75,14 @@ async function answer<Own extends object>(on: Site<Own>, asked: Asked): Promise<
       `This is not reached by the name ${hostname}. If that is right, add it: hosts: [${JSON.stringify(hostname)}].`,
     );
   }
-  const access = await accessOf(asked.request);
+  let access: Access | Response | undefined;
+  try {
+    access = await accessOf(asked.request);
+  } catch (error) {
+    tell(error);
+    const text = "It could not be found out who you are: see the log of the application.";
+    return barePage(500, "The page failed", text);
+  }
   if (access instanceof Response) return access;
   if (access === undefined) {
     return barePage(401, "Not signed in", "Sign in, and load this page again.");
@@ -162,7 +170,8 @@ function wordsFor(error: unknown): Words {
     const heading = status === 400 ? "That cannot be" : "The inbox cannot be used now";
     return { status, heading, text: error.message };
   }
+  tell(error);
   const name = error instanceof Error ? error.name : "something that is no error";
-  const text = `It met ${name}. This is a bug of this page.`;
+  const text = `It met ${name}, which the log of the application says more of.`;
   return { status: 500, heading: "The page failed", text };
 }
