@@ -1,6 +1,6 @@
 /** The floors of the house: which room may look into which. */
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { root, sourceFiles } from "./sources.ts";
@@ -178,4 +178,25 @@ test("most files are under 200 lines, and none is over 400", () => {
     .sort((a, b) => a - b);
   expect(lines[Math.floor(lines.length * 0.9)]).toBeLessThanOrEqual(200);
   expect(lines.at(-1)).toBeLessThanOrEqual(400);
+});
+
+test("what a source file exports has a reader: another file of the repository, or whoever reads what is public", () => {
+  const patterns = ["packages/*/API.md", "{packages,tests,examples,bench,tools}/**/*.{ts,tsx}"];
+  const readers = patterns
+    .flatMap((pattern) =>
+      globSync(pattern, { cwd: root, exclude: (name) => name === "node_modules" }),
+    )
+    .map((path): [string, Set<string>] => [
+      path,
+      new Set(readFileSync(join(root, path), "utf8").match(/\w+/g)),
+    ]);
+  const declared =
+    /^export (?:interface|type|const|(?:async )?function|(?:abstract )?class) (\w+)/gm;
+  const unread = sourceFiles().flatMap(({ path }) =>
+    [...readFileSync(join(root, path), "utf8").matchAll(declared)]
+      .map(([, name = ""]) => name)
+      .filter((name) => !readers.some(([other, words]) => other !== path && words.has(name)))
+      .map((name) => `${path}: ${name}`),
+  );
+  expect(unread).toEqual([]);
 });

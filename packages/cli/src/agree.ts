@@ -3,7 +3,7 @@
 import type { Console } from "./console.ts";
 import { Exit } from "./exit.ts";
 
-export interface Meaning {
+interface Meaning {
   /** What would be done, such as `erase 3 events. This cannot be undone.` */
   readonly does: string;
   /** What has to be typed. */

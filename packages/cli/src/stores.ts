@@ -60,7 +60,7 @@ function sqliteOf(url: string): OpenStore {
 }
 
 /** A store with tables that somebody may want to bring to a version by hand. */
-export interface TabledStore extends OpenStore {
+interface TabledStore extends OpenStore {
   /** What makes its tables from nothing. */
   readonly schemaSql: string;
 }

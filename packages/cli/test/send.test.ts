@@ -140,6 +140,8 @@ test("an answer that is a page is not printed as one", async () => {
 });
 
 test("what is wrong is said before anything is sent, and that nobody answers", async () => {
+  const latin1 = temporaryFile("latin1.json");
+  writeFileSync(latin1, Buffer.from('{"name":"Zoë"}', "latin1"));
   const wrong: readonly (readonly [number, RegExp, ...string[]])[] = [
     [2, /nobody here plays paypal\. There are: socialdata/, "paypal", "http://127.0.0.1:1"],
     [2, /must be a URL/, "socialdata", "nowhere"],
@@ -147,6 +149,7 @@ test("what is wrong is said before anything is sent, and that nobody answers", a
     [2, /a SocialData job is a number/, "socialdata", "http://127.0.0.1:1", "--id", "x"],
     [2, /stripe needs a body/, "stripe", "http://127.0.0.1:1"],
     [3, /body cannot be read/, "stripe", "http://127.0.0.1:1", "--body", "nowhere.json"],
+    [1, /no UTF-8 text/, "stripe", "http://127.0.0.1:1", "--body", latin1],
     [1, /there was no answer: .*ECONNREFUSED/, "socialdata", "http://127.0.0.1:65533"],
   ];
   for (const [code, says, ...args] of wrong) {

@@ -15,7 +15,7 @@ export const running: string = literal("running");
 /** Of each source whose types are limited: types of which something waits, and since when, replayed or not. */
 export type Waiting = ReadonlyMap<string, readonly WaitingType[]>;
 
-export interface WaitingType {
+interface WaitingType {
   readonly type: string;
   /** When the first one is due: of those that were not replayed, and of the others. */
   readonly at: readonly [number, number];

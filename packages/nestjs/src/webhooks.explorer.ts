@@ -24,7 +24,7 @@ export interface Explored {
 type Wrapper = ReturnType<DiscoveryService["getProviders"]>[number];
 
 /** Where handlers go: an inbox, whose names are checked when it starts. */
-export interface Registrar {
+interface Registrar {
   on(source: string, type: string, options: HandlerOptions, handler: Handler): unknown;
 }
 

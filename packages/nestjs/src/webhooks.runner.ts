@@ -15,7 +15,7 @@ import {
 import { answerNode, writeNode, type Leftovers } from "@webhook-inbox/core/node";
 import { registerMarked, type Explored } from "./webhooks.explorer.ts";
 
-export interface RunnerNeeds extends Explored {
+interface RunnerNeeds extends Explored {
   readonly name: string;
   readonly inbox: Inbox;
   readonly close: CloseOptions;

@@ -20,7 +20,7 @@ export const rowOf = (event: EventRecord): readonly (string | number)[] => [
   event.id,
 ];
 
-export interface ListOptions {
+interface ListOptions {
   readonly limit: number;
   readonly json: boolean;
 }

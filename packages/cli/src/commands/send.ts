@@ -3,7 +3,7 @@
 import { visibleJson, visible } from "@webhook-inbox/core";
 import { createPrivateKey, randomUUID, type KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { text as textOf } from "node:stream/consumers";
+import { buffer as bytesOf } from "node:stream/consumers";
 import type { Command } from "commander";
 import {
   audataExample,
@@ -208,10 +208,17 @@ async function sendingOf(
   };
 }
 
+/** What is no text would be altered on its way, and its signature be of something else. */
 async function bodyOf(file: string): Promise<string> {
+  let bytes: Uint8Array;
   try {
-    return file === "-" ? await textOf(process.stdin) : readFileSync(file, "utf8");
+    bytes = file === "-" ? await bytesOf(process.stdin) : readFileSync(file);
   } catch (error) {
     throw new Exit("notFound", `the body cannot be read: ${(error as Error).message}`);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new Exit("failed", "the body is no UTF-8 text, and only texts can be sent.");
   }
 }

@@ -6,7 +6,7 @@ import type { Health, Inbox, SpillHealth } from "@webhook-inbox/core";
 import type { OpenStore } from "../stores.ts";
 import { failure, ok, warning, type Check } from "./check.ts";
 
-export interface StoreFound {
+interface StoreFound {
   readonly isThere: boolean;
   readonly checks: readonly Check[];
 }

@@ -12,7 +12,7 @@ import { simulate } from "@webhook-inbox/testing/simulate";
 export const tunnelled = "https://hooks.example.com";
 
 export const nestings = ["brackets", "dots", "json"] as const;
-export type Nesting = (typeof nestings)[number];
+type Nesting = (typeof nestings)[number];
 
 /** What a provider has sent, and what it was answered. */
 export interface Sent {

@@ -17,7 +17,7 @@ export interface Bounds {
   readonly reserve: (bytes: number) => boolean;
 }
 
-export interface Gathering {
+interface Gathering {
   /** Whether more is wanted. */
   readonly add: (chunk: Uint8Array) => boolean;
   /** Everything has arrived; or, with `read`, nothing more will. */

@@ -32,7 +32,7 @@ export interface SpillHealth {
   readonly file: string | undefined;
 }
 
-export interface HealthNeeds extends Settings {
+interface HealthNeeds extends Settings {
   readonly isReady: boolean;
   readonly custody: Pick<Spilling, "isOpen" | "isAway" | "isFailing" | "waiting">;
   /** Opens the store. */

@@ -5,7 +5,7 @@ import { logTo, type Logger } from "./logger.ts";
 import type { Emit, Signal } from "./signals.ts";
 import type { Telemetry } from "./telemetry.ts";
 
-export interface EmitterNeeds {
+interface EmitterNeeds {
   readonly logger: Logger | undefined;
   readonly onSignal: ((signal: Signal) => void) | undefined;
   readonly telemetry: Pick<Telemetry, "onSignal">;

@@ -187,7 +187,7 @@ function accountsOf(
 }
 
 /** What a source has from its inbox unless it says otherwise. */
-export interface SourceDefaults {
+interface SourceDefaults {
   readonly bodyBytesMax: number;
   readonly delaysMs: readonly number[];
   /** Empty where nobody said. */

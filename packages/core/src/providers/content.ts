@@ -49,10 +49,12 @@ export function readForm(delivery: Delivery): Content {
   }
   if (delivery.body.length === 0) return { ok: false, reason: "empty" };
   try {
-    return { ok: true, value: Object.fromEntries(formPairsOf(utf8.decode(delivery.body))) };
+    const pairs = formPairsOf(utf8.decode(delivery.body));
+    if (pairs !== undefined) return { ok: true, value: Object.fromEntries(pairs) };
   } catch {
-    return { ok: false, reason: "unparsable" };
+    // No UTF-8.
   }
+  return { ok: false, reason: "unparsable" };
 }
 
 /**

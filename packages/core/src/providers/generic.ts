@@ -15,7 +15,7 @@ import { fieldOf } from "../verify/signing.ts";
 import { readJson, type Content } from "./content.ts";
 import { defineProvider, type SourceOptions } from "./define-provider.ts";
 import { eventsIn, type Fields } from "./events.ts";
-import { nest, pairsOf } from "./query.ts";
+import { formPairsOf, nest, pairsOf } from "./query.ts";
 
 /** Where a text stands: in the content, by names joined with dots; in a header; in the query; or what a function finds. */
 export type Where =
@@ -155,15 +155,22 @@ function textOf(value: unknown): string | undefined {
 const formPattern = /^application\/x-www-form-urlencoded\b/i;
 
 function readAny(delivery: Delivery): Content {
-  if (delivery.method === "GET") return { ok: true, value: parametersOf(queryOf(delivery.target)) };
+  if (delivery.method === "GET") {
+    return { ok: true, value: fieldsOf(pairsOf(queryOf(delivery.target))) };
+  }
   if (!formPattern.test(headerOf(delivery.headers, "content-type") ?? ""))
     return readJson(delivery);
   const text = readText(delivery);
-  return text.ok ? { ok: true, value: parametersOf(String(fieldOf(text.value, "text"))) } : text;
+  if (!text.ok) return text;
+  const pairs = formPairsOf(String(fieldOf(text.value, "text")));
+  return pairs === undefined
+    ? { ok: false, reason: "unparsable" }
+    : { ok: true, value: fieldsOf(pairs) };
 }
 
-function parametersOf(query: string): Fields {
-  return nest(pairsOf(query).filter(([name, value]) => name !== "token" || value !== "***"));
+/** Without the token, which is no data. */
+function fieldsOf(pairs: ReturnType<typeof pairsOf>): Fields {
+  return nest(pairs.filter(([name, value]) => name !== "token" || value !== "***"));
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });

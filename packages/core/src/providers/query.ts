@@ -23,16 +23,13 @@ export function pairsOf(query: string): readonly (readonly [name: string, value:
   return pairs;
 }
 
-/** The pairs of a form. Throws for more than are read: a part of what was sent is not what was sent. */
-export function formPairsOf(form: string): ReturnType<typeof pairsOf> {
-  if (form.split("&", pairsMax + 1).length > pairsMax) {
-    throw new Error(`a form of more than ${pairsMax} fields`);
-  }
-  return pairsOf(form);
+/** The pairs of a form; undefined for more than are read: a part of what was sent is not what was sent. */
+export function formPairsOf(form: string): ReturnType<typeof pairsOf> | undefined {
+  return form.split("&", pairsMax + 1).length > pairsMax ? undefined : pairsOf(form);
 }
 
 /** A nested value of a query: text, list or record. */
-export type QueryValue = string | QueryValue[] | { [name: string]: QueryValue };
+type QueryValue = string | QueryValue[] | { [name: string]: QueryValue };
 
 /** Pairs as nested records. A plain name that repeats keeps its last value; records with keys 0…n become lists. */
 export function nest(

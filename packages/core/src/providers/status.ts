@@ -2,12 +2,12 @@
 
 import type { Polled, PollTools } from "../contracts/poll.ts";
 
-export interface StatusQuestion {
+interface StatusQuestion {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-export type StatusAnswer =
+type StatusAnswer =
   | { readonly kind: "answered"; readonly status: number; readonly json: unknown }
   | Extract<Polled, { kind: "failed" }>;
 

@@ -6,7 +6,7 @@
 import type { Clock } from "../contracts/clock.ts";
 import { isStoreAway, WebhookInboxError } from "../errors.ts";
 
-export interface BreakerNeeds {
+interface BreakerNeeds {
   readonly clock: Clock;
   /** Called when the store is found to be away. */
   readonly onAway: (error: unknown) => void;
@@ -127,6 +127,6 @@ export function before<T>(
   });
 }
 
-export function awayError(): WebhookInboxError {
+function awayError(): WebhookInboxError {
   return new WebhookInboxError("STORE_UNAVAILABLE", "the store did not answer in time.");
 }

@@ -13,7 +13,7 @@ import type { Diagnosis } from "../model/verdict.ts";
 import { sealOf } from "../verify/seal.ts";
 import { deliveryOf } from "./delivery.ts";
 
-export interface RefusalsNeeds {
+interface RefusalsNeeds {
   readonly store: Pick<Store, "take">;
   /** Whether the store is there, as far as is known. */
   readonly isThere: () => boolean;

@@ -18,7 +18,7 @@ import { createCustody, type Custody, type CustodyNeeds } from "./custody.ts";
 import { eventsOf, unidentified } from "./identify.ts";
 import type { Moved, Spill } from "./spill.ts";
 
-export interface SpillDrainNeeds extends Pick<CustodyNeeds, "terms" | "begin"> {
+interface SpillDrainNeeds extends Pick<CustodyNeeds, "terms" | "begin"> {
   readonly store: Store;
   /** Of live traffic, which goes first. */
   readonly live: Pick<Custody, "flushed">;

@@ -24,7 +24,7 @@ import { createCustody, type Custody } from "./custody.ts";
 import { holdsOneOf } from "./holds.ts";
 import { unidentified } from "./identify.ts";
 
-export interface SpillNeeds {
+interface SpillNeeds {
   readonly spill: Store;
   readonly sources: ReadonlyMap<string, ConfiguredSource>;
   readonly clock: Clock;

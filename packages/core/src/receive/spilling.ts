@@ -15,7 +15,7 @@ import { createCustody, type Custody, type CustodyNeeds } from "./custody.ts";
 import { Spill, type Spilled } from "./spill.ts";
 import { SpillDrain } from "./spill-drain.ts";
 
-export interface SpillingNeeds extends Omit<CustodyNeeds, "store"> {
+interface SpillingNeeds extends Omit<CustodyNeeds, "store"> {
   readonly store: Store;
   readonly spill: Store | undefined;
   readonly sources: ReadonlyMap<string, ConfiguredSource>;

@@ -9,7 +9,7 @@ import { headFault } from "./head.ts";
 import { holdsOneOf } from "./holds.ts";
 import { verify } from "./prove.ts";
 
-export interface VerifyingAgain extends EvidenceNeeds {
+interface VerifyingAgain extends EvidenceNeeds {
   readonly store: Pick<Store, "list" | "get" | "intervene">;
   readonly sources: ReadonlyMap<string, ConfiguredSource>;
 }

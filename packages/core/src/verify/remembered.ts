@@ -2,7 +2,7 @@
 
 import type { Later } from "../later.ts";
 
-export interface Remembering<T> {
+interface Remembering<T> {
   /** Fetches the value of a key, until the signal says that nobody waits for it any more. */
   readonly load: (key: string, signal: AbortSignal) => Promise<T> | T;
   /** Age until which a value is given without a question. */

@@ -28,7 +28,7 @@ export interface AttemptNeeds extends HandlerNeeds {
 }
 
 /** What there is of one attempt. */
-export interface AttemptInHand extends InHand {
+interface AttemptInHand extends InHand {
   readonly handlers: readonly Registered[];
   /** Told of each handler that need not run again, as it ends: what others still do must not change that. */
   readonly onEnd: (how: "finished" | "gaveUp", handler: string) => void;

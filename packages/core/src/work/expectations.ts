@@ -18,12 +18,12 @@ import type { Identify } from "./data.ts";
 import type { Finding } from "./lifecycle.ts";
 
 /** What was found, and why it is not over. */
-export interface Fulfilment {
+interface Fulfilment {
   readonly finding: Finding;
   readonly failure?: string;
 }
 
-export interface ExpectationsNeeds {
+interface ExpectationsNeeds {
   readonly store: Store;
   readonly fetch: typeof globalThis.fetch;
   readonly identify: Identify;

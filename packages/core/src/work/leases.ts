@@ -13,7 +13,7 @@ import { within } from "./patience.ts";
 import type { HeartbeatMessage, HeartbeatNews, HeartbeatSetup } from "./heartbeat-thread.ts";
 import { HoldTable, type ThreadHold } from "./hold-table.ts";
 
-export interface LeasesNeeds {
+interface LeasesNeeds {
   readonly store: Store;
   readonly clock: Clock;
   /** How long a lease is, as long as something extends it whatever handlers do. */

@@ -9,7 +9,7 @@ import type { Emit } from "../observe/signals.ts";
 import { crashesMax } from "./lifecycle.ts";
 import type { Offer, Slots } from "./slots.ts";
 
-export interface SearchNeeds {
+interface SearchNeeds {
   readonly store: Pick<Store, "claim">;
   /** Names of the sources to work on. */
   readonly worked: readonly string[];

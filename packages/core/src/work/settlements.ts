@@ -8,7 +8,7 @@ import type { Settlement } from "../model/settlement.ts";
 import { summaryOf } from "../observe/redact.ts";
 import type { Emit } from "../observe/signals.ts";
 
-export interface SettlementsNeeds {
+interface SettlementsNeeds {
   readonly store: Pick<Store, "settle">;
   readonly clock: Clock;
   readonly emit: Emit;
@@ -20,7 +20,7 @@ export interface SettlementsNeeds {
 type MakeSettlement = () => Settlement;
 
 /** `fenced`: somebody else has the event now. `failed`: the store could not take it; its lease ends, and it is tried again. */
-export type SettlementEnd = "held" | "fenced" | "failed";
+type SettlementEnd = "held" | "fenced" | "failed";
 
 const batchMax = 512;
 const retryMs = 1000;

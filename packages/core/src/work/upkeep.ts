@@ -8,7 +8,7 @@ import { Pace, restAfter } from "../pace.ts";
 
 export type Retention = Pick<PruneAsk, "payloadMs" | "keyMs">;
 
-export interface UpkeepNeeds {
+interface UpkeepNeeds {
   readonly store: Pick<Store, "prune">;
   /** `Infinity` where nothing is ever forgotten. */
   readonly retention: Retention;

@@ -37,7 +37,7 @@ import type { NoteDrift } from "./drift.ts";
 import { limitsOf, Slots, type Offer } from "./slots.ts";
 import { startUpkeep, type Retention } from "./upkeep.ts";
 
-export interface WorkerNeeds extends Pick<AttemptNeeds, "identify" | "expectations"> {
+interface WorkerNeeds extends Pick<AttemptNeeds, "identify" | "expectations"> {
   readonly store: Store;
   readonly sources: ReadonlyMap<string, ConfiguredSource>;
   /** Names of the sources to work on. */

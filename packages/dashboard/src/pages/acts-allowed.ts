@@ -6,7 +6,7 @@ import type { Call } from "../call.ts";
 import { may, Refusal } from "../site/visit.ts";
 import { actLabel } from "../words.ts";
 
-export const roleFor: Readonly<Record<Act, Role>> = {
+const roleFor: Readonly<Record<Act, Role>> = {
   replay: "act",
   release: "act",
   verify: "act",

@@ -49,7 +49,7 @@ export const contents: Readonly<Record<string, string | Uint8Array>> = {
   "a garbage byte at the end": `${job(7)}\u0001`,
 };
 
-export interface Medium {
+interface Medium {
   readonly type?: string;
   readonly coding?: string;
   readonly body: string | Uint8Array;

@@ -4,7 +4,7 @@ import { createHmac } from "node:crypto";
 import { job, radio } from "./row.ts";
 import { signatureOf, stampOf, token } from "./site.ts";
 
-export interface Claimed {
+interface Claimed {
   readonly path: string;
   /** Without it, a GET is sent. */
   readonly body?: string;
