@@ -11,8 +11,8 @@ import { project, type Project } from "./project.ts";
 import { run, start, type Running } from "./shell.ts";
 
 const repository = "https://git.example/acme/webhook-inbox";
-const [install = "", runMain = "", send = ""] = blocksOf("README.md", "sh");
-const [main = ""] = blocksOf("README.md", "ts");
+const [install = "", runFirst = "", send = ""] = blocksOf("README.md", "sh");
+const [first = ""] = blocksOf("README.md", "ts");
 
 const nameOf = (folder: string): string =>
   folder === "cli" ? "webhook-inbox" : `@webhook-inbox/${folder}`;
@@ -98,11 +98,11 @@ describe("a release", () => {
     const port = String(20_000 + ((process.pid + 13) % 20_000));
     const here = (text: string): string => text.replaceAll("3000", port);
     own.shell(install);
-    own.write("main.ts", main);
-    const running = await own.start(runMain, /listening on/, { PORT: port });
+    own.write("main.ts", here(first));
+    const running = await own.start(runFirst, /captain-data: POST/, {});
     onTestFinished(() => running.stop());
     expect(own.shell(here(send.replace("curl", "curl -sS")))).toBe("ok");
-    await running.says(/handled job 42: its data is ready/);
+    await running.says(/handled job 42: success/);
   });
 
   test("brings the command, which shows what was kept", () => {

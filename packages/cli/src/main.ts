@@ -6,7 +6,7 @@ import { createInterface } from "node:readline/promises";
 // Before anything is loaded that an older Node does not have.
 if (process.getBuiltinModule("node:sqlite") === undefined) {
   process.stderr.write(
-    `webhook-inbox needs Node 22.20, 24.7 or later; this is ${process.versions.node}.\n`,
+    `webhook-inbox needs Node 22 from 22.20, or 24.7 and later; this is ${process.versions.node}.\n`,
   );
   process.exit(1);
 }

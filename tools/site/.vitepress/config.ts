@@ -36,6 +36,7 @@ const sidebar: DefaultTheme.SidebarItem[] = [
       ["Quick start", "quick-start"],
       ["Concepts", "concepts"],
       ["Guarantees", "guarantees"],
+      ["When something does not work", "troubleshooting"],
     ),
   },
   {
@@ -57,6 +58,7 @@ const sidebar: DefaultTheme.SidebarItem[] = [
     items: pages(
       ["Frameworks", "frameworks"],
       ["Handlers", "handlers"],
+      ["Options, signals, errors", "options"],
       ["Stores", "stores"],
       ["A queue behind it", "queues"],
       ["Testing handlers", "testing"],

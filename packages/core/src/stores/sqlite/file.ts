@@ -12,7 +12,7 @@ export function refuseOldNode(): void {
   } catch (cause) {
     throw new WebhookInboxError(
       "STORE_INCOMPATIBLE",
-      `node:sqlite of Node ${process.version} cannot bind numbered parameters. Use Node 22.20, 24.7, or a later one.`,
+      `node:sqlite of Node ${process.version} cannot bind numbered parameters. Use Node 22 from 22.20, or 24.7 and later.`,
       { cause },
     );
   } finally {
