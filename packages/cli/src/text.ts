@@ -1,9 +1,9 @@
 /** Text for terminals and pipes. */
 
-import { visible } from "@webhook-inbox/core";
+import { forever, visible } from "@webhook-inbox/core";
 
 export const instant = (ms: number): string =>
-  Number.isNaN(new Date(ms).getTime()) || ms >= 8.64e15 ? "never" : new Date(ms).toISOString();
+  Number.isNaN(new Date(ms).getTime()) || ms >= forever ? "never" : new Date(ms).toISOString();
 
 const units = [
   ["d", 86_400_000],

@@ -109,7 +109,7 @@ export {
 
 export type { Delivery, DeliveryHead, Method, Sealed } from "./model/delivery.ts";
 export { decodeKey, encodeKey, eventKey } from "./event-key.ts";
-export { everyState } from "./model/event.ts";
+export { everyState, forever } from "./model/event.ts";
 export type {
   AttemptRecord,
   DeadReason,

@@ -1,6 +1,12 @@
 /** What states, reasons and diagnoses mean, and how instants and lengths of time are written. */
 
-import type { Act, EventRecord, EventState, Reason } from "@webhook-inbox/core";
+import {
+  forever,
+  type Act,
+  type EventRecord,
+  type EventState,
+  type Reason,
+} from "@webhook-inbox/core";
 import { html, type Html } from "./site/html.ts";
 
 export const meaningOf: Readonly<Record<EventState, string>> = {
@@ -114,8 +120,6 @@ export function since(ms: number, now: number = Date.now()): Html {
 function isoText(ms: number): string | undefined {
   return Math.abs(ms) < forever ? new Date(ms).toISOString() : undefined;
 }
-
-const forever = 8.64e15;
 
 export function stateBadge({ state, reason }: Pick<EventRecord, "state" | "reason">): Html {
   return html`<span class="state ${state}"

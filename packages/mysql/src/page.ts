@@ -4,7 +4,14 @@
  */
 
 import type { EventFilter, EventRecord } from "@webhook-inbox/core";
-import { cursorAt, everyState, matches, placeOf, type Place } from "@webhook-inbox/core/records";
+import {
+  cursorAt,
+  everyState,
+  forever,
+  matches,
+  placeOf,
+  type Place,
+} from "@webhook-inbox/core/records";
 import type { Run } from "./pool.ts";
 import { eventColumns, eventOf } from "./rows.ts";
 import { givenSeqs, literal, seqsOf, type Tables } from "./tables.ts";
@@ -88,7 +95,7 @@ async function look(
   { filter, order }: PageAsk,
   { from, looks, ways }: Looking,
 ): Promise<readonly (Place & { readonly fits: boolean })[]> {
-  const { receivedFrom = lowest, receivedBefore = highest, ...rest } = filter;
+  const { receivedFrom = -forever, receivedBefore = forever, ...rest } = filter;
   const isUp = order === "oldest";
   const [beyond, direction] = isUp ? [">", "ASC"] : ["<", "DESC"];
   const at = Math.ceil(from.receivedAt);
@@ -114,9 +121,6 @@ async function look(
     fits: numberOf(row["fits"]) === 1,
   }));
 }
-
-const lowest = -8.64e15;
-const highest = 8.64e15;
 
 /** What an event has to be, of itself. */
 function fitting(filter: EventFilter): string {

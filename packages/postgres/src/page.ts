@@ -4,7 +4,7 @@
  */
 
 import type { EventFilter, EventRecord } from "@webhook-inbox/core";
-import { cursorAt, everyState, placeOf, type Place } from "@webhook-inbox/core/records";
+import { cursorAt, everyState, forever, placeOf, type Place } from "@webhook-inbox/core/records";
 import type { Row, Run } from "./pool.ts";
 import { eventColumns, eventOf } from "./rows.ts";
 import type { Tables } from "./tables.ts";
@@ -79,7 +79,7 @@ async function look(
   { filter, order, locks = false }: PageAsk,
   { from, looks, most, sources }: Looking,
 ): Promise<{ readonly rows: readonly Row[]; readonly end: Place | undefined }> {
-  const { state, type, reason, receivedFrom = lowest, receivedBefore = highest } = filter;
+  const { state, type, reason, receivedFrom = -forever, receivedBefore = forever } = filter;
   const isIndexed = sources !== undefined;
   const rows = await run(walkSql(tables, order === "oldest", isIndexed, locks), [
     Math.ceil(from.receivedAt),
@@ -99,9 +99,6 @@ async function look(
     end: isOver ? undefined : placeIn(first, "end_at", "end_seq"),
   };
 }
-
-const lowest = -8.64e15;
-const highest = 8.64e15;
 
 const placeIn = (row: Row, at: string, seq: string): Place => ({
   receivedAt: Number(row[at]),

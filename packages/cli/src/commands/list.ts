@@ -1,6 +1,12 @@
 /** `list`: events as rows, newest first. */
 
-import { type EventFilter, type EventRecord, type Inbox, visibleJson } from "@webhook-inbox/core";
+import {
+  forever,
+  type EventFilter,
+  type EventRecord,
+  type Inbox,
+  visibleJson,
+} from "@webhook-inbox/core";
 import type { Console } from "../console.ts";
 import { duration, instant, table } from "../text.ts";
 
@@ -58,6 +64,6 @@ export async function list(
 export function dueIn({ state, dueAt }: EventRecord): string {
   if (state !== "pending") return "";
   const waitMs = dueAt - Date.now();
-  if (dueAt >= 8.64e15) return "waits behind others of its lane";
+  if (dueAt >= forever) return "waits behind others of its lane";
   return waitMs <= 0 ? "due now" : `due in ${duration(waitMs)}`;
 }

@@ -32,6 +32,7 @@ export function spoils(error: unknown): void {
   if (typeof error === "object" && error !== null) spoilers.add(error);
 }
 
+/** Whether an error was marked so. */
 export const isSpoiler = (error: unknown): boolean =>
   typeof error === "object" && error !== null && spoilers.has(error);
 

@@ -2,6 +2,7 @@
 
 import {
   diagnosisText,
+  forever,
   statesFor,
   visibleJson,
   type DeliveryView,
@@ -49,7 +50,7 @@ export const noEvent = (): Refusal => new Refusal(404, "There is no event with t
 
 function dueText({ state, dueAt }: EventRecord): Part {
   if (state !== "pending") return undefined;
-  if (dueAt >= 8.64e15) return "It waits behind others of its lane.";
+  if (dueAt >= forever) return "It waits behind others of its lane.";
   return dueAt <= Date.now() ? "It is due now." : html`It is due ${since(dueAt)}.`;
 }
 
