@@ -106,8 +106,9 @@ export class Spilling {
       this.#failedAt = undefined;
       return taken;
     } catch (error) {
-      // Without a spill, an error of the store's own may be about what was given.
-      if (hasSpill || isStoreAway(error)) this.#failedAt = this.#needs.clock.now();
+      // Without a spill, an error may be about what was given; and that the store is open shows that it is back.
+      const counts = hasSpill || (this.#isReady && isStoreAway(error));
+      if (counts) this.#failedAt = this.#needs.clock.now();
       throw error;
     }
   }
