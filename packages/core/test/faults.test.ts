@@ -53,7 +53,8 @@ async function scenario<T>(inner: Store<T>, n: number, when: When, failure: () =
     clock,
   });
   const runs: string[] = [];
-  inbox.on("socialdata", "job_finished", ({ data }, { attempt }) => {
+  // On a clock of its own no thread extends leases: they last as long as handlers may run.
+  inbox.on("socialdata", "job_finished", { timeoutMs: 60_000 }, ({ data }, { attempt }) => {
     runs.push(`${data.job_id}`);
     if (data.job_id === 2 && attempt === 1) throw new Error("once");
     if (data.job_id === 3) throw new Error("always");

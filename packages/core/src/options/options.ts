@@ -87,7 +87,7 @@ export interface InboxOptions<Of extends Sources, Transaction = unknown> {
   readonly logger?: Logger | false;
   /** Fetches keys that providers publish, and answers handshakes that want it. Default: `globalThis.fetch`. */
   readonly fetch?: typeof globalThis.fetch;
-  /** Time, for tests. Default: the machine's. */
+  /** Time, for tests: with another clock than the machine's, leases last as long as handlers may run. Default: the machine's. */
   readonly clock?: Clock;
 }
 
