@@ -61,10 +61,11 @@ function defaultSources(): DefaultSources {
 function storeFromUrl(url: string): Store {
   const filename = /^sqlite:(?:\/\/)?([^?#]+)$/.exec(url)?.[1];
   if (filename !== undefined) return sqlite(filename);
-  const scheme = /^[a-z0-9+.-]+(?=:)/i.exec(url)?.[0] ?? "";
+  const [scheme] = /^[a-z0-9+.-]+:/i.exec(url) ?? [];
+  const found = scheme === undefined ? "names no kind of store" : `starts with "${scheme}"`;
   throw new WebhookInboxError(
     "OPTION_INVALID",
-    `WEBHOOK_INBOX_STORE (it starts with "${scheme}:") must be sqlite:<path of a file> without options, such as ` +
-      "sqlite:./webhooks.sqlite.",
+    `WEBHOOK_INBOX_STORE ${found}, and must be sqlite:<path of a file> without options, such as sqlite:./webhooks.sqlite. ` +
+      "Another store is given in code: webhooks({ store: postgres(pool) }).",
   );
 }

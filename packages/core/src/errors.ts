@@ -10,7 +10,7 @@
  * - `STORE_INCOMPATIBLE`: the store holds data of a version this one does not know, or needs a later Node.
  * - `EVENT_UNREADABLE`: an event was asked for as handlers get it, and cannot be read so; `cause` says what the parser or schema says.
  * - `SELECTION_INVALID`: a query or an intervention names no events, or has a filter or an option that cannot be.
- * - `TRANSACTION_INVALID`: `ctx.transaction` was used in a way that cannot be exact, or this store has none.
+ * - `TRANSACTION_INVALID`: `ctx.transaction` was used in a way that cannot be exact.
  * - `CLAIM_LOST`: another worker has taken over the event, or a person has ended it.
  * - `PROVIDER_FAILED`: a provider's API did not answer, or not as it should.
  * - `INBOX_CLOSED`: the inbox was closed.

@@ -28,7 +28,7 @@ export async function proveDurable(client: RedisClient): Promise<void> {
         .map(([name, value]) => `CONFIG SET ${name} ${value}`)
         .join(
           "; ",
-        )}; then CONFIG REWRITE), or say redis(client, { acceptLoss: true }) where losing events is fine.`,
+        )}; then CONFIG REWRITE, or the same among what the server is started with), or say redis(client, { acceptLoss: true }) where losing events is fine.`,
     );
   }
 }

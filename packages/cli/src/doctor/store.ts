@@ -48,11 +48,11 @@ function placeCheck(of: "store" | "spill", file: string): Check {
   const { type } = statfsSync(place);
   const lost = volatileKinds.get(type);
   if (lost !== undefined) {
-    return failure(of, `its file lies in memory (${lost}): it is gone with the machine`);
+    return failure(of, `its file lies in memory (${lost}), and is gone with the machine: ${file}`);
   }
   const doubt = doubtfulKinds.get(type);
   if (doubt !== undefined) return warning(of, `its file lies on ${doubt}`);
-  return ok(of, "its file lies on a disk");
+  return ok(of, `its file lies on a disk: ${file}`);
 }
 
 export function spillChecks({ spill }: Health): readonly Check[] {

@@ -37,7 +37,7 @@ export function settledLine({
 }: Extract<Signal, { kind: "settled" }>): Line {
   const name = eventText(event);
   const why = failures.map(failureText).join("; ");
-  const more = `inbox.get("${event.key}") has the message`;
+  const more = `webhook-inbox show ${event.key} has the message`;
   switch (outcome.state) {
     case "done": {
       if (why !== "")

@@ -191,12 +191,19 @@ function line(level: Line["level"], message: string, once?: string): Line {
   return { level, message, once };
 }
 
+const statusTexts: Readonly<Record<number, string>> = {
+  405: "a method that its provider does not use",
+  408: "its body came too slowly",
+  413: "its body is larger than limits.bodyBytesMax",
+};
+
 /** What a person should see of a delivery: that it was refused and why, or kept and cannot be handled as it is. */
 function receivedLine({ source, receipt }: Extract<Signal, { kind: "received" }>): Line {
   switch (receipt.kind) {
     case "refused": {
       const { status, diagnosis } = receipt;
-      const why = diagnosis === undefined ? "" : ` (${diagnosisText(diagnosis)})`;
+      const what = diagnosis === undefined ? statusTexts[status] : diagnosisText(diagnosis);
+      const why = what === undefined ? "" : ` (${what})`;
       const { credential, code, detail } = diagnosis ?? {};
       const cause = [source, status, credential, code, detail].join(" ");
       return line("warn", `${source}: refused ${status}${why}`, cause);

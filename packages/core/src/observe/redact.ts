@@ -5,6 +5,15 @@ import type { ErrorSummary } from "./signals.ts";
 
 const textCharactersMax = 200;
 
+/** Errors of handlers whose words are ours. */
+const ours = new WeakSet<Error>();
+
+/** Marks an error whose message may be told: it says nothing that anybody has sent. */
+export function ownWords<T extends Error>(error: T): T {
+  ours.add(error);
+  return error;
+}
+
 /** Total: also for values whose getters throw. */
 export function summaryOf(error: unknown): ErrorSummary {
   try {
@@ -15,7 +24,7 @@ export function summaryOf(error: unknown): ErrorSummary {
     return {
       name: bounded(error.name) ?? "Error",
       code: bounded(code),
-      message: isWebhookInboxError(error) ? error.message : undefined,
+      message: isWebhookInboxError(error) || ours.has(error) ? error.message : undefined,
       at: placeOf(error.stack, error.message),
     };
   } catch {

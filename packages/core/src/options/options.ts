@@ -262,6 +262,9 @@ function workOf<Of extends Sources>(
   sources: ReadonlyMap<string, ConfiguredSource>,
 ): Pick<Settings, "worked" | "leaseMs" | "worksOnDemand"> {
   const options = typeof work === "boolean" ? {} : work;
+  if (typeof options !== "object" || options === null) {
+    throw invalid("work must be true, false, or { sources, leaseMs, when }.");
+  }
   refuseUnknown("OPTION_INVALID", "work", options, known.work);
   const worked = options.sources ?? (work === false ? [] : [...sources.keys()]);
   const stranger = worked.find((name) => !sources.has(name));

@@ -234,7 +234,10 @@ function credentialsOf(
   if (kind === undefined || variable === undefined) return {};
   const secrets = (environment[variable] ?? "").split(",").map((secret) => secret.trim());
   if (secrets.includes(""))
-    throw invalid(`${where}: the environment's ${variable} holds an empty secret.`);
+    throw new WebhookInboxError(
+      "CREDENTIAL_INVALID",
+      `${where}: the environment's ${variable} holds an empty secret. Give it one, without a comma behind it, or unset it.`,
+    );
   return { [kind]: secrets };
 }
 
@@ -248,7 +251,7 @@ function missing(name: string, auth: readonly CredentialKind[]): string {
     ? ""
     : `or set ${variableOf(name)} (for all sources: WEBHOOK_INBOX_TOKEN) in the environment, `;
   return (
-    `has no credential, so anybody could send to it. Give it a ${auth.join(" or ")}, ${variables}or leave this source out of "sources", or write ` +
+    `has no credential, so anybody could send to it. Give it a ${auth.join(" or ")}, ${variables}or name only the sources that you use, as in { sources: { socialdata: socialData() } }, or write ` +
     'auth: "none" to take deliveries from anybody.'
   );
 }

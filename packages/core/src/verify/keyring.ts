@@ -105,9 +105,9 @@ function heldOf(
   secrets: unknown,
   refusal: (secret: string) => string | undefined,
 ): readonly HeldSecret[] {
-  if (secrets === undefined) throw invalidCredential(given, "is undefined");
+  if (secrets === undefined) throw unset(given, "is undefined");
   const list: readonly unknown[] = Array.isArray(secrets) ? secrets : [secrets];
-  if (list.length === 0) throw invalidCredential(given, "is an empty list");
+  if (list.length === 0) throw unset(given, "is an empty list");
   if (list.length > secretsMax)
     throw invalidCredential(given, `has more than ${secretsMax} secrets`);
   return list.map((one, index) => {
@@ -119,11 +119,11 @@ function heldOf(
       notAfter,
     }: { value: unknown; notBefore?: unknown; notAfter?: unknown } = isDated ? one : { value: one };
     if (typeof value !== "string") {
-      throw invalidCredential(option, `is ${value === null ? "null" : typeof value}`);
+      throw unset(option, `is ${value === null ? "null" : typeof value}`);
     }
-    if (value.trim() === "") throw invalidCredential(option, "is empty");
+    if (value.trim() === "") throw unset(option, "is empty");
     if (value === "NULL" || /(?:undefined|null)$/.test(value)) {
-      throw invalidCredential(option, "looks like an unset variable");
+      throw unset(option, "looks like an unset variable");
     }
     const why = refusal(value);
     if (why !== undefined) throw invalidCredential(option, why);
@@ -144,9 +144,11 @@ function instantOf(option: string, name: string, given: unknown, otherwise: numb
 }
 
 export function invalidCredential(option: string, what: string): WebhookInboxError {
-  return new WebhookInboxError(
-    "CREDENTIAL_INVALID",
-    `${option} ${what}. Set it to the secret that the provider sends (is the environment variable that it is read from ` +
-      `set?), or write auth: "none" to take deliveries from anybody.`,
-  );
+  return new WebhookInboxError("CREDENTIAL_INVALID", `${option} ${what}.`);
+}
+
+function unset(option: string, what: string): WebhookInboxError {
+  const set = "Set it to the secret (is the environment variable that it is read from set?)";
+  const none = `leave ${option} out and write auth: "none" to take deliveries from anybody`;
+  return invalidCredential(option, `${what}. ${set}, or ${none}`);
 }

@@ -8,6 +8,7 @@ import { sha256 } from "../hash.ts";
 import type { Delivery } from "../model/delivery.ts";
 import type { EventRecord } from "../model/event.ts";
 import { handlerLogger, type HandlerLogger, type Logger } from "../observe/logger.ts";
+import { ownWords } from "../observe/redact.ts";
 import { isAnswer, type HandlerAnswer } from "./answers.ts";
 import { eventOf, readData, type OnInvalid, type Unreadable } from "./data.ts";
 import type { NoteDrift } from "./drift.ts";
@@ -178,7 +179,7 @@ function withDeadline<T>(
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const cancel = clock.after(timeoutMs, () => {
-      const error = new Error(`the handler did not end within ${timeoutMs} ms`);
+      const error = ownWords(new Error(`the handler did not end within ${timeoutMs} ms`));
       error.name = "TimeoutError";
       deadline.abort(error);
       reject(error);

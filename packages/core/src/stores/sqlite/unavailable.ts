@@ -1,5 +1,7 @@
 /** Errors of SQLite: which of them say that the file cannot be used now, and what to do about them. */
 
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
 import { WebhookInboxError } from "../../errors.ts";
 
 export const busy = 5;
@@ -26,8 +28,10 @@ export function unavailable(error: unknown, filename: string): unknown {
   if (!isOfSystem && !hasClosed && (code === undefined || !unavailableCodes.has(code)))
     return error;
   const reason = error instanceof Error ? error.message : "";
-  const advice =
-    code !== undefined && damagedCodes.has(code)
+  const directory = dirname(filename);
+  const advice = !existsSync(directory)
+    ? `Its directory is not there: mkdir -p ${directory}`
+    : code !== undefined && damagedCodes.has(code)
       ? "Give the path of a SQLite file, of one that does not exist yet, or restore it from a backup."
       : "Check that its directory exists, that this process may write there, that the disk has space, and that no other " +
         "process holds its lock for long.";
