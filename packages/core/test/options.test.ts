@@ -147,7 +147,7 @@ describe("credentials", () => {
     vi.stubEnv("WEBHOOK_INBOX_TOKEN_A", "t,");
     expectError(
       () => create({ store, sources: { a: audata() } }),
-      "OPTION_INVALID",
+      "CREDENTIAL_INVALID",
       "empty secret",
     );
   });

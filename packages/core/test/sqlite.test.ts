@@ -53,7 +53,7 @@ describe("a file that cannot be used says what to do", () => {
     const opening = sqlite(`${temporaryFile()}/missing/inbox.sqlite`).open(context);
     await expect(opening).rejects.toMatchObject({
       code: "STORE_UNAVAILABLE",
-      message: expect.stringContaining("directory exists") as string,
+      message: expect.stringContaining("Its directory is not there: mkdir -p") as string,
     });
   });
 
