@@ -1,7 +1,7 @@
 /** Errors of MySQL and MariaDB: which of them say that the database cannot be used now, and what to do about them. */
 
 import { WebhookInboxError } from "@webhook-inbox/core";
-import { isSpoiler } from "@webhook-inbox/core/records";
+import { isSpoiler, Undone } from "@webhook-inbox/core/records";
 
 /** Of a statement that the server would not read, and would end the connection for: told before it is sent. */
 export class TooLarge extends Error {
@@ -75,9 +75,12 @@ const endings: ReadonlySet<number> = new Set([
   1040, 1053, 1077, 1079, 1152, 1153, 1158, 1159, 1160, 1161, 1184, 1927, 4031,
 ]);
 
-/** Whether the connection can go on: the server has answered with an error and has not closed it; or it is not the server's. */
+/**
+ * Whether the connection can go on: the server has answered with an error and has not closed it; or it is not the server's. Not
+ * after a function of the user's has failed: what it left under way would be committed, or come between statements of others.
+ */
 export function isAnswered(error: unknown): boolean {
-  if (isSpoiler(error)) return false;
+  if (isSpoiler(error) || error instanceof Undone) return false;
   const number = numberOfError(error);
   if (!(error instanceof Error) || isOurs(error)) return true;
   return number !== undefined && !endings.has(number) && (error as ServerError).fatal !== true;

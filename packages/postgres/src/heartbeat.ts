@@ -29,12 +29,12 @@ export function threadAccessOf(
   // `pg` hides the password, and the key of a certificate, from whoever prints the options.
   const { password, ssl } = options as {
     readonly password?: unknown;
-    readonly ssl?: boolean | { readonly key?: unknown };
+    readonly ssl?: boolean | { readonly key?: unknown } | null;
   };
   const config = {
     ...options,
     ...(password === undefined ? {} : { password }),
-    ...(typeof ssl === "object" && ssl.key !== undefined ? { ssl: { ...ssl, key: ssl.key } } : {}),
+    ...(typeof ssl === "object" && ssl?.key !== undefined ? { ssl: { ...ssl, key: ssl.key } } : {}),
     max: 1,
   };
   try {

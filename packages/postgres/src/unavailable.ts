@@ -36,10 +36,13 @@ export function codeOf(error: unknown): string {
     : "";
 }
 
-/** Whether the connection can go on: the server has answered with an error and has not closed it; or it is not the server's. */
+/**
+ * Whether the connection can go on: the server has answered with an error and has not closed it; or it is not the server's. Not
+ * after a function of the user's has failed: what it left under way would be committed, or come between statements of others.
+ */
 export function isAnswered(error: unknown): boolean {
-  if (isSpoiler(error)) return false;
-  if (error instanceof Undone || error instanceof WebhookInboxError) return true;
+  if (isSpoiler(error) || error instanceof Undone) return false;
+  if (error instanceof WebhookInboxError) return true;
   return /^(?!08|57P)(?=.*\d)[0-9A-Z]{5}$/.test(codeOf(error));
 }
 

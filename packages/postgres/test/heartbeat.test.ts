@@ -99,6 +99,7 @@ test("options that cannot be handed to a thread give none", () => {
 });
 
 test("the key of a certificate is handed to the thread, which the pool hides from whoever looks", () => {
+  expect(() => postgres(new Pool({ host: "127.0.0.1", ssl: null as never }))).not.toThrow();
   const certified = new Pool({ host: "127.0.0.1", user: "u", ssl: { cert: "c", key: "k" } });
   const { options } = postgres(certified).threadAccess ?? {};
   expect(options).toMatchObject({ config: { ssl: { cert: "c", key: "k" } } });
